@@ -1,0 +1,118 @@
+// A parsed GGUF header: plain values, no pointers into buffers, nothing of the tensor data. docs/gguf-format.md says
+// which rules are enforced and where they come from. Offsets are bytes from the start of the file unless called
+// relative.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/digest.h"
+#include "mtpgraft/file.h"
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+// Ids as they stand in the file.
+enum class ValueType : std::uint32_t {
+  kU8 = 0,
+  kI8 = 1,
+  kU16 = 2,
+  kI16 = 3,
+  kU32 = 4,
+  kI32 = 5,
+  kF32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kU64 = 10,
+  kI64 = 11,
+  kF64 = 12,
+};
+
+// "u32", "string", "array", ...
+std::string_view value_type_name(ValueType type);
+
+// Bytes of one scalar; 0 for strings and arrays.
+std::uint64_t value_type_bytes(ValueType type);
+
+struct KeyValue {
+  std::string key;
+  ValueType type = ValueType::kU32;
+  ValueType element_type = ValueType::kU32;  // of an array; the type itself otherwise
+  std::uint64_t element_count = 1;           // of an array; 1 otherwise
+  std::uint64_t offset = 0;                  // the record: key, type, value
+  std::uint64_t value_offset = 0;            // the value without type, length and count: first element or character
+  std::uint64_t end = 0;                     // one past the record
+  std::vector<std::byte> kept;               // the first bytes of the value, at most kKeptValueBytes of it
+  Digest digest;                             // of all bytes of the value
+
+  // Token lists are megabytes and never needed as a whole; per-layer arrays and chat templates fit.
+  static constexpr std::uint64_t kKeptValueBytes = 1U << 16;
+
+  [[nodiscard]] bool is_array() const { return type == ValueType::kArray; }
+  [[nodiscard]] std::uint64_t value_bytes() const { return end - value_offset; }
+  [[nodiscard]] bool is_complete() const { return kept.size() == value_bytes(); }
+
+  // The scalar, or the array's element `index`; nothing if it is of another kind, out of range or not kept.
+  [[nodiscard]] std::optional<std::int64_t> integer_at(std::uint64_t index = 0) const;    // also bool; not u64 > 2^63-1
+  [[nodiscard]] std::optional<std::uint64_t> unsigned_at(std::uint64_t index = 0) const;  // not negative ones
+  [[nodiscard]] std::optional<double> number_at(std::uint64_t index = 0) const;           // integers and floats
+  [[nodiscard]] std::optional<std::string_view> text() const;                             // a complete string scalar
+  // The array's strings that are kept as a whole, from the first on.
+  [[nodiscard]] std::vector<std::string_view> kept_strings() const;
+
+  // Same type and same bytes.
+  [[nodiscard]] bool same_value(const KeyValue& other) const {
+    return type == other.type && element_type == other.element_type && element_count == other.element_count &&
+           digest == other.digest;
+  }
+};
+
+struct TensorInfo {
+  std::string name;
+  std::uint32_t n_dims = 0;
+  std::array<std::uint64_t, 4> shape{1, 1, 1, 1};  // ggml order: shape[0] is the row length
+  std::uint32_t type = 0;                          // ggml type id; ids above 30 differ between forks
+  std::uint64_t offset = 0;                        // of its data
+  std::uint64_t size_bytes = 0;   // of its data without padding; with padding if the type's size is not known
+  std::uint64_t info_offset = 0;  // the record in the header
+  std::uint64_t info_end = 0;
+
+  [[nodiscard]] std::uint64_t element_count() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
+  [[nodiscard]] bool is_vector() const { return shape[1] == 1 && shape[2] == 1 && shape[3] == 1; }
+};
+
+struct GgufFile {
+  std::string path;
+  std::uint64_t size = 0;
+  std::uint32_t version = 3;  // 2 or 3, which have the same layout
+  std::vector<KeyValue> keys;
+  std::vector<TensorInfo> tensors;  // in file order, which is also data order
+  std::uint64_t alignment = 32;     // power of two
+  std::uint64_t infos_end = 0;      // one past the last tensor info
+  std::uint64_t data_offset = 0;    // infos_end aligned up
+  std::uint64_t data_end = 0;       // one past the last tensor and as much of its padding as the file has
+
+  [[nodiscard]] const KeyValue* find_key(std::string_view key) const;
+  [[nodiscard]] const TensorInfo* find_tensor(std::string_view name) const;
+  [[nodiscard]] std::string_view architecture() const;  // empty if absent
+  // `key` without its "{architecture}." prefix.
+  [[nodiscard]] const KeyValue* find_arch_key(std::string_view key) const;
+};
+
+// Reads the header with bounded buffers. Fails with kMalformed or kUnsupported, the message naming key or tensor and
+// the offset, if no loader would accept the file.
+Result<GgufFile> parse_gguf(const ReadableFile& file);
+
+// "Q4_K", "BF16", ...; "#199" for ids in no table.
+std::string tensor_type_name(std::uint32_t type);
+
+// A type that upstream llama.cpp reads, as of b10256.
+bool is_upstream_tensor_type(std::uint32_t type);
+
+}  // namespace mtpgraft

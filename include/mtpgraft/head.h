@@ -1,0 +1,57 @@
+// What a GGUF says about its MTP ("nextn") head, from the header alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mtpgraft/gguf.h"
+
+namespace mtpgraft {
+
+enum class HeadState : std::uint8_t {
+  kNone,         // a model without a head
+  kPresent,      // a model with a complete head
+  kPlaceholder,  // declares a head (block_count counts it) but has none of its tensors
+  kSidecar,      // a head with its keys and shared tensors, without trunk
+  kTensorsOnly,  // head tensors without the keys that describe a model
+  kBroken,       // a head that no loader accepts; `problems` says why
+  kShard,        // one file of a split set: says nothing about the model as a whole
+};
+
+// "present", "placeholder", ...
+std::string_view head_state_name(HeadState state);
+
+struct Head {
+  HeadState state = HeadState::kNone;
+  std::uint64_t first_block = 0;     // N of the first blk.N.* of the head
+  std::uint64_t block_count = 0;     // blocks of the head
+  std::vector<std::size_t> tensors;  // indices into GgufFile::tensors, in file order
+  std::uint64_t bytes = 0;           // of their data, without padding
+  std::vector<std::string> problems;
+
+  [[nodiscard]] bool has_tensors() const { return !tensors.empty(); }
+};
+
+// What the hyper-parameters and the tensor names say of the model's depth.
+struct Depth {
+  std::optional<std::uint64_t> block_count;           // {arch}.block_count, which counts the head's blocks
+  std::optional<std::uint64_t> nextn_predict_layers;  // {arch}.nextn_predict_layers
+  std::uint64_t trunk_blocks = 0;                     // block_count without the head; 0 if there is no block_count
+};
+
+Depth read_depth(const GgufFile& file);
+Head find_head(const GgufFile& file);
+
+// Blocks of the model without `head`, the result of find_head on it.
+std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head);
+
+// The block of "blk.N.…" and the name after "blk.N."; nothing for other tensors.
+struct BlockTensorName {
+  std::uint64_t block;
+  std::string_view name;
+};
+std::optional<BlockTensorName> split_block_name(std::string_view tensor_name);
+
+}  // namespace mtpgraft

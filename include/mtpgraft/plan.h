@@ -1,0 +1,113 @@
+// The plan of a graft: which bytes the output is made of, and what that means in keys and tensors. Making it is pure;
+// executing it (execute.h), printing it and verifying a file against it (verify.h) are separate.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/head.h"
+
+namespace mtpgraft {
+
+enum class Source : std::uint8_t { kTarget, kDonor };
+
+struct Literal {
+  std::vector<std::byte> bytes;
+};
+struct Copy {
+  Source source;
+  std::uint64_t offset;  // in the source file
+  std::uint64_t length;
+};
+struct Zero {
+  std::uint64_t length;
+};
+using Segment = std::variant<Literal, Copy, Zero>;
+
+std::uint64_t segment_length(const Segment& segment);
+
+// What a byte range of the output is, for messages. Regions tile the output as segments do.
+struct Region {
+  enum class Kind : std::uint8_t { kCounts, kKey, kTensorInfo, kTensorData, kPadding };
+  Kind kind;
+  std::string name;  // key or tensor; of padding the tensor before it; empty for counts and the header's padding
+  std::uint64_t offset;
+  std::uint64_t length;
+};
+
+struct KeyChange {
+  std::string key;
+  std::string type;
+  std::string from;  // empty if the key is new
+  std::string to;
+};
+
+struct HeadTensor {
+  std::string name;  // in the output
+  std::string donor_name;
+  TensorInfo info;  // as in the output: renamed, new offset, type after conversion
+  std::uint32_t donor_type = 0;
+};
+
+struct Warning {
+  std::string id;  // stable, for scripts: "tokenizer-differs"
+  std::string message;
+};
+
+struct Plan {
+  std::vector<Segment> segments;  // tile [0, output_size)
+  std::vector<Region> regions;    // tile [0, output_size)
+  std::uint64_t output_size = 0;
+  std::uint64_t data_offset = 0;
+  std::uint64_t tensor_count = 0;
+  std::vector<KeyChange> key_changes;
+  std::uint64_t first_head_block = 0;
+  std::uint64_t head_block_count = 0;
+  std::uint64_t head_bytes = 0;          // without padding
+  std::vector<HeadTensor> head_tensors;  // in output order
+  std::vector<std::string> removed_tensors;
+  std::vector<Warning> warnings;
+};
+
+// What must be read of the donor's data before a plan can be made.
+struct HeadData {
+  // For each head tensor, in the donor's order: its values if it has one dimension (norms, biases), else nothing.
+  std::vector<std::optional<std::vector<float>>> vectors;
+  // Of the head's data as the output will hold them, one tensor after the other without padding.
+  std::optional<Digest> digest;
+};
+
+enum class DigestHead { kNo, kYes };
+
+// Reads the donor's one-dimensional head tensors, converted to F32, which is the only type of theirs that llama.cpp can
+// draft with; F16, BF16 and Q8_0 are understood. With kYes the whole head is read once for its digest.
+Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor, DigestHead digest,
+                                const Progress& progress);
+
+// What the record calls the program and the files, so that equal inputs give equal bytes under any name.
+struct RecordLabels {
+  std::string tool;         // "mtpgraft 0.1.0"
+  std::string target_file;  // name without directory
+  std::string donor_file;
+};
+
+struct GraftOptions {
+  bool replace = false;                // take out a head that the target has
+  std::optional<RecordLabels> labels;  // nothing: no record, and no padding for block cloning
+};
+
+// Fails with kIncompatible (or kUnsupported) if the result would not load and draft; its details are all the
+// reasons.
+Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, const HeadData& head_data,
+                             const GraftOptions& options);
+
+// "X-Q6_K.gguf" -> "X-MTP-Q6_K.gguf", in the same directory; "X.gguf" -> "X-MTP.gguf". A name that has
+// MTP as a word stays as it is.
+std::string default_output_path(const std::string& target_path);
+
+}  // namespace mtpgraft

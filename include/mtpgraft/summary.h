@@ -1,0 +1,38 @@
+// What `mtpgraft inspect` tells of a file, from its header alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/head.h"
+
+namespace mtpgraft {
+
+struct TypeShare {
+  std::string type;
+  std::uint64_t tensor_count = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct Summary {
+  std::string architecture;
+  std::string name;  // general.name
+  std::uint64_t parameter_count = 0;
+  std::uint64_t tensor_data_bytes = 0;  // without padding
+  std::vector<TypeShare> types;         // largest first
+  Depth depth;
+  std::uint64_t trunk_blocks = 0;
+  std::string block_pattern;  // "9 recurrent, 3 attention (3 x RRRA)"; empty where tensors do not tell
+  Head head;
+  std::vector<TypeShare> head_types;
+  std::string runtime;          // what llama.cpp does with the file
+  std::string advice;           // what the user can do about it, may be empty
+  bool is_usable = false;       // llama.cpp drafts with this file as it is
+  bool is_draft_model = false;  // llama.cpp drafts with it beside another file
+  std::string grafted_from;     // the record's donor file; empty if the file is no graft
+};
+
+Summary summarise(const GgufFile& file);
+
+}  // namespace mtpgraft

@@ -1,0 +1,72 @@
+// Checks of finished files: against the plan that made them, on their own, and against lists of checksums. All read
+// with every core and a few MiB per core. Findings are differences (the answer is no); errors mean that no answer was
+// found.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mtpgraft/file.h"
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/plan.h"
+
+namespace mtpgraft {
+
+struct Finding {
+  std::string message;
+  std::optional<std::uint64_t> offset;  // in the verified file, where it begins
+};
+
+struct VerifyReport {
+  std::vector<Finding> findings;   // what concerns the whole file first, then ordered by offset
+  std::vector<std::string> notes;  // what was, or could not be, checked
+  std::uint64_t compared_bytes = 0;
+  std::uint64_t unchecked_bytes = 0;  // of tensor data, which only target and donor, or checksums, can vouch for
+
+  [[nodiscard]] bool ok() const { return findings.empty(); }
+};
+
+// Compares every byte of `file` with what the plan makes of target and donor.
+Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& plan, const ReadableFile& target,
+                                       const ReadableFile& donor, const Progress& progress);
+
+// Makes the plan of target and donor again, with the names that the file's own record uses, and compares with it.
+// `fallback` names the files where the record cannot be read. A file that is not even GGUF is a finding.
+Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& target, const ReadableFile& donor,
+                                  const RecordLabels& fallback, const Progress& progress);
+
+// Structure, the rules for MTP heads that loaders enforce, and the record's digest of the head.
+Result<VerifyReport> verify_alone(const ReadableFile& file, const Progress& progress);
+
+struct Checksum {
+  std::string name;  // tensor name; kMetadataName for everything before the tensor data
+  Digest digest;     // XXH3-128 of the tensor's data without padding
+};
+
+// Stands for the counts, keys and tensor infos. Longer than a tensor name can be.
+inline constexpr std::string_view kMetadataName =
+    "metadata: header, keys and tensor infos, up to the padding of the data";
+
+Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const GgufFile& gguf,
+                                                const Progress& progress);
+
+// One line without newline: "XXH128 (name) = hex"; names with a backslash or a line break are escaped and the line then
+// begins with a backslash, as xxhsum and coreutils do.
+std::string format_checksum(const Checksum& checksum);
+
+struct CheckFile {
+  std::vector<Checksum> checksums;
+  std::vector<std::uint64_t> bad_lines;  // line numbers from 1
+};
+
+// Reads lines as format_checksum writes them, and "hex  name". Empty lines and those that begin with '#' are skipped.
+CheckFile parse_checkfile(std::string_view text);
+
+enum class CheckResult : std::uint8_t { kOk, kDiffers, kMissing };
+
+// The result of each listed checksum, in order.
+Result<std::vector<CheckResult>> check_listed(const ReadableFile& file, const GgufFile& gguf,
+                                              const std::vector<Checksum>& listed, const Progress& progress);
+
+}  // namespace mtpgraft

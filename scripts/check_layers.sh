@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Who may include whom: each layer includes itself and the layers to its left. A public header belongs to the layer
+# that implements it. Prints each offence and fails if there is one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+layers=(util io gguf graft verify report cli)
+declare -A rank
+for i in "${!layers[@]}"; do rank[${layers[i]}]=$i; done
+declare -A layer_of_header=(
+  [result.h]=util [digest.h]=util [file.h]=io [gguf.h]=gguf [head.h]=graft [plan.h]=graft [execute.h]=graft
+  [summary.h]=graft [verify.h]=verify)
+# Headers of libraries and of the system that only these files may include.
+declare -A owners=(
+  ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'
+  ['nlohmann/']='src/(graft/(record|plan)|report/json)\.cc'
+  ['(fcntl|unistd|sys/[a-z]+)\.h']='src/(io/.*|cli/progress\.cc)')
+
+failures=0
+fail() { echo "$1"; failures=$((failures + 1)); }
+
+while IFS=: read -r file included; do
+  case $file in
+    include/*) own=${layer_of_header[${file##*/}]:-} ;;
+    *) own=${file#src/} own=${own%%/*} ;;
+  esac
+  case $included in
+    mtpgraft/*) other=${layer_of_header[${included#mtpgraft/}]:-} ;;
+    *) other=${included%%/*} ;;
+  esac
+  [[ -n $own && -n ${rank[$own]:-} ]] || { fail "$file: belongs to no layer"; continue; }
+  [[ -n $other && -n ${rank[$other]:-} ]] || { fail "$file: includes '$included', which belongs to no layer"; continue; }
+  ((rank[$other] <= rank[$own])) || fail "$file: layer $own includes '$included' of layer $other"
+  [[ $file != include/* || $included == mtpgraft/* ]] || fail "$file: a public header includes the private '$included'"
+done < <(grep -rHoP '^#include "\K[^"]+' src include)
+
+while IFS=: read -r file included; do
+  for pattern in "${!owners[@]}"; do
+    if [[ $included =~ ^$pattern && ! $file =~ ^${owners[$pattern]}$ ]]; then
+      fail "$file: includes <$included>, which only ${owners[$pattern]} may"
+    fi
+  done
+  [[ $file != include/* || ! $included =~ [./] ]] || fail "$file: a public header includes <$included>"
+done < <(grep -rHoP '^#include <\K[^>]+' src include)
+
+((failures == 0)) && echo "layers: ok"
+exit $((failures > 0))

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs what is missing of the Debian packages that a task needs: `install_dependencies.sh build|test|clang|tidy`.
+set -euo pipefail
+
+build=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libxxhash-dev)
+declare -A packages=(
+  [build]="${build[*]}"
+  [test]="${build[*]} libgtest-dev python3 xxhash nodejs npm libgomp1"
+  [clang]="${build[*]} libgtest-dev python3 clang"
+  [tidy]="${build[*]} libgtest-dev python3 clang clang-tidy clang-format"
+)
+
+missing=()
+for package in ${packages[${1:?task}]}; do
+  # A program that was installed by other means does as well as its package.
+  command -v "$package" >/dev/null && continue
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+((${#missing[@]} == 0)) && exit 0
+
+as_root=()
+((EUID == 0)) || as_root=(sudo)
+echo "installing: ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

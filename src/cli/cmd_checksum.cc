@@ -1,0 +1,25 @@
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "report/json.h"
+
+namespace mtpgraft::cli {
+
+Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files) {
+  MTPGRAFT_TRY(const auto file, files.open(options.file));
+  MTPGRAFT_TRY(const auto gguf, parse_gguf(*file));
+  MTPGRAFT_TRY(const auto checksums, compute_checksums(*file, gguf, make_progress("checksum", file->size(), output)));
+  MTPGRAFT_CHECK(file->check_unchanged());
+  if (output.json) {
+    MTPGRAFT_CHECK(print_answer(report::checksums_to_json(options.file, checksums) + '\n'));
+    return 0;
+  }
+  std::string text;
+  for (const auto& checksum : checksums) {
+    text += format_checksum(checksum) + '\n';
+  }
+  MTPGRAFT_CHECK(print_answer(text));
+  return 0;
+}
+
+}  // namespace mtpgraft::cli

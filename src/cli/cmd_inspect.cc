@@ -1,0 +1,78 @@
+#include <fmt/core.h>
+#include <fnmatch.h>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "report/json.h"
+#include "report/text.h"
+
+namespace mtpgraft::cli {
+namespace {
+
+template <class T>
+std::vector<std::size_t> list_matches(const std::vector<T>& items, std::string T::*name, const std::string& glob) {
+  std::vector<std::size_t> matches;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!glob.empty() && ::fnmatch(glob.c_str(), (items[i].*name).c_str(), 0) == 0) {
+      matches.push_back(i);
+    }
+  }
+  return matches;
+}
+
+Result<report::InspectedFile> inspect(const std::string& path, const InspectOptions& options, FileSystem& files) {
+  MTPGRAFT_TRY(const auto file, files.open(path));
+  report::InspectedFile inspected;
+  MTPGRAFT_TRY(inspected.gguf, parse_gguf(*file));
+  inspected.summary = summarise(inspected.gguf);
+  inspected.listed_keys = list_matches(inspected.gguf.keys, &KeyValue::key, options.keys_glob);
+  inspected.listed_tensors = list_matches(inspected.gguf.tensors, &TensorInfo::name, options.tensors_glob);
+  const auto warn_of_none = [&](std::string_view what, const std::string& glob, const std::vector<std::size_t>& found) {
+    if (!glob.empty() && glob != "*" && found.empty()) {
+      log_warning(fmt::format("{}: no {} matches '{}'", path, what, glob));
+    }
+  };
+  warn_of_none("key", options.keys_glob, inspected.listed_keys);
+  warn_of_none("tensor", options.tensors_glob, inspected.listed_tensors);
+  return inspected;
+}
+
+}  // namespace
+
+Result<int> run_inspect(const InspectOptions& options, const OutputOptions& output, FileSystem& files) {
+  std::vector<report::InspectedFile> inspected;
+  std::vector<report::FailedFile> failed;
+  for (const auto& path : options.files) {
+    auto file = inspect(path, options, files);
+    if (file.ok()) {
+      inspected.push_back(std::move(file).value());
+      continue;
+    }
+    auto& error = file.error();
+    if (error.code == ErrorCode::kIo && path.find_first_of("*?[") != std::string::npos) {
+      error.hint = "a pattern belongs to its option: --tensors='blk.8.*'";
+    }
+    failed.push_back({path, std::move(error)});
+  }
+  if (output.json) {
+    MTPGRAFT_CHECK(print_answer(report::inspected_to_json(inspected, failed) + '\n'));
+  } else {
+    std::string text;
+    for (const auto& file : inspected) {
+      text += text.empty() ? "" : "\n";
+      text += report::describe_inspected(file);
+    }
+    if (inspected.size() > 1) {
+      text += '\n';
+      text += report::compare_inspected(inspected);
+    }
+    MTPGRAFT_CHECK(print_answer(text));
+    for (const auto& file : failed) {
+      report_error(file.error, "inspect", false);
+    }
+  }
+  return failed.empty() ? 0 : exit_code(failed.front().error.code);
+}
+
+}  // namespace mtpgraft::cli

@@ -1,0 +1,165 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <set>
+#include <system_error>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "report/json.h"
+#include "report/text.h"
+
+namespace mtpgraft::cli {
+namespace {
+
+// A list may come from a pipe, as in `verify FILE -c <(mtpgraft checksum TARGET)`; "-" is stdin.
+Result<std::string> read_list(const std::string& path) {
+  if (path != "-" && std::filesystem::is_directory(path)) {
+    return Error{ErrorCode::kIo, "is a directory", path, {}, "name a list that 'mtpgraft checksum' wrote"};
+  }
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path, std::ios::binary);
+  }
+  std::istream& stream = path == "-" ? std::cin : file;
+  std::string text(std::istreambuf_iterator<char>(stream), {});
+  if (stream.fail() || stream.bad()) {
+    return Error{ErrorCode::kIo, fmt::format("cannot read: {}", std::generic_category().message(errno)), path};
+  }
+  return text;
+}
+
+// The verdict, by coreutils' rules: no list, or a list of which the file has nothing, proves nothing.
+bool passes(const report::CheckReport& report, const VerifyOptions& options) {
+  const auto count = [&](CheckResult result) {
+    return std::ranges::count(report.lines, result, &report::CheckLine::result);
+  };
+  return count(CheckResult::kOk) > 0 && count(CheckResult::kDiffers) == 0 &&
+         (options.ignore_missing || count(CheckResult::kMissing) == 0) && report.extra.empty() &&
+         report.metadata_equal.value_or(true) && (!options.strict || report.bad_lines.empty());
+}
+
+Result<report::CheckReport> check_against_list(const VerifyOptions& options, const ReadableFile& file,
+                                               const OutputOptions& output) {
+  MTPGRAFT_TRY(const auto text, read_list(options.checkfile));
+  auto list = parse_checkfile(text);
+  if (list.checksums.empty()) {
+    return Error{ErrorCode::kMalformed,
+                 "no line of it is a checksum",
+                 options.checkfile,
+                 {},
+                 "write it with: mtpgraft checksum FILE > FILE.sums"};
+  }
+  MTPGRAFT_TRY(const auto gguf, parse_gguf(file));
+  if (!options.exact) {
+    // A graft changes keys by design.
+    std::erase_if(list.checksums, [](const Checksum& checksum) { return checksum.name == kMetadataName; });
+  }
+  MTPGRAFT_TRY(const auto results, check_listed(file, gguf, list.checksums,
+                                                make_progress("verify", summarise(gguf).tensor_data_bytes, output)));
+  report::CheckReport report;
+  report.checkfile = options.checkfile;
+  report.bad_lines = std::move(list.bad_lines);
+  std::set<std::string_view> listed;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const auto& name = list.checksums[i].name;
+    listed.insert(name);
+    if (name == kMetadataName) {
+      report.metadata_equal = results[i] == CheckResult::kOk;
+    } else if (results[i] != CheckResult::kMissing || !options.ignore_missing) {
+      report.lines.push_back({name, results[i]});
+    }
+  }
+  const auto head = find_head(gguf);
+  const std::set<std::size_t> head_tensors(head.tensors.begin(), head.tensors.end());
+  for (std::size_t i = 0; i < gguf.tensors.size(); ++i) {
+    if (listed.contains(gguf.tensors[i].name)) {
+      continue;
+    }
+    if (options.exact) {
+      report.extra.push_back(gguf.tensors[i].name);
+    } else if (!head_tensors.contains(i)) {
+      ++report.unlisted_trunk_tensors;
+    }
+  }
+  report.ok = passes(report, options);
+  return report;
+}
+
+// The summary that coreutils print on stderr too, also with --quiet.
+void summarise_check(const report::CheckReport& report, const VerifyOptions& options) {
+  const auto tensors = [](std::size_t count) { return fmt::format("{} {}", count, count == 1 ? "tensor" : "tensors"); };
+  const auto count = [&](CheckResult result) {
+    return static_cast<std::size_t>(std::ranges::count(report.lines, result, &report::CheckLine::result));
+  };
+  if (!report.bad_lines.empty()) {
+    log_problem(fmt::format("{}: {} of its lines cannot be read, the first is line {}", report.checkfile,
+                            report.bad_lines.size(), report.bad_lines.front()));
+  }
+  if (count(CheckResult::kDiffers) > 0) {
+    log_problem(fmt::format("{}: other data in {} of {}", options.file, tensors(count(CheckResult::kDiffers)),
+                            report.lines.size()));
+  }
+  if (count(CheckResult::kMissing) > 0) {
+    log_problem(
+        fmt::format("{}: {} of {} missing", options.file, tensors(count(CheckResult::kMissing)), report.lines.size()));
+  }
+  if (report.unlisted_trunk_tensors > 0) {
+    log_problem(
+        fmt::format("{}: {} outside the head not in the list", options.file, tensors(report.unlisted_trunk_tensors)));
+  }
+  if (!report.extra.empty()) {
+    log_problem(fmt::format("{}: {} not listed", options.file, tensors(report.extra.size())));
+  }
+  if (count(CheckResult::kOk) == 0) {
+    log_problem(fmt::format("{}: no tensor was verified", report.checkfile));
+  }
+}
+
+Result<int> verify_list(const VerifyOptions& options, const ReadableFile& file, const OutputOptions& output) {
+  MTPGRAFT_TRY(const auto report, check_against_list(options, file, output));
+  if (output.json) {
+    MTPGRAFT_CHECK(print_answer(report::check_to_json(options.file, report) + '\n'));
+  } else if (!options.status) {
+    MTPGRAFT_CHECK(print_answer(report::describe_check(report, output.quiet)));
+    summarise_check(report, options);
+  }
+  return report.ok ? 0 : kExitDifference;
+}
+
+Result<VerifyReport> verify_bytes(const VerifyOptions& options, const ReadableFile& file, const OutputOptions& output,
+                                  FileSystem& files) {
+  if (options.target.empty()) {
+    return verify_alone(file, make_progress("verify", 0, output));
+  }
+  MTPGRAFT_TRY(const auto target, files.open(options.target));
+  MTPGRAFT_TRY(const auto donor, files.open(options.donor));
+  const auto name = [](const std::string& path) { return std::filesystem::path(path).filename().string(); };
+  return verify_graft(file, *target, *donor, {"mtpgraft " MTPGRAFT_VERSION, name(options.target), name(options.donor)},
+                      make_progress("verify", file.size(), output));
+}
+
+}  // namespace
+
+Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
+  MTPGRAFT_TRY(const auto file, files.open(options.file));
+  if (!options.checkfile.empty()) {
+    return verify_list(options, *file, output);
+  }
+  MTPGRAFT_TRY(const auto report, verify_bytes(options, *file, output, files));
+  if (output.json) {
+    MTPGRAFT_CHECK(print_answer(report::verification_to_json(options.file, report) + '\n'));
+  } else {
+    MTPGRAFT_CHECK(print_answer(report::describe_verification(options.file, report, !output.quiet)));
+  }
+  return report.ok() ? 0 : kExitDifference;
+}
+
+}  // namespace mtpgraft::cli

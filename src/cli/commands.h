@@ -1,0 +1,14 @@
+// One function per subcommand. Each prints its answer and returns the exit code, or an error for the caller to report.
+#pragma once
+
+#include "cli/options.h"
+#include "mtpgraft/file.h"
+
+namespace mtpgraft::cli {
+
+Result<int> run_inspect(const InspectOptions& options, const OutputOptions& output, FileSystem& files);
+Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& output, FileSystem& files);
+Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files);
+Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files);
+
+}  // namespace mtpgraft::cli

@@ -1,0 +1,235 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "cli/exit_code.h"
+#include "cli/output.h"
+
+namespace mtpgraft::cli {
+namespace {
+
+constexpr std::string_view kDescription =
+    "Puts a multi-token-prediction (MTP) head back into a quantised GGUF that lost it, so that llama.cpp drafts with "
+    "it. The target's own tensors stay byte for byte what they were.";
+
+constexpr std::string_view kExamples = R"(Examples:
+  mtpgraft inspect Model-Q4_K_M.gguf
+  mtpgraft graft Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf
+)";
+
+// CLI11's help without what it appends to each option (type, "REQUIRED", "Needs: ..."), which breaks the columns.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  [[nodiscard]] std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    auto name = CLI::Formatter::make_option_name(option, is_positional);
+    // CLI11 writes a flag that takes a value with its default.
+    const auto brace = name.find('{');
+    return brace == std::string::npos ? name : name.substr(0, brace) + "[=GLOB]";
+  }
+  [[nodiscard]] std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_option_text().empty() ? "" : " " + option->get_option_text();
+  }
+};
+
+// The command that was probably meant: it shares all but two letters, in any order, or begins alike.
+std::string did_you_mean(const CLI::App& app, const std::string& word) {
+  for (const auto* command : app.get_subcommands({})) {
+    const auto& name = command->get_name();
+    auto left = word;
+    std::size_t shared = 0;
+    for (const char c : name) {
+      const auto at = left.find(c);
+      if (at != std::string::npos) {
+        left.erase(at, 1);
+        ++shared;
+      }
+    }
+    if (shared + 2 >= std::max(name.size(), word.size()) && shared + 1 >= word.size()) {
+      return fmt::format("did you mean '{}'?", name);
+    }
+  }
+  return "mtpgraft --help lists the commands";
+}
+
+// What CLI11 reports in terms of what is missing is mostly something that it did not understand.
+Error explain(const CLI::ParseError& error, const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  const auto hint = fmt::format("mtpgraft {}{}--help", commands.empty() ? "" : commands.front()->get_name(),
+                                commands.empty() ? "" : " ");
+  const auto words = app.remaining(true);
+  const auto option = std::ranges::find_if(words, [](const auto& word) { return word.starts_with('-'); });
+  if (option != words.end()) {
+    return {ErrorCode::kUsage,
+            fmt::format("unknown option '{}'{}", *option,
+                        commands.empty() ? ", or one that belongs after the command" : ""),
+            {},
+            {},
+            hint};
+  }
+  if (!words.empty()) {
+    return {ErrorCode::kUsage, fmt::format("unexpected argument '{}'", words.front()), {}, {}, hint};
+  }
+  const std::string message = error.what();
+  if (error.get_name() == "ArgumentMismatch") {
+    return {ErrorCode::kUsage, fmt::format("{} needs a value", message.substr(0, message.find(':'))), {}, {}, hint};
+  }
+  return {ErrorCode::kUsage, message, {}, {}, hint};
+}
+
+std::string footer() {
+  std::string text(kExamples);
+  text += "\nExit codes:\n";
+  for (const auto& [code, meaning] : kExitCodes) {
+    text += fmt::format("  {:<4}{}\n", code, meaning);
+  }
+  return text;
+}
+
+void add_output_options(CLI::App& app, OutputOptions& output) {
+  app.add_flag("--json", output.json, "Print one JSON object on stdout, also on failure (docs/json.md)");
+  app.add_flag("-q,--quiet", output.quiet, "Leave out warnings, progress and what is printed of success");
+}
+
+CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
+  auto* command = app.add_subcommand("inspect", "Tell what a GGUF is, and whether it has an MTP head");
+  command->add_option("FILE", options.files, "GGUF files; several are also compared in a table")->required();
+  command->add_flag("--tensors{*}", options.tensors_glob,
+                    "List tensors; --tensors='blk.8.*' lists those that match the pattern");
+  command->add_flag("--kv{*}", options.keys_glob, "List keys and values; --kv='*.rope.*' lists those that match");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft inspect Model-Q4_K_M.gguf\n"
+      "  mtpgraft inspect --tensors='*.nextn.*' --kv='*nextn*' mtp-Base-Q8_0.gguf\n");
+  return command;
+}
+
+CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
+  auto* command = app.add_subcommand("graft", "Write TARGET with the MTP head of DONOR in it to a new file");
+  command->add_option("TARGET", options.target, "The GGUF that gets the head; it is only read")->required();
+  command->add_option("DONOR", options.donor, "A GGUF with the head: full model, mtp-*.gguf, or head tensors only")
+      ->required();
+  command->add_option("-o,--output", options.output, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)")
+      ->option_text("FILE");
+  command->add_flag("-n,--dry-run", options.dry_run, "Print the plan with every tensor of the head, write nothing");
+  command->add_flag("--replace", options.replace, "Put the head in the place of one that TARGET has");
+  command->add_flag("-f,--force", options.force, "Replace an existing output file");
+  command->add_flag("--strict", options.strict, "Refuse what is otherwise only warned about");
+  command->add_flag("--no-record", options.no_record,
+                    "Leave out the key mtpgraft.record, which tells the head's origin and digest");
+  command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head");
+  command->add_flag("--no-sync", options.no_sync, "Do not wait until the output is on the disk");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft graft --dry-run Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf\n"
+      "  mtpgraft graft Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf            # writes Model-MTP-Q4_K_M.gguf\n"
+      "  mtpgraft graft --replace Model-MTP-Q4_K_M.gguf mtp-Base-BF16.gguf -o Other-MTP-Q4_K_M.gguf\n"
+      "A model that declares a head which it has not is mended by the same command.\n");
+  return command;
+}
+
+CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
+  auto* command = app.add_subcommand("verify", "Check a graft: against its sources, against checksums, or on its own");
+  command->add_option("FILE", options.file, "The file to check")->required();
+  auto* target = command->add_option("--target", options.target, "Compare every byte with what this and --donor make")
+                     ->option_text("FILE");
+  auto* donor = command->add_option("--donor", options.donor, "See --target")->option_text("FILE");
+  target->needs(donor);
+  donor->needs(target);
+  auto* check = command
+                    ->add_option("-c,--check", options.checkfile,
+                                 "Check the tensors that this list of 'mtpgraft checksum' names; - is stdin")
+                    ->option_text("FILE");
+  check->excludes(target)->excludes(donor);
+  const auto add_check_flag = [&](const char* name, bool& value, const char* text) {
+    command->add_flag(name, value, text)->needs(check);
+  };
+  add_check_flag("--exact", options.exact, "With -c: no other tensors, and the same keys");
+  add_check_flag("--status", options.status, "With -c: print nothing, the exit code tells");
+  add_check_flag("--strict", options.strict, "With -c: lines that cannot be read are a failure");
+  add_check_flag("--ignore-missing", options.ignore_missing, "With -c: tensors that the file has not are no failure");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft verify Model-MTP-Q4_K_M.gguf\n"
+      "  mtpgraft verify Model-MTP-Q4_K_M.gguf --target Model-Q4_K_M.gguf --donor mtp-Base-Q8_0.gguf\n"
+      "  mtpgraft checksum Model-Q4_K_M.gguf > Model.sums && mtpgraft verify Model-MTP-Q4_K_M.gguf -c Model.sums\n");
+  return command;
+}
+
+CLI::App* add_checksum(CLI::App& app, ChecksumOptions& options) {
+  auto* command = app.add_subcommand("checksum", "Print an XXH128 checksum of each tensor, and one of the metadata");
+  command->add_option("FILE", options.file, "A GGUF file")->required();
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft checksum Model-Q4_K_M.gguf > Model.sums\n"
+      "  mtpgraft verify Model-MTP-Q4_K_M.gguf -c Model.sums --quiet\n"
+      "Checksums of this kind find accidents, not attackers; for those use sha256sum.\n");
+  return command;
+}
+
+}  // namespace
+
+std::variant<Options, int> parse_options(int argc, const char* const* argv) {
+  CLI::App app(std::string(kDescription), "mtpgraft");
+  app.set_version_flag("--version", "mtpgraft " MTPGRAFT_VERSION);
+  app.footer(footer());
+  app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.get_formatter()->column_width(30);
+  Options options;
+  InspectOptions inspect;
+  GraftCommandOptions graft;
+  VerifyOptions verify;
+  ChecksumOptions checksum;
+  const auto* inspect_command = add_inspect(app, inspect);
+  const auto* graft_command = add_graft(app, graft);
+  const auto* verify_command = add_verify(app, verify);
+  add_checksum(app, checksum);
+  for (auto* command : app.get_subcommands({})) {
+    add_output_options(*command, options.output);
+  }
+  if (argc < 2) {
+    fmt::print(stderr, "{}\n\n{}\nmtpgraft --help tells more.\n", kDescription, kExamples);
+    return kExitUsage;
+  }
+  // CLI11 would pass over a word that is no command, and look for one behind it.
+  const std::string first = argv[1];
+  const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+  const auto is_command = [&](const CLI::App* command) { return command->get_name() == first; };
+  if (first != "help" && !first.starts_with('-') && std::ranges::none_of(app.get_subcommands({}), is_command)) {
+    return report_error(
+        {ErrorCode::kUsage, fmt::format("unknown command '{}'", first), {}, {}, did_you_mean(app, first)}, "", json);
+  }
+  // From the last to the first, as CLI11 wants them.
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (first == "help") {
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
+  std::ranges::reverse(arguments);
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      return app.exit(error);  // prints help or version
+    }
+    const auto commands = app.get_subcommands();
+    return report_error(explain(error, app), commands.empty() ? "" : commands.front()->get_name(), json);
+  }
+  const auto* command = app.get_subcommands().front();
+  options.command_name = command->get_name();
+  if (command == inspect_command) {
+    options.command = std::move(inspect);
+  } else if (command == graft_command) {
+    options.command = std::move(graft);
+  } else if (command == verify_command) {
+    options.command = std::move(verify);
+  } else {
+    options.command = std::move(checksum);
+  }
+  return options;
+}
+
+}  // namespace mtpgraft::cli

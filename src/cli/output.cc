@@ -1,0 +1,64 @@
+#include "cli/output.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "report/json.h"
+#include "report/text.h"
+#include "util/text.h"
+
+namespace mtpgraft::cli {
+namespace {
+
+spdlog::logger& logger() {
+  static const auto instance = [] {
+    auto made = std::make_shared<spdlog::logger>("mtpgraft", std::make_shared<spdlog::sinks::stderr_sink_st>());
+    made->set_pattern("%v");
+    return made;
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+void set_up_log(const OutputOptions& options) {
+  logger().set_level(options.quiet ? spdlog::level::err : spdlog::level::warn);
+}
+
+void log_warning(std::string_view message) {
+  erase_progress();
+  logger().warn("mtpgraft: warning: {}", printable(message));
+}
+
+void log_problem(std::string_view message) {
+  erase_progress();
+  logger().error("mtpgraft: {}", printable(message));
+}
+
+int report_error(const Error& error, std::string_view command, bool json) {
+  erase_progress();
+  if (json) {
+    fmt::print("{}\n", report::error_to_json(error, command));
+  } else {
+    logger().error("{}", report::describe_error(error));
+  }
+  return exit_code(error.code);
+}
+
+Status print_answer(std::string_view text) {
+  erase_progress();
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return Error{ErrorCode::kIo, fmt::format("cannot write to stdout: {}", std::generic_category().message(errno))};
+  }
+  return ok_status();
+}
+
+}  // namespace mtpgraft::cli

@@ -1,0 +1,88 @@
+#include "cli/progress.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "cli/options.h"
+#include "util/text.h"
+
+namespace mtpgraft::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+volatile std::sig_atomic_t noted_signal = 0;
+bool line_is_shown = false;
+
+extern "C" void note_signal(int number) { noted_signal = number; }
+
+bool is_terminal() {
+  const char* term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && term != nullptr && std::string_view(term) != "dumb";
+}
+
+void show(const std::string& label, std::uint64_t done, std::uint64_t total, double seconds) {
+  const auto rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  const auto speed = format_bytes(static_cast<std::uint64_t>(rate));
+  if (done >= total) {
+    fmt::print(stderr, "\r\x1b[K{}  {}  {}/s", label, format_bytes(done), speed);
+  } else {
+    const auto left = rate > 0 ? static_cast<std::uint64_t>(static_cast<double>(total - done) / rate) : 0;
+    fmt::print(stderr, "\r\x1b[K{} {:3}%  {} of {}  {}/s  {}:{:02} left", label, done * 100 / total, format_bytes(done),
+               format_bytes(total), speed, left / 60, left % 60);
+  }
+  line_is_shown = true;
+}
+
+}  // namespace
+
+Progress make_progress(std::string label, std::uint64_t total_bytes, const OutputOptions& options) {
+  const bool visible = is_terminal() && !options.quiet && !options.json;
+  const auto start = Clock::now();
+  return [label = std::move(label), total_bytes, visible, start, done = std::uint64_t{0},
+          shown_at = start](std::uint64_t bytes) mutable {
+    done += bytes;
+    const auto now = Clock::now();
+    // At most ten times a second, and not at all for what is over at once.
+    if (visible && now - shown_at >= std::chrono::milliseconds(100)) {
+      show(label, done, total_bytes, std::chrono::duration<double>(now - start).count());
+      shown_at = now;
+    }
+    return noted_signal == 0;
+  };
+}
+
+void erase_progress() {
+  if (line_is_shown) {
+    fmt::print(stderr, "\r\x1b[K");
+    line_is_shown = false;
+  }
+}
+
+void note_signals() {
+  struct sigaction action {};
+  action.sa_handler = note_signal;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  // A file size limit (ulimit -f) is then an error like a full disk, and not the end of the program.
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void raise_noted_signal() {
+  const int number = noted_signal;
+  if (number != 0) {
+    std::fflush(nullptr);
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+  }
+}
+
+}  // namespace mtpgraft::cli

@@ -1,0 +1,328 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "gguf/cursor.h"
+#include "gguf/format.h"
+#include "gguf/tensor_types.h"
+#include "mtpgraft/gguf.h"
+#include "util/checked.h"
+
+namespace mtpgraft {
+namespace {
+
+constexpr std::string_view kDamaged = "the file is truncated or damaged; download or copy it again";
+
+class Parser {
+ public:
+  explicit Parser(const ReadableFile& file) : cursor_(file) {
+    gguf_.path = file.path();
+    gguf_.size = file.size();
+  }
+
+  Result<GgufFile> parse() && {
+    MTPGRAFT_CHECK(read_counts());
+    for (std::uint64_t i = 0; i < key_count_; ++i) {
+      MTPGRAFT_CHECK(read_key(i));
+    }
+    MTPGRAFT_CHECK(check_unique_keys());
+    MTPGRAFT_CHECK(read_alignment());
+    for (std::uint64_t i = 0; i < tensor_count_; ++i) {
+      MTPGRAFT_CHECK(read_tensor_info(i));
+    }
+    MTPGRAFT_CHECK(check_unique_tensors());
+    MTPGRAFT_CHECK(place_tensors());
+    return std::move(gguf_);
+  }
+
+ private:
+  Error fail(std::string message, std::uint64_t offset, std::string hint = {}) const {
+    auto error = cursor_.fail(std::move(message), offset);
+    error.hint = std::move(hint);
+    return error;
+  }
+
+  Error unsupported(std::string message, std::uint64_t offset, std::string hint) const {
+    auto error = fail(std::move(message), offset, std::move(hint));
+    error.code = ErrorCode::kUnsupported;
+    return error;
+  }
+
+  Status read_counts() {
+    if (cursor_.remaining() == 0) {
+      return fail("the file is empty", 0, "download or copy it again");
+    }
+    MTPGRAFT_TRY(const auto magic, cursor_.read<std::uint32_t>("the GGUF magic"));
+    if (magic != format::kMagic) {
+      return fail("not a GGUF file: it does not begin with 'GGUF'", 0,
+                  "a web page or a Git LFS pointer saved under this name is the usual cause; download it again");
+    }
+    MTPGRAFT_TRY(gguf_.version, cursor_.read<std::uint32_t>("the format version"));
+    if (gguf_.version != 0 && (gguf_.version & 0xFFFFU) == 0) {
+      return unsupported("big-endian GGUF files are not supported", 4,
+                         "convert it with gguf_convert_endian.py of llama.cpp's gguf-py");
+    }
+    if (gguf_.version == 1) {
+      return unsupported("GGUF version 1 is not supported", 4, "llama.cpp dropped it too; convert the model again");
+    }
+    if (gguf_.version < format::kVersionMin || gguf_.version > format::kVersionMax) {
+      return unsupported(fmt::format("GGUF version {} is not known, only 2 and 3 are", gguf_.version), 4, {});
+    }
+    MTPGRAFT_TRY(tensor_count_, cursor_.read<std::uint64_t>("the tensor count"));
+    MTPGRAFT_TRY(key_count_, cursor_.read<std::uint64_t>("the key count"));
+    MTPGRAFT_CHECK(check_count("tensor", tensor_count_, format::kTensorsMax, format::kInfoRecordBytesMin, 8));
+    return check_count("key", key_count_, format::kKeysMax, format::kKeyRecordBytesMin, 16);
+  }
+
+  Status check_count(std::string_view what, std::uint64_t count, std::uint64_t limit, std::uint64_t record_bytes_min,
+                     std::uint64_t offset) const {
+    if (count > limit) {
+      return fail(fmt::format("{} count {} is out of range (limit {})", what, static_cast<std::int64_t>(count), limit),
+                  offset);
+    }
+    if (count > cursor_.remaining() / record_bytes_min) {
+      return fail(fmt::format("{} count {} is more than the file's {} bytes can hold", what, count, gguf_.size), offset,
+                  std::string(kDamaged));
+    }
+    return ok_status();
+  }
+
+  Status read_key(std::uint64_t index) {
+    KeyValue& item = gguf_.keys.emplace_back();
+    item.offset = cursor_.offset();
+    const auto where = fmt::format("key {} of {}", index + 1, key_count_);
+    MTPGRAFT_TRY(const auto length, cursor_.read<std::uint64_t>(where));
+    if (length == 0 || length > format::kKeyBytesMax) {
+      return fail(fmt::format("{} has a name of {} bytes, outside 1-{}", where, length, format::kKeyBytesMax),
+                  item.offset);
+    }
+    MTPGRAFT_TRY(item.key, cursor_.read_text(length, where));
+    const auto what = fmt::format("key '{}'", item.key);
+    MTPGRAFT_TRY(item.type, read_value_type(what));
+    item.element_type = item.type;
+    if (item.is_array()) {
+      MTPGRAFT_TRY(item.element_type, read_value_type(what));
+      if (item.element_type == ValueType::kArray) {
+        return fail(fmt::format("{} is an array of arrays, which llama.cpp does not read", what), item.offset);
+      }
+      MTPGRAFT_TRY(item.element_count, cursor_.read<std::uint64_t>(what));
+      const auto bytes_min = std::max<std::uint64_t>(value_type_bytes(item.element_type), 1) *
+                             (item.element_type == ValueType::kString ? 8 : 1);
+      if (item.element_count > format::kArrayElementsMax || item.element_count > cursor_.remaining() / bytes_min) {
+        return fail(fmt::format("{} is an array of {} elements, more than the file can hold", what, item.element_count),
+                    item.offset, std::string(kDamaged));
+      }
+    }
+    const bool is_string = item.type == ValueType::kString;
+    std::uint64_t length_bytes = value_type_bytes(item.element_type) * item.element_count;
+    if (is_string) {
+      MTPGRAFT_TRY(length_bytes, read_string_length(what));
+    }
+    item.value_offset = cursor_.offset();
+    cursor_.begin_value(KeyValue::kKeptValueBytes);
+    if (item.is_array() && item.element_type == ValueType::kString) {
+      for (std::uint64_t i = 0; i < item.element_count; ++i) {
+        MTPGRAFT_TRY(const auto element_bytes, read_string_length(what));
+        MTPGRAFT_CHECK(cursor_.skip(element_bytes, what));
+      }
+    } else {
+      MTPGRAFT_CHECK(cursor_.skip(length_bytes, what));
+    }
+    item.digest = cursor_.end_value(item.kept);
+    item.end = cursor_.offset();
+    return ok_status();
+  }
+
+  Result<ValueType> read_value_type(const std::string& what) {
+    const auto offset = cursor_.offset();
+    MTPGRAFT_TRY(const auto id, cursor_.read<std::uint32_t>(what));
+    if (id > static_cast<std::uint32_t>(ValueType::kF64)) {
+      return fail(fmt::format("{} has the unknown value type {}", what, id), offset);
+    }
+    return static_cast<ValueType>(id);
+  }
+
+  Result<std::uint64_t> read_string_length(const std::string& what) {
+    const auto offset = cursor_.offset();
+    MTPGRAFT_TRY(const auto length, cursor_.read<std::uint64_t>(what));
+    if (length > format::kStringBytesMax || length > cursor_.remaining()) {
+      return fail(fmt::format("{} has a string of {} bytes, but only {} are left in the file", what, length,
+                              cursor_.remaining()),
+                  offset, std::string(kDamaged));
+    }
+    return length;
+  }
+
+  Status check_unique_keys() const {
+    std::unordered_set<std::string_view> seen;
+    for (const auto& item : gguf_.keys) {
+      if (!seen.insert(item.key).second) {
+        return fail(fmt::format("key '{}' stands there twice", item.key), item.offset,
+                    "llama.cpp refuses such files; remove one with gguf_new_metadata.py --remove-metadata");
+      }
+    }
+    return ok_status();
+  }
+
+  Status read_alignment() {
+    gguf_.alignment = format::kDefaultAlignment;
+    const auto* item = gguf_.find_key("general.alignment");
+    if (item == nullptr) {
+      return ok_status();
+    }
+    if (item->type != ValueType::kU32) {
+      return fail(fmt::format("key 'general.alignment' is {}, it must be u32", value_type_name(item->type)),
+                  item->offset);
+    }
+    gguf_.alignment = static_cast<std::uint64_t>(item->integer_at().value_or(0));
+    if (!is_power_of_two(gguf_.alignment)) {
+      return fail(fmt::format("key 'general.alignment' is {}, not a power of two", gguf_.alignment), item->offset);
+    }
+    return ok_status();
+  }
+
+  Status read_tensor_info(std::uint64_t index) {
+    TensorInfo& tensor = gguf_.tensors.emplace_back();
+    tensor.info_offset = cursor_.offset();
+    const auto where = fmt::format("tensor {} of {}", index + 1, tensor_count_);
+    MTPGRAFT_TRY(const auto length, cursor_.read<std::uint64_t>(where));
+    if (length > format::kTensorNameBytesMax) {
+      MTPGRAFT_TRY(const auto start, cursor_.read_text(std::min<std::uint64_t>(length, 64), where));
+      return fail(fmt::format("{}, '{}{}', has a name of {} bytes; llama.cpp loads at most {}", where, start,
+                              length > 64 ? "..." : "", length, format::kTensorNameBytesMax),
+                  tensor.info_offset);
+    }
+    MTPGRAFT_TRY(tensor.name, cursor_.read_text(length, where));
+    if (tensor.name.find('\0') != std::string::npos) {
+      return fail(fmt::format("tensor '{}' has a NUL in its name, where loaders cut it", tensor.name),
+                  tensor.info_offset);
+    }
+    const auto what = fmt::format("tensor '{}'", tensor.name);
+    MTPGRAFT_TRY(tensor.n_dims, cursor_.read<std::uint32_t>(what));
+    if (tensor.n_dims > format::kTensorDimsMax) {
+      return fail(
+          fmt::format("{} has {} dimensions, at most {} are possible", what, tensor.n_dims, format::kTensorDimsMax),
+          tensor.info_offset);
+    }
+    std::uint64_t elements = 1;
+    for (std::uint32_t i = 0; i < tensor.n_dims; ++i) {
+      MTPGRAFT_TRY(const auto extent, cursor_.read<std::uint64_t>(what));
+      tensor.shape[i] = extent;
+      const auto product = checked_mul(elements, extent);
+      if (extent == 0 || !product || *product > static_cast<std::uint64_t>(INT64_MAX)) {
+        return fail(
+            fmt::format("{} has an impossible shape: dimension {} is {}", what, i, static_cast<std::int64_t>(extent)),
+            tensor.info_offset);
+      }
+      elements = *product;
+    }
+    MTPGRAFT_TRY(tensor.type, cursor_.read<std::uint32_t>(what));
+    MTPGRAFT_TRY(tensor.offset, cursor_.read<std::uint64_t>(what));  // relative until place_tensors()
+    tensor.info_end = cursor_.offset();
+    return ok_status();
+  }
+
+  Status check_unique_tensors() const {
+    std::unordered_set<std::string_view> seen;
+    for (const auto& tensor : gguf_.tensors) {
+      if (!seen.insert(tensor.name).second) {
+        return fail(fmt::format("tensor '{}' stands there twice", tensor.name), tensor.info_offset);
+      }
+    }
+    return ok_status();
+  }
+
+  // Data must lie without gaps in the order of the infos: ggml accepts nothing else. Turns relative offsets into
+  // offsets from the start of the file and finds the sizes.
+  Status place_tensors() {
+    gguf_.infos_end = cursor_.offset();
+    gguf_.data_offset = gguf_.infos_end;
+    gguf_.data_end = gguf_.infos_end;
+    if (gguf_.tensors.empty()) {
+      return ok_status();
+    }
+    const auto data_offset = checked_align_up(gguf_.infos_end, gguf_.alignment);
+    if (!data_offset || *data_offset > gguf_.size) {
+      return fail("the file ends before the tensor data begin", gguf_.infos_end, std::string(kDamaged));
+    }
+    gguf_.data_offset = *data_offset;
+    std::uint64_t expected = 0;
+    for (std::size_t i = 0; i < gguf_.tensors.size(); ++i) {
+      auto& tensor = gguf_.tensors[i];
+      if (tensor.offset != expected) {
+        return fail(fmt::format("tensor '{}' has data offset {}, expected {}: data must follow the order of the tensor "
+                                "list without gaps",
+                                tensor.name, tensor.offset, expected),
+                    tensor.info_offset);
+      }
+      const auto data_bytes = gguf_.size - gguf_.data_offset;
+      const auto next = i + 1 < gguf_.tensors.size() ? gguf_.tensors[i + 1].offset : data_bytes;
+      MTPGRAFT_TRY(tensor.size_bytes, find_size(tensor, next));
+      if (!range_fits(expected, tensor.size_bytes, data_bytes)) {
+        return fail(
+            fmt::format("tensor '{}' needs bytes {}-{}, but the file ends at {}", tensor.name,
+                        gguf_.data_offset + expected, gguf_.data_offset + expected + tensor.size_bytes, gguf_.size),
+            tensor.info_offset, std::string(kDamaged));
+      }
+      tensor.offset += gguf_.data_offset;
+      const auto end = checked_align_up(expected + tensor.size_bytes, gguf_.alignment);
+      if (!end) {
+        return fail(fmt::format("tensor '{}' is impossibly large", tensor.name), tensor.info_offset);
+      }
+      expected = *end;
+    }
+    gguf_.data_end = std::min(gguf_.data_offset + expected, gguf_.size);
+    return ok_status();
+  }
+
+  // Whether data of that size, padded or (at the end of the file) not, end where the next tensor's begin.
+  bool reaches(std::uint64_t offset, std::uint64_t bytes, std::uint64_t next) const {
+    const auto end = checked_add(offset, bytes);
+    return end && (*end == next || checked_align_up(*end, gguf_.alignment) == next);
+  }
+
+  // `next` is where the following tensor's data begin, or the end of the file, relative to the data section.
+  Result<std::uint64_t> find_size(const TensorInfo& tensor, std::uint64_t next) const {
+    const auto* type = find_tensor_type(tensor.type);
+    if (type != nullptr && type->origin == TypeOrigin::kRemoved) {
+      return unsupported(
+          fmt::format("tensor '{}' has type {} ({}), which ggml has removed", tensor.name, type->id, type->name),
+          tensor.info_offset, "quantise the model again with a current llama.cpp");
+    }
+    std::optional<std::uint64_t> bytes;
+    if (type != nullptr && type->block_elements != 0 && tensor.shape[0] % type->block_elements == 0) {
+      bytes = tensor_bytes(*type, tensor.shape);
+    }
+    const bool is_opaque = type == nullptr || type->origin == TypeOrigin::kClash;
+    if (is_opaque && !(bytes && reaches(tensor.offset, *bytes, next))) {
+      if (next <= tensor.offset) {
+        return fail(
+            fmt::format("tensor '{}' has type {} of unknown size, and the next tensor's offset {} does not tell",
+                        tensor.name, tensor.type, next),
+            tensor.info_offset);
+      }
+      return next - tensor.offset;
+    }
+    if (tensor.shape[0] % type->block_elements != 0) {
+      return fail(fmt::format("tensor '{}' has rows of {} elements, not a multiple of {}'s block of {}", tensor.name,
+                              tensor.shape[0], type->name, type->block_elements),
+                  tensor.info_offset);
+    }
+    if (!bytes) {
+      return fail(fmt::format("tensor '{}' is impossibly large", tensor.name), tensor.info_offset);
+    }
+    return *bytes;
+  }
+
+  Cursor cursor_;
+  GgufFile gguf_;
+  std::uint64_t tensor_count_ = 0;
+  std::uint64_t key_count_ = 0;
+};
+
+}  // namespace
+
+Result<GgufFile> parse_gguf(const ReadableFile& file) { return Parser(file).parse(); }
+
+}  // namespace mtpgraft

@@ -1,0 +1,24 @@
+// Per-layer arrays: which of them a head lengthens, and by which values.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "gguf/serialize.h"
+#include "mtpgraft/head.h"
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+struct LayerArrayChange {
+  Bytes elements;  // the whole new value
+  std::uint64_t element_count = 0;
+};
+
+// The new value of `item`, a key of the target; nothing if it stays as it is. Fails if the array is per-layer, as far
+// as its length tells, and no one knows what to put there.
+Result<std::optional<LayerArrayChange>> extend_layer_array(const KeyValue& item, const GgufFile& target,
+                                                           std::uint64_t trunk_blocks, const GgufFile& donor,
+                                                           const Head& donor_head);
+
+}  // namespace mtpgraft

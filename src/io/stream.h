@@ -1,0 +1,32 @@
+// Small loops over files that more than one layer needs.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "mtpgraft/file.h"
+
+namespace mtpgraft {
+
+// Tells `progress` of `bytes` more; fails with kInterrupted if it asks to stop.
+inline Status advance(const Progress& progress, std::uint64_t bytes) {
+  return progress(bytes) ? ok_status() : Status(Error{ErrorCode::kInterrupted, "interrupted"});
+}
+
+// Hands [offset, offset + length) of `file` to `use(bytes)`, which returns a Status, in order and in pieces of at most
+// `buffer.size()` bytes.
+template <class Use>
+Status read_in_pieces(const ReadableFile& file, std::uint64_t offset, std::uint64_t length, std::span<std::byte> buffer,
+                      Use use) {
+  for (std::uint64_t done = 0; done < length;) {
+    const auto piece = buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - done)));
+    MTPGRAFT_CHECK(file.read_at(offset + done, piece));
+    MTPGRAFT_CHECK(use(std::span<const std::byte>(piece)));
+    done += piece.size();
+  }
+  return ok_status();
+}
+
+}  // namespace mtpgraft

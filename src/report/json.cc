@@ -1,0 +1,284 @@
+#include "report/json.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "gguf/describe.h"
+
+namespace mtpgraft::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+constexpr std::uint64_t kShownElements = 512;
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
+Json envelope(std::string_view command, bool ok) {
+  return {{"schema_version", kSchemaVersion}, {"command", command}, {"ok", ok}};
+}
+
+std::string_view code_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUsage:
+      return "usage";
+    case ErrorCode::kMalformed:
+      return "malformed";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kIncompatible:
+      return "incompatible";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kRefused:
+      return "refused";
+    case ErrorCode::kInterrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+Json error_json(const Error& error) {
+  return {{"code", code_name(error.code)},
+          {"message", error.message},
+          {"path", error.path.empty() ? Json(nullptr) : Json(error.path)},
+          {"offset", error.offset ? Json(*error.offset) : Json(nullptr)},
+          {"hint", error.hint.empty() ? Json(nullptr) : Json(error.hint)},
+          {"details", error.details}};
+}
+
+Json types_json(const std::vector<TypeShare>& shares) {
+  auto json = Json::array();
+  for (const auto& share : shares) {
+    json.push_back({{"type", share.type}, {"tensors", share.tensor_count}, {"bytes", share.bytes}});
+  }
+  return json;
+}
+
+Json shape_json(const TensorInfo& tensor) {
+  return std::vector<std::uint64_t>(tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims);
+}
+
+Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
+
+// 64-bit integers as strings, since many JSON readers keep only 53 bits; NaN and infinities too.
+Json element_json(const KeyValue& item, std::uint64_t index) {
+  const auto integer = item.integer_at(index);
+  switch (item.element_type) {
+    case ValueType::kBool:
+      return integer.value_or(0) != 0;
+    case ValueType::kU64:
+    case ValueType::kI64:
+      return describe_element(item, index);
+    case ValueType::kF32:
+    case ValueType::kF64: {
+      const auto number = item.number_at(index).value_or(0);
+      return std::isfinite(number) ? Json(number)
+                                   : Json(std::isnan(number) ? "NaN"
+                                          : number > 0       ? "Infinity"
+                                                             : "-Infinity");
+    }
+    default:
+      return integer ? Json(*integer) : Json(nullptr);
+  }
+}
+
+Json key_json(const KeyValue& item) {
+  Json json{{"key", item.key}, {"type", value_type_name(item.type)}};
+  if (item.type == ValueType::kString) {
+    json["value"] = std::string(reinterpret_cast<const char*>(item.kept.data()), item.kept.size());
+    json["is_complete"] = item.is_complete();
+    return json;
+  }
+  if (!item.is_array()) {
+    json["value"] = element_json(item, 0);
+    json["is_complete"] = true;
+    return json;
+  }
+  json["element_type"] = value_type_name(item.element_type);
+  json["count"] = item.element_count;
+  auto values = Json::array();
+  if (item.element_type == ValueType::kString) {
+    for (const auto text : item.kept_strings()) {
+      if (values.size() == kShownElements) {
+        break;
+      }
+      values.push_back(std::string(text));
+    }
+  } else {
+    for (std::uint64_t i = 0; i < item.element_count && i < kShownElements; ++i) {
+      values.push_back(element_json(item, i));
+    }
+  }
+  json["is_complete"] = values.size() == item.element_count;
+  json["value"] = std::move(values);
+  return json;
+}
+
+Json head_json(const Summary& summary) {
+  const auto& head = summary.head;
+  return {{"state", head_state_name(head.state)},
+          {"usable", summary.is_usable},
+          {"first_block", head.block_count > 0 ? Json(head.first_block) : Json(nullptr)},
+          {"blocks", head.block_count},
+          {"tensors", head.tensors.size()},
+          {"bytes", head.bytes},
+          {"types", types_json(summary.head_types)},
+          {"problems", head.problems},
+          {"llama_cpp", summary.runtime},
+          {"advice", summary.advice.empty() ? Json(nullptr) : Json(summary.advice)},
+          {"grafted_from", summary.grafted_from.empty() ? Json(nullptr) : Json(summary.grafted_from)}};
+}
+
+Json file_json(const InspectedFile& file) {
+  const auto& [gguf, summary, listed_tensors, listed_keys] = file;
+  Json json{{"path", gguf.path},
+            {"size", gguf.size},
+            {"gguf_version", gguf.version},
+            {"alignment", gguf.alignment},
+            {"data_offset", gguf.data_offset},
+            {"architecture", summary.architecture.empty() ? Json(nullptr) : Json(summary.architecture)},
+            {"name", summary.name.empty() ? Json(nullptr) : Json(summary.name)},
+            {"key_count", gguf.keys.size()},
+            {"tensor_count", gguf.tensors.size()},
+            {"parameters", std::to_string(summary.parameter_count)},
+            {"types", types_json(summary.types)},
+            {"block_count", optional_json(summary.depth.block_count)},
+            {"nextn_predict_layers", optional_json(summary.depth.nextn_predict_layers)},
+            {"trunk_blocks", summary.trunk_blocks},
+            {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
+            {"mtp", head_json(summary)}};
+  if (!listed_keys.empty()) {
+    json["keys"] = Json::array();
+    for (const auto index : listed_keys) {
+      const auto& item = gguf.keys[index];
+      json["keys"].push_back(key_json(item));
+    }
+  }
+  if (!listed_tensors.empty()) {
+    json["tensors"] = Json::array();
+    for (const auto index : listed_tensors) {
+      const auto& tensor = gguf.tensors[index];
+      json["tensors"].push_back({{"name", tensor.name},
+                                 {"type", tensor_type_name(tensor.type)},
+                                 {"type_id", tensor.type},
+                                 {"shape", shape_json(tensor)},
+                                 {"offset", tensor.offset},
+                                 {"bytes", tensor.size_bytes}});
+    }
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string error_to_json(const Error& error, std::string_view command) {
+  auto json = envelope(command, false);
+  json["error"] = error_json(error);
+  return dump(json);
+}
+
+std::string inspected_to_json(const std::vector<InspectedFile>& files, const std::vector<FailedFile>& failed) {
+  auto json = envelope("inspect", failed.empty());
+  auto& list = json["result"]["files"] = Json::array();
+  for (const auto& file : files) {
+    list.push_back(file_json(file));
+  }
+  if (!failed.empty()) {
+    json["error"] = error_json(failed.front().error);
+    auto& errors = json["result"]["failed"] = Json::array();
+    for (const auto& file : failed) {
+      errors.push_back({{"path", file.path}, {"error", error_json(file.error)}});
+    }
+  }
+  return dump(json);
+}
+
+std::string graft_to_json(const GraftReport& report) {
+  const auto& plan = report.plan;
+  auto json = envelope("graft", true);
+  auto& result = json["result"];
+  result["dry_run"] = !report.seconds;
+  result["target"] = report.target_path;
+  result["donor"] = report.donor_path;
+  result["output"] = report.output_path;
+  result["output_size"] = plan.output_size;
+  result["needed_bytes"] = report.needed_bytes;
+  result["free_bytes"] = report.free_bytes;
+  result["data_offset"] = plan.data_offset;
+  result["tensor_count"] = plan.tensor_count;
+  result["head"] = {
+      {"first_block", plan.first_head_block}, {"blocks", plan.head_block_count}, {"bytes", plan.head_bytes}};
+  result["keys"] = Json::array();
+  for (const auto& change : plan.key_changes) {
+    result["keys"].push_back({{"key", change.key},
+                              {"type", change.type},
+                              {"from", change.from.empty() ? Json(nullptr) : Json(change.from)},
+                              {"to", change.to}});
+  }
+  result["tensors"] = Json::array();
+  for (const auto& head : plan.head_tensors) {
+    result["tensors"].push_back({{"name", head.name},
+                                 {"donor_name", head.donor_name},
+                                 {"type", tensor_type_name(head.info.type)},
+                                 {"donor_type", tensor_type_name(head.donor_type)},
+                                 {"shape", shape_json(head.info)},
+                                 {"offset", head.info.offset},
+                                 {"bytes", head.info.size_bytes}});
+  }
+  result["removed_tensors"] = plan.removed_tensors;
+  result["warnings"] = Json::array();
+  for (const auto& warning : report.warnings) {
+    result["warnings"].push_back({{"id", warning.id}, {"message", warning.message}});
+  }
+  result["seconds"] = report.seconds ? Json(*report.seconds) : Json(nullptr);
+  return dump(json);
+}
+
+std::string verification_to_json(const std::string& path, const VerifyReport& report) {
+  auto json = envelope("verify", report.ok());
+  auto& result = json["result"];
+  result["path"] = path;
+  result["compared_bytes"] = report.compared_bytes;
+  result["unchecked_bytes"] = report.unchecked_bytes;
+  result["findings"] = Json::array();
+  for (const auto& finding : report.findings) {
+    result["findings"].push_back({{"message", finding.message}, {"offset", optional_json(finding.offset)}});
+  }
+  result["notes"] = report.notes;
+  return dump(json);
+}
+
+std::string check_to_json(const std::string& path, const CheckReport& report) {
+  auto json = envelope("verify", report.ok);
+  auto& result = json["result"];
+  result["path"] = path;
+  result["checkfile"] = report.checkfile;
+  result["tensors"] = Json::array();
+  for (const auto& line : report.lines) {
+    const auto* const state = line.result == CheckResult::kOk        ? "ok"
+                              : line.result == CheckResult::kDiffers ? "differs"
+                                                                     : "missing";
+    result["tensors"].push_back({{"name", line.name}, {"result", state}});
+  }
+  result["not_listed"] = report.extra;
+  result["unlisted_trunk_tensors"] = report.unlisted_trunk_tensors;
+  result["bad_lines"] = report.bad_lines;
+  result["metadata_equal"] = report.metadata_equal ? Json(*report.metadata_equal) : Json(nullptr);
+  return dump(json);
+}
+
+std::string checksums_to_json(const std::string& path, const std::vector<Checksum>& checksums) {
+  auto json = envelope("checksum", true);
+  auto& result = json["result"];
+  result["path"] = path;
+  result["algorithm"] = "XXH128";
+  result["checksums"] = Json::array();
+  for (const auto& checksum : checksums) {
+    result["checksums"].push_back({{"name", checksum.name}, {"digest", to_hex(checksum.digest)}});
+  }
+  return dump(json);
+}
+
+}  // namespace mtpgraft::report

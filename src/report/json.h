@@ -1,0 +1,26 @@
+// The JSON objects that docs/json.md promises, one line each.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/result.h"
+#include "report/model.h"
+
+namespace mtpgraft::report {
+
+std::string error_to_json(const Error& error, std::string_view command);
+
+struct FailedFile {
+  std::string path;
+  Error error;
+};
+
+std::string inspected_to_json(const std::vector<InspectedFile>& files, const std::vector<FailedFile>& failed);
+std::string graft_to_json(const GraftReport& report);
+std::string verification_to_json(const std::string& path, const VerifyReport& report);
+std::string check_to_json(const std::string& path, const CheckReport& report);
+std::string checksums_to_json(const std::string& path, const std::vector<Checksum>& checksums);
+
+}  // namespace mtpgraft::report

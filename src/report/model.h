@@ -1,0 +1,51 @@
+// What the commands hand to the reports. Reports format; they compute nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/plan.h"
+#include "mtpgraft/summary.h"
+#include "mtpgraft/verify.h"
+
+namespace mtpgraft::report {
+
+struct InspectedFile {
+  GgufFile gguf;
+  Summary summary;
+  std::vector<std::size_t> listed_tensors;  // indices into gguf.tensors
+  std::vector<std::size_t> listed_keys;     // indices into gguf.keys
+};
+
+struct GraftReport {
+  std::string target_path;
+  std::string donor_path;
+  std::string output_path;
+  Summary target;
+  Summary donor;
+  Plan plan;
+  std::vector<Warning> warnings;   // the plan's and those about the output's name
+  std::uint64_t needed_bytes = 0;  // of disk; holes of the target stay holes
+  std::uint64_t free_bytes = 0;    // where the output goes
+  std::optional<double> seconds;   // nothing: a dry run
+};
+
+struct CheckLine {
+  std::string name;
+  CheckResult result;
+};
+
+struct CheckReport {
+  std::string checkfile;
+  std::vector<CheckLine> lines;    // tensors, in the order of the list
+  std::vector<std::string> extra;  // with --exact, tensors of the file that the list has not
+  // Without --exact, those of them that are not the head's: the list may be cut short.
+  std::uint64_t unlisted_trunk_tensors = 0;
+  std::vector<std::uint64_t> bad_lines;
+  std::optional<bool> metadata_equal;  // nothing: not asked for, or not in the list
+  bool ok = false;
+};
+
+}  // namespace mtpgraft::report

@@ -1,0 +1,305 @@
+#include "report/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gguf/describe.h"
+#include "util/text.h"
+
+namespace mtpgraft::report {
+namespace {
+
+using Row = std::vector<std::string>;
+
+constexpr std::size_t kShownElements = 6;
+constexpr std::size_t kShownCharacters = 72;
+constexpr std::size_t kShownFindings = 20;
+
+std::string shorten(std::string_view text) {
+  auto shown = printable(text.substr(0, kShownCharacters));
+  if (text.size() > kShownCharacters) {
+    shown += fmt::format("... ({} bytes)", text.size());
+  }
+  return shown;
+}
+
+std::string quoted(std::string_view text) { return fmt::format("\"{}\"", shorten(text)); }
+
+std::string describe_value(const KeyValue& item) {
+  if (item.type == ValueType::kString) {
+    return quoted({reinterpret_cast<const char*>(item.kept.data()), item.kept.size()});
+  }
+  if (!item.is_array()) {
+    return describe_element(item);
+  }
+  std::vector<std::string> shown;
+  if (item.element_type == ValueType::kString) {
+    for (const auto text : item.kept_strings()) {
+      if (shown.size() == kShownElements) {
+        break;
+      }
+      shown.push_back(quoted(text));
+    }
+  } else {
+    // A pattern over the layers is worth reading as a whole.
+    const std::uint64_t limit = item.element_count <= 128 ? item.element_count : kShownElements;
+    shown.reserve(limit);
+    for (std::uint64_t i = 0; i < limit; ++i) {
+      shown.push_back(describe_element(item, i));
+    }
+  }
+  return fmt::format("[{}{}]", fmt::join(shown, ", "), shown.size() < item.element_count ? ", ..." : "");
+}
+
+std::string plural(std::uint64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+std::string describe_shape(const TensorInfo& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.shape.begin(), tensor.shape.begin() + std::max(tensor.n_dims, 1U), ", "));
+}
+
+std::string describe_types(const std::vector<TypeShare>& shares) {
+  std::vector<std::string> parts;
+  parts.reserve(shares.size());
+  for (const auto& share : shares) {
+    parts.push_back(fmt::format("{} {} ({})", share.type, format_bytes(share.bytes), share.tensor_count));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string describe_block_range(std::uint64_t first, std::uint64_t count) {
+  return count == 1 ? fmt::format("blk.{}", first) : fmt::format("blk.{}-{}", first, first + count - 1);
+}
+
+std::string describe_head(const Summary& summary) {
+  const auto& head = summary.head;
+  const auto where = describe_block_range(head.first_block, head.block_count);
+  const auto what = fmt::format("{} tensors, {}: {}", head.tensors.size(), format_bytes(head.bytes),
+                                describe_types(summary.head_types));
+  switch (head.state) {
+    case HeadState::kNone:
+      return "no head";
+    case HeadState::kPresent:
+      return fmt::format("head at {}: {}", where, what);
+    case HeadState::kPlaceholder:
+      return fmt::format("placeholder: declares a head at {}, has none of its tensors", where);
+    case HeadState::kSidecar:
+      return fmt::format("sidecar, a head without trunk: {}: {}", where, what);
+    case HeadState::kTensorsOnly:
+      return fmt::format("head tensors only, no model keys: {}: {}", where, what);
+    case HeadState::kBroken:
+      return "broken";
+    case HeadState::kShard:
+      return "unknown: this is one file of a split model";
+  }
+  return {};
+}
+
+std::string bits_per_weight(const Summary& summary) {
+  return summary.parameter_count == 0
+             ? ""
+             : fmt::format(", {:.2f} bits per weight", 8.0 * static_cast<double>(summary.tensor_data_bytes) /
+                                                           static_cast<double>(summary.parameter_count));
+}
+
+std::string describe_offset(const std::optional<std::uint64_t>& offset) {
+  return offset ? fmt::format(" (at byte {})", *offset) : "";
+}
+
+}  // namespace
+
+std::string describe_error(const Error& error) {
+  std::string text = "mtpgraft: ";
+  if (!error.path.empty()) {
+    text += printable(error.path) + ": ";
+  }
+  text += printable(error.message);
+  text += describe_offset(error.offset);
+  for (const auto& detail : error.details) {
+    text += "\n  - " + printable(detail);
+  }
+  if (!error.hint.empty()) {
+    text += "\n  hint: " + printable(error.hint);
+  }
+  return text;
+}
+
+std::string describe_inspected(const InspectedFile& file) {
+  const auto& [gguf, summary, listed_tensors, listed_keys] = file;
+  std::vector<Row> rows;
+  rows.push_back(
+      {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
+                            summary.name.empty() ? "" : ", " + quoted(summary.name))});
+  rows.push_back(
+      {"file", fmt::format("{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}", format_bytes(gguf.size), gguf.size,
+                           gguf.version, plural(gguf.keys.size(), "key"), gguf.alignment, gguf.data_offset)});
+  rows.push_back({"tensors", fmt::format("{}, {} parameters{}", gguf.tensors.size(),
+                                         format_count(summary.parameter_count), bits_per_weight(summary))});
+  rows.push_back({"types", describe_types(summary.types)});
+  if (summary.depth.block_count) {
+    const auto& nextn = summary.depth.nextn_predict_layers;
+    rows.push_back(
+        {"blocks", fmt::format("block_count {}, nextn_predict_layers {}: {} trunk blocks{}", *summary.depth.block_count,
+                               nextn ? fmt::format("{}", *nextn) : "absent", summary.trunk_blocks,
+                               summary.block_pattern.empty() ? "" : ", " + summary.block_pattern)});
+  }
+  rows.push_back({"MTP", describe_head(summary)});
+  for (const auto& problem : summary.head.problems) {
+    rows.push_back({"", printable(problem)});
+  }
+  if (!summary.grafted_from.empty()) {
+    rows.push_back({"", "grafted from " + quoted(summary.grafted_from)});
+  }
+  rows.push_back({"llama.cpp", printable(summary.runtime)});
+  if (!summary.advice.empty()) {
+    rows.push_back({"", printable(summary.advice)});
+  }
+  auto text = printable(gguf.path) + '\n' + format_table(rows, "  ");
+  if (!listed_keys.empty()) {
+    std::vector<Row> keys;
+    for (const auto index : listed_keys) {
+      const auto& item = gguf.keys[index];
+      keys.push_back({printable(item.key), describe_type(item), describe_value(item)});
+    }
+    text += "  keys\n" + format_table(keys, "    ");
+  }
+  if (!listed_tensors.empty()) {
+    std::vector<Row> tensors;
+    for (const auto index : listed_tensors) {
+      const auto& tensor = gguf.tensors[index];
+      tensors.push_back({printable(tensor.name), tensor_type_name(tensor.type), describe_shape(tensor),
+                         fmt::format("{} bytes", tensor.size_bytes), fmt::format("at {}", tensor.offset)});
+    }
+    text += "  tensors\n" + format_table(tensors, "    ");
+  }
+  return text;
+}
+
+std::string compare_inspected(const std::vector<InspectedFile>& files) {
+  std::vector<Row> rows{{"file", "model", "size", "tensors", "trunk", "MTP", "head", "drafts"}};
+  for (const auto& [gguf, summary, listed_tensors, listed_keys] : files) {
+    const bool has_head = summary.head.has_tensors();
+    rows.push_back(
+        {printable(gguf.path), printable(summary.architecture), format_bytes(gguf.size),
+         fmt::format("{}", gguf.tensors.size()), fmt::format("{}", summary.trunk_blocks),
+         std::string(head_state_name(summary.head.state)),
+         has_head ? fmt::format("{} {}", format_bytes(summary.head.bytes), summary.head_types.front().type) : "-",
+         summary.is_usable        ? "yes"
+         : summary.is_draft_model ? "with -md"
+                                  : "no"});
+  }
+  return format_table(rows, "");
+}
+
+std::string describe_graft(const GraftReport& report, bool details) {
+  const auto& plan = report.plan;
+  const auto model = [](const std::string& path, const Summary& summary) {
+    return Row{"", printable(path), printable(summary.architecture)};
+  };
+  std::vector<Row> files{model(report.target_path, report.target),
+                         model(report.donor_path, report.donor),
+                         {"", printable(report.output_path), printable(report.target.architecture)}};
+  files[0][0] = "target";
+  files[0].push_back(fmt::format("{} trunk blocks, {}", report.target.trunk_blocks, describe_head(report.target)));
+  files[1][0] = "donor";
+  files[1].push_back(describe_head(report.donor));
+  files[2][0] = "output";
+  files[2].push_back(fmt::format("{} tensors, {} ({} bytes), head at {}", plan.tensor_count,
+                                 format_bytes(plan.output_size), plan.output_size,
+                                 describe_block_range(plan.first_head_block, plan.head_block_count)));
+  auto text = format_table(files, "");
+  std::vector<Row> keys;
+  for (const auto& change : plan.key_changes) {
+    keys.push_back({printable(change.key), change.type, change.from.empty() ? "new" : change.from, "->", change.to});
+  }
+  if (!keys.empty()) {
+    text += "keys\n" + format_table(keys, "  ");
+  }
+  if (details) {
+    std::vector<Row> tensors;
+    for (const auto& head : plan.head_tensors) {
+      const bool converted = head.donor_type != head.info.type;
+      tensors.push_back(
+          {printable(head.donor_name), "->", printable(head.name),
+           converted ? fmt::format("{} -> {}", tensor_type_name(head.donor_type), tensor_type_name(head.info.type))
+                     : tensor_type_name(head.info.type),
+           describe_shape(head.info), fmt::format("{} bytes", head.info.size_bytes)});
+    }
+    text += "tensors\n" + format_table(tensors, "  ");
+  }
+  const auto converted = std::ranges::count_if(
+      plan.head_tensors, [](const HeadTensor& head) { return head.donor_type != head.info.type; });
+  if (converted > 0) {
+    text += fmt::format("{} head {} of one dimension converted to F32, which llama.cpp needs to draft\n", converted,
+                        converted == 1 ? "tensor" : "tensors");
+  }
+  if (!plan.removed_tensors.empty()) {
+    text += fmt::format("{} tensors of the target's old head taken out\n", plan.removed_tensors.size());
+  }
+  if (!report.warnings.empty()) {
+    text +=
+        fmt::format("{} {}, on stderr\n", report.warnings.size(), report.warnings.size() == 1 ? "warning" : "warnings");
+  }
+  if (!report.seconds) {
+    return text + fmt::format("dry run: nothing was written; {} needed, {} free\n", format_bytes(report.needed_bytes),
+                              format_bytes(report.free_bytes));
+  }
+  text += fmt::format("{} written in {:.1f} s; to prove it byte for byte:\n", format_bytes(plan.output_size),
+                      *report.seconds);
+  text += fmt::format("  mtpgraft verify {} --target {} --donor {}\n", shell_quoted(report.output_path),
+                      shell_quoted(report.target_path), shell_quoted(report.donor_path));
+  return text;
+}
+
+std::string describe_verification(const std::string& path, const VerifyReport& report, bool details) {
+  std::string text;
+  const auto add = [&](const std::string& line) { text += fmt::format("{}: {}\n", printable(path), line); };
+  if (details) {
+    for (const auto& note : report.notes) {
+      add(printable(note));
+    }
+  }
+  for (std::size_t i = 0; i < std::min(report.findings.size(), kShownFindings); ++i) {
+    add(printable(report.findings[i].message) + describe_offset(report.findings[i].offset));
+  }
+  if (report.findings.size() > kShownFindings) {
+    add(fmt::format("and {} more, which --json lists", report.findings.size() - kShownFindings));
+  }
+  if (details) {
+    add(fmt::format("{}, {} checked", report.ok() ? "OK" : "FAILED", format_bytes(report.compared_bytes)));
+    if (report.ok() && report.unchecked_bytes > 0) {
+      add(fmt::format("the other {} of tensor data were not checked; --target and --donor do that, or -c",
+                      format_bytes(report.unchecked_bytes)));
+    }
+  }
+  return text;
+}
+
+std::string describe_check(const CheckReport& report, bool quiet) {
+  std::string text;
+  for (const auto& line : report.lines) {
+    const auto name = printable(line.name);
+    switch (line.result) {
+      case CheckResult::kOk:
+        text += quiet ? "" : name + ": OK\n";
+        break;
+      case CheckResult::kDiffers:
+        text += name + ": FAILED\n";
+        break;
+      case CheckResult::kMissing:
+        text += name + ": MISSING\n";
+        break;
+    }
+  }
+  for (const auto& name : report.extra) {
+    text += printable(name) + ": NOT LISTED\n";
+  }
+  if (report.metadata_equal) {
+    text += *report.metadata_equal ? (quiet ? "" : "metadata: OK\n") : "metadata: FAILED\n";
+  }
+  return text;
+}
+
+}  // namespace mtpgraft::report

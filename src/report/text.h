@@ -1,0 +1,25 @@
+// Reports for people. Every string that comes from a file is made printable.
+#pragma once
+
+#include <string>
+
+#include "mtpgraft/result.h"
+#include "report/model.h"
+
+namespace mtpgraft::report {
+
+// "mtpgraft: FILE: message (at byte N)" and, on a second line, the hint. No newline at the end.
+std::string describe_error(const Error& error);
+
+std::string describe_inspected(const InspectedFile& file);
+std::string compare_inspected(const std::vector<InspectedFile>& files);
+
+// The plan of a dry run (`seconds` absent), or what was done. With `details` every tensor is listed.
+std::string describe_graft(const GraftReport& report, bool details);
+
+std::string describe_verification(const std::string& path, const VerifyReport& report, bool details);
+
+// One line per tensor as coreutils print them; only failures if `quiet`.
+std::string describe_check(const CheckReport& report, bool quiet);
+
+}  // namespace mtpgraft::report

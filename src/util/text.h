@@ -1,0 +1,26 @@
+// Text for people: sizes, counts, and strings from files that must not reach a terminal as they are.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mtpgraft {
+
+// Control characters and invalid UTF-8 become \n, \t, \x1b...; everything else stays.
+std::string printable(std::string_view text);
+
+// The text as one word of a POSIX shell, quoted where that is needed, and printable.
+std::string shell_quoted(std::string_view text);
+
+// "6.4 MiB", "812 bytes".
+std::string format_bytes(std::uint64_t bytes);
+
+// "27,356,160".
+std::string format_count(std::uint64_t count);
+
+// Columns two spaces apart, each as wide as its widest cell; no spaces at line ends.
+std::string format_table(const std::vector<std::vector<std::string>>& rows, std::string_view indent);
+
+}  // namespace mtpgraft

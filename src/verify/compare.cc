@@ -1,0 +1,144 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "io/stream.h"
+#include "mtpgraft/verify.h"
+#include "util/parallel.h"
+
+namespace mtpgraft {
+namespace {
+
+constexpr std::uint64_t kChunkBytes = std::uint64_t{4} << 20;
+
+std::string describe(const Region& region) {
+  switch (region.kind) {
+    case Region::Kind::kCounts:
+      return "the header's magic, version and counts differ";
+    case Region::Kind::kKey:
+      return fmt::format("key '{}' differs", region.name);
+    case Region::Kind::kTensorInfo:
+      return fmt::format("the info of tensor '{}' differs", region.name);
+    case Region::Kind::kTensorData:
+      return fmt::format("the data of tensor '{}' differ", region.name);
+    case Region::Kind::kPadding:
+      return region.name.empty() ? "the padding before the tensor data differs"
+                                 : fmt::format("the padding after tensor '{}' differs", region.name);
+  }
+  return "";
+}
+
+// A part of one segment, small enough for a buffer.
+struct Chunk {
+  const Segment* segment;
+  std::uint64_t segment_offset;
+  std::uint64_t offset;  // in the output
+  std::uint64_t length;
+};
+
+std::vector<Chunk> split_into_chunks(const Plan& plan, std::uint64_t file_size) {
+  std::vector<Chunk> chunks;
+  std::uint64_t offset = 0;
+  for (const auto& segment : plan.segments) {
+    const auto length = segment_length(segment);
+    for (std::uint64_t done = 0; done < length && offset + done < file_size; done += kChunkBytes) {
+      chunks.push_back(
+          {&segment, done, offset + done, std::min({kChunkBytes, length - done, file_size - offset - done})});
+    }
+    offset += length;
+  }
+  return chunks;
+}
+
+class Differences {
+ public:
+  explicit Differences(const Plan& plan) : plan_(plan) {}
+
+  // Both spans stand at `offset` of the output and have the same length.
+  void compare(std::uint64_t offset, std::span<const std::byte> expected, std::span<const std::byte> actual) {
+    if (std::memcmp(expected.data(), actual.data(), expected.size()) == 0) {
+      return;
+    }
+    auto region = std::ranges::upper_bound(plan_.regions, offset, {}, &Region::offset) - 1;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      if (expected[i] == actual[i]) {
+        continue;
+      }
+      while (offset + i >= region->offset + region->length) {
+        ++region;
+      }
+      const std::lock_guard lock(mutex_);
+      auto& difference = by_region_[static_cast<std::size_t>(region - plan_.regions.begin())];
+      difference.first_offset = std::min(difference.first_offset, offset + i);
+      ++difference.bytes;
+    }
+  }
+
+  [[nodiscard]] std::vector<Finding> findings() const {
+    std::vector<Finding> findings;
+    for (const auto& [index, difference] : by_region_) {
+      findings.push_back({fmt::format("{}: {} of {} bytes", describe(plan_.regions[index]), difference.bytes,
+                                      plan_.regions[index].length),
+                          difference.first_offset});
+    }
+    return findings;
+  }
+
+ private:
+  struct Difference {
+    std::uint64_t first_offset = UINT64_MAX;
+    std::uint64_t bytes = 0;
+  };
+
+  const Plan& plan_;
+  std::mutex mutex_;
+  std::map<std::size_t, Difference> by_region_;
+};
+
+}  // namespace
+
+Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& plan, const ReadableFile& target,
+                                       const ReadableFile& donor, const Progress& progress) {
+  Differences differences(plan);
+  const auto chunks = split_into_chunks(plan, file.size());
+  struct Buffers {
+    std::vector<std::byte> expected;
+    std::vector<std::byte> actual;
+  };
+  std::vector<Buffers> buffers(worker_count());
+  std::mutex progress_mutex;
+  const auto compare_chunk = [&](std::size_t index, std::size_t worker) -> Status {
+    const auto& chunk = chunks[index];
+    auto& own = buffers[worker];
+    own.actual.resize(chunk.length);
+    MTPGRAFT_CHECK(file.read_at(chunk.offset, own.actual));
+    if (const auto* literal = std::get_if<Literal>(chunk.segment)) {
+      differences.compare(chunk.offset, std::span(literal->bytes).subspan(chunk.segment_offset, chunk.length),
+                          own.actual);
+    } else if (const auto* copy = std::get_if<Copy>(chunk.segment)) {
+      own.expected.resize(chunk.length);
+      const auto& source = copy->source == Source::kTarget ? target : donor;
+      MTPGRAFT_CHECK(source.read_at(copy->offset + chunk.segment_offset, own.expected));
+      differences.compare(chunk.offset, own.expected, own.actual);
+    } else {
+      own.expected.assign(chunk.length, std::byte{0});
+      differences.compare(chunk.offset, own.expected, own.actual);
+    }
+    const std::lock_guard lock(progress_mutex);
+    return advance(progress, chunk.length);
+  };
+  MTPGRAFT_CHECK(parallel_for(chunks.size(), compare_chunk));
+  VerifyReport report;
+  report.findings = differences.findings();
+  report.compared_bytes = std::min(file.size(), plan.output_size);
+  if (file.size() != plan.output_size) {
+    report.findings.insert(report.findings.begin(),
+                           {fmt::format("the file has {} bytes, the graft {}", file.size(), plan.output_size), {}});
+  }
+  return report;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,171 @@
+#include "mtpgraft/verify.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "gguf/tensor_types.h"
+#include "graft/compatibility.h"
+#include "graft/layer_arrays.h"
+#include "graft/record.h"
+
+namespace mtpgraft {
+namespace {
+
+void check_record(const GgufFile& gguf, const Head& head, const HeadData& head_data, VerifyReport& report) {
+  const auto* item = gguf.find_key(kRecordKey);
+  if (item == nullptr) {
+    report.notes.emplace_back("no record: the head's bytes cannot be checked without --target and --donor");
+    return;
+  }
+  const auto record = find_record(gguf);
+  if (!record) {
+    report.findings.push_back(
+        {fmt::format("key '{}' is damaged: its own digest does not fit", kRecordKey), item->offset});
+    return;
+  }
+  std::vector<std::uint64_t> blocks;
+  for (std::uint64_t i = 0; i < head.block_count; ++i) {
+    blocks.push_back(head.first_block + i);
+  }
+  const auto& recorded = record->head;
+  const auto head_offset = head.has_tensors() ? gguf.tensors[head.tensors.front()].offset : gguf.data_offset;
+  if (recorded.blocks != blocks || recorded.tensor_count != head.tensors.size() || recorded.bytes != head.bytes) {
+    report.findings.push_back(
+        {fmt::format("the record tells of a head of {} tensors and {} bytes, the file has {} and {}",
+                     recorded.tensor_count, recorded.bytes, head.tensors.size(), head.bytes),
+         item->offset});
+  } else if (recorded.digest != head_data.digest) {
+    report.findings.push_back({fmt::format("the head's data have XXH128 {}, the record says {}",
+                                           to_hex(head_data.digest.value_or(Digest{})), to_hex(recorded.digest)),
+                               head_offset});
+  } else {
+    report.notes.push_back(fmt::format("the head's {} bytes fit the record's digest", head.bytes));
+  }
+  report.notes.push_back(fmt::format("grafted by {} from '{}' into '{}'", record->labels.tool,
+                                     record->labels.donor_file, record->labels.target_file));
+}
+
+// The rules that a loader applies to the head, by holding the file against itself as target and donor.
+void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& head_data, VerifyReport& report) {
+  const auto fit = check_fit(gguf, head, gguf, head, head_data);
+  const auto infos_offset = gguf.tensors[head.tensors.front()].info_offset;
+  for (const auto& refusal : fit.refusals) {
+    report.findings.push_back({refusal, infos_offset});
+  }
+  for (const auto& warning : fit.warnings) {
+    report.notes.push_back(warning.message);
+  }
+  for (const auto index : head.tensors) {
+    const auto& tensor = gguf.tensors[index];
+    if (tensor.is_vector() && tensor.type != tensor_type::kF32) {
+      report.findings.push_back(
+          {fmt::format("head tensor '{}' has one dimension and type {}; llama.cpp aborts at the first "
+                       "draft unless it is F32",
+                       tensor.name, tensor_type_name(tensor.type)),
+           tensor.info_offset});
+    }
+  }
+  for (const auto& item : gguf.keys) {
+    const auto change = extend_layer_array(item, gguf, head.first_block, gguf, head);
+    if (!change.ok()) {
+      report.findings.push_back({change.error().message, item.offset});
+    } else if (change.value()) {
+      report.findings.push_back({fmt::format("key '{}' has {} entries, llama.cpp wants {}", item.key,
+                                             item.element_count, change.value()->element_count),
+                                 item.offset});
+    }
+  }
+}
+
+// Where everything differs, the reason is mostly that the files are not those of the graft.
+void name_other_sources(const Record& record, const GgufFile& target, const HeadData& head_data, VerifyReport& report) {
+  const auto target_record = find_record(target);
+  const auto is_target = [&](std::uint64_t size, std::uint64_t tensor_count) {
+    return record.origin.size == size && record.origin.tensor_count == tensor_count;
+  };
+  if (!is_target(target.size, target.tensors.size()) &&
+      !(target_record && is_target(target_record->origin.size, target_record->origin.tensor_count))) {
+    report.findings.insert(report.findings.begin(),
+                           {fmt::format("the target is not the one of the record, '{}' of {} bytes", record.origin.file,
+                                        record.origin.size),
+                            {}});
+  }
+  if (record.head.digest != head_data.digest) {
+    report.findings.insert(report.findings.begin(),
+                           {fmt::format("the donor is not the one of the record, '{}', whose head has XXH128 {}",
+                                        record.labels.donor_file, to_hex(record.head.digest)),
+                            {}});
+  }
+}
+
+}  // namespace
+
+Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& target, const ReadableFile& donor,
+                                  const RecordLabels& fallback, const Progress& progress) {
+  MTPGRAFT_TRY(const auto target_gguf, parse_gguf(target));
+  MTPGRAFT_TRY(const auto donor_gguf, parse_gguf(donor));
+  MTPGRAFT_TRY(const auto head_data, read_head_data(donor, donor_gguf, DigestHead::kYes, progress));
+  const auto parsed = parse_gguf(file);
+  const auto record = parsed.ok() ? find_record(parsed.value()) : std::nullopt;
+  // A target with a head can only have been grafted with --replace.
+  GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
+  MTPGRAFT_TRY(auto plan, make_graft_plan(target_gguf, donor_gguf, head_data, options));
+  if (!parsed.ok() || parsed.value().find_key(kRecordKey) == nullptr) {
+    // Grafted without a record, or the damage is such that it cannot be found: the size decides between the two.
+    options.labels.reset();
+    MTPGRAFT_TRY(auto plain, make_graft_plan(target_gguf, donor_gguf, head_data, options));
+    if (file.size() == plain.output_size || (parsed.ok() && file.size() != plan.output_size)) {
+      plan = std::move(plain);
+    }
+  }
+  MTPGRAFT_TRY(auto report, compare_with_plan(file, plan, target, donor, progress));
+  if (!parsed.ok()) {
+    report.findings.insert(report.findings.begin(),
+                           {"not a sound GGUF: " + parsed.error().message, parsed.error().offset});
+  } else if (record && !report.ok()) {
+    name_other_sources(*record, target_gguf, head_data, report);
+  }
+  std::ranges::stable_sort(report.findings, {}, &Finding::offset);
+  return report;
+}
+
+Result<VerifyReport> verify_alone(const ReadableFile& file, const Progress& progress) {
+  MTPGRAFT_TRY(const auto gguf, parse_gguf(file));
+  VerifyReport report;
+  report.notes.emplace_back("the structure is sound");
+  const auto head = find_head(gguf);
+  switch (head.state) {
+    case HeadState::kNone:
+      report.findings.push_back({"the file has no head", {}});
+      return report;
+    case HeadState::kPlaceholder:
+      report.findings.push_back(
+          {fmt::format("the file declares a head at blk.{}, but has none of its tensors", head.first_block), {}});
+      return report;
+    case HeadState::kShard:
+      return shard_error(gguf, "file");
+    case HeadState::kBroken:
+      for (const auto& problem : head.problems) {
+        report.findings.push_back({problem, gguf.infos_end});
+      }
+      return report;
+    case HeadState::kPresent:
+    case HeadState::kSidecar:
+    case HeadState::kTensorsOnly:
+      break;
+  }
+  MTPGRAFT_TRY(const auto head_data, read_head_data(file, gguf, DigestHead::kYes, progress));
+  if (head.state == HeadState::kPresent) {
+    check_head_rules(gguf, head, head_data, report);
+  } else {
+    report.notes.push_back(fmt::format("a head at blk.{} without a trunk", head.first_block));
+  }
+  check_record(gguf, head, head_data, report);
+  report.compared_bytes = find_record(gguf) ? head.bytes : 0;
+  report.unchecked_bytes = gguf.data_end - gguf.data_offset - report.compared_bytes;
+  std::ranges::stable_sort(report.findings, {}, &Finding::offset);
+  return report;
+}
+
+}  // namespace mtpgraft
