@@ -1,0 +1,206 @@
+#include "graft/layer_arrays.h"
+
+#include <fmt/core.h>
+
+#include "edit_gguf.h"
+#include "matchers.h"
+
+namespace mtpgraft {
+namespace {
+
+// A target of 4 trunk blocks and a donor whose head is its block 6, as far as per-layer arrays are concerned.
+struct Case {
+  explicit Case(std::string_view architecture, std::uint32_t head_blocks = 1) {
+    for (auto* gguf : {&target, &donor}) {
+      set_text(*gguf, "general.architecture", architecture);
+    }
+    target.path = "target.gguf";
+    prefix = std::string(architecture) + ".";
+    set_u32(target, prefix + "block_count", 4);
+    set_u32(donor, prefix + "block_count", 6 + head_blocks);
+    set_u32(donor, prefix + "nextn_predict_layers", head_blocks);
+    head.first_block = 6;
+    head.block_count = head_blocks;
+  }
+
+  Result<std::optional<LayerArrayChange>> extend(std::string_view key) const {
+    return extend_layer_array(*target.find_key(prefix + std::string(key)), target, 4, donor, head);
+  }
+
+  // What the array becomes; empty if it stays as it is.
+  std::vector<double> values(std::string_view key) const {
+    const auto change = extend(key);
+    EXPECT_THAT(change, IsOk());
+    std::vector<double> result;
+    if (change.ok() && change.value()) {
+      KeyValue item = *target.find_key(prefix + std::string(key));
+      item.kept = change.value()->elements;
+      item.element_count = change.value()->element_count;
+      for (std::uint64_t i = 0; i < item.element_count; ++i) {
+        result.push_back(item.number_at(i).value());
+      }
+    }
+    return result;
+  }
+
+  GgufFile target;
+  GgufFile donor;
+  Head head;
+  std::string prefix;
+};
+
+using Numbers = std::vector<double>;
+
+constexpr std::string_view kHeadCountKv = "attention.head_count_kv";
+constexpr std::string_view kRecurrent = "attention.recurrent_layers";
+constexpr std::string_view kWindow = "attention.sliding_window_pattern";
+
+TEST(LayerArrays, TakeTheDonorsScalar) {
+  for (const std::string_view key : {"attention.head_count", "attention.head_count_kv", "feed_forward_length",
+                                     "expert_used_count", "expert_feed_forward_length"}) {
+    Case graft("qwen35");
+    set_array<std::uint32_t>(graft.target, graft.prefix + std::string(key), {1, 2, 3, 4});
+    set_u32(graft.donor, graft.prefix + std::string(key), 7);
+    EXPECT_EQ(graft.values(key), (Numbers{1, 2, 3, 4, 7})) << key;
+  }
+}
+
+TEST(LayerArrays, TakeTheDonorsEntryForItsHead) {
+  Case graft("qwen35");
+  set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 0, 0, 2});
+  set_array<std::uint32_t>(graft.donor, "qwen35.attention.head_count_kv", {0, 0, 0, 5, 0, 0, 9});
+  EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 0, 0, 2, 9}));
+}
+
+// A donor whose array stops before its head tells nothing.
+TEST(LayerArrays, RepeatTheTargetsLastEntryThatIsNotZero) {
+  Case graft("qwen35");
+  set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 3, 2, 0});
+  EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 3, 2, 0, 2}));
+  set_array<std::uint32_t>(graft.donor, "qwen35.attention.head_count_kv", {0, 0, 0, 5, 0, 0});
+  EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 3, 2, 0, 2}));
+}
+
+TEST(LayerArrays, AHeadIsNotRecurrent) {
+  for (const std::string_view architecture : {"qwen35", "qwen35moe", "qwen3next"}) {
+    Case graft(architecture);
+    set_array<bool>(graft.target, graft.prefix + std::string(kRecurrent), {true, true, true, false});
+    EXPECT_EQ(graft.values(kRecurrent), (Numbers{1, 1, 1, 0, 0}));
+    set_array<bool>(graft.donor, graft.prefix + std::string(kRecurrent), {true, true, true, true, true, true, false});
+    EXPECT_EQ(graft.values(kRecurrent), (Numbers{1, 1, 1, 0, 0}));
+    set_array<bool>(graft.donor, graft.prefix + std::string(kRecurrent), std::vector<bool>(7, true));
+    EXPECT_EQ(graft.values(kRecurrent), (Numbers{1, 1, 1, 0, 1}));
+  }
+}
+
+TEST(LayerArrays, ExtendTheWindowPatternByArchitecture) {
+  const auto values = [](std::string_view architecture, std::uint32_t head_blocks) {
+    Case graft(architecture, head_blocks);
+    set_array<bool>(graft.target, graft.prefix + std::string(kWindow), {true, true, true, false});
+    return graft.values(kWindow);
+  };
+  EXPECT_EQ(values("mimo2", 3), (Numbers{1, 1, 1, 0, 1, 1, 1}));
+  EXPECT_EQ(values("step35", 2), (Numbers{1, 1, 1, 0, 0, 0}));
+  // Read after the head is known, or not by length at all: these must not grow.
+  for (const std::string_view architecture : {"cohere2moe", "exaone4", "exaone-moe"}) {
+    EXPECT_EQ(values(architecture, 1), Numbers{}) << architecture;
+  }
+}
+
+TEST(LayerArrays, ClampTheHeadAsItsArchitectureDoes) {
+  for (const std::string_view key : {"swiglu_clamp_exp", "swiglu_clamp_shexp"}) {
+    Case step("step35");
+    set_array<float>(step.target, "step35." + std::string(key), {0, 7, 7, 10});
+    EXPECT_EQ(step.values(key), (Numbers{0, 7, 7, 10, 0}));
+    Case deepseek("deepseek4");
+    set_array<float>(deepseek.target, "deepseek4." + std::string(key), {10, 10, 10, 10});
+    EXPECT_EQ(deepseek.values(key), (Numbers{10, 10, 10, 10, 10}));
+  }
+}
+
+TEST(LayerArrays, DoNotCompressTheHead) {
+  Case graft("deepseek4");
+  set_array<std::uint32_t>(graft.target, "deepseek4.attention.compress_ratios", {0, 4, 128, 4});
+  EXPECT_EQ(graft.values("attention.compress_ratios"), (Numbers{0, 4, 128, 4, 0}));
+}
+
+TEST(LayerArrays, LeaveWhatIsNotPerLayerOrForTheTrunkOnly) {
+  Case graft("glm-dsa");
+  set_array<std::uint32_t>(graft.target, "glm-dsa.attention.indexer.types", {1, 0, 1, 0});
+  EXPECT_EQ(graft.values("attention.indexer.types"), Numbers{});
+  // Four sections and four blocks are a coincidence.
+  set_array<std::int32_t>(graft.target, "glm-dsa.rope.dimension_sections", {3, 3, 2, 0});
+  EXPECT_EQ(graft.values("rope.dimension_sections"), Numbers{});
+  set_u32(graft.target, "glm-dsa.attention.head_count", 4);
+  EXPECT_EQ(graft.values("attention.head_count"), Numbers{});
+}
+
+TEST(LayerArrays, LeaveKeysOfOthersAlone) {
+  Case graft("qwen35");
+  set_array<std::uint32_t>(graft.target, "tokenizer.ggml.token_type", {1, 2, 3, 4});
+  const auto* item = graft.target.find_key("tokenizer.ggml.token_type");
+  const auto change = extend_layer_array(*item, graft.target, 4, graft.donor, graft.head);
+  ASSERT_THAT(change, IsOk());
+  EXPECT_FALSE(change.value());
+}
+
+TEST(LayerArrays, ExtendUnknownOnesOnlyFromTheDonor) {
+  Case graft("qwen35");
+  set_array<std::uint32_t>(graft.target, "qwen35.future.thing", {1, 2, 3, 4});
+  auto change = graft.extend("future.thing");
+  EXPECT_THAT(change, FailsWith(ErrorCode::kIncompatible, "'qwen35.future.thing' has one entry for each of 4 blocks"));
+  EXPECT_EQ(change.error().path, "target.gguf");
+  // Of what the head needs, a scalar says nothing: it may be a default.
+  set_u32(graft.donor, "qwen35.future.thing", 9);
+  EXPECT_FALSE(graft.extend("future.thing").ok());
+  set_array<std::uint32_t>(graft.donor, "qwen35.future.thing", {1, 2, 3, 4, 5, 6, 7});
+  EXPECT_EQ(graft.values("future.thing"), (Numbers{1, 2, 3, 4, 7}));
+  set_array<std::uint32_t>(graft.target, "qwen35.future.thing", {1, 2, 3});
+  EXPECT_EQ(graft.values("future.thing"), Numbers{});
+}
+
+TEST(LayerArrays, RefuseALengthThatNoLoaderTakes) {
+  Case graft("qwen35");
+  set_array<std::uint32_t>(graft.target, "qwen35.attention.head_count_kv", {1, 2, 3});
+  EXPECT_THAT(graft.extend(kHeadCountKv), FailsWith(ErrorCode::kIncompatible,
+                                                    "has 3 entries, neither one for each of "
+                                                    "the 4 trunk blocks nor for block_count 4"));
+}
+
+TEST(LayerArrays, OfAPlaceholderMayCoverTheHeadAlready) {
+  Case graft("qwen35");
+  set_u32(graft.target, "qwen35.block_count", 5);
+  set_u32(graft.target, "qwen35.nextn_predict_layers", 1);
+  set_array<std::uint32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 0, 0, 2, 6});
+  EXPECT_EQ(graft.values(kHeadCountKv), Numbers{});
+  set_u32(graft.donor, "qwen35.attention.head_count_kv", 6);
+  EXPECT_EQ(graft.values(kHeadCountKv), Numbers{});
+  // The head that comes in knows better.
+  set_u32(graft.donor, "qwen35.attention.head_count_kv", 8);
+  EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 0, 0, 2, 8}));
+  set_array<std::uint32_t>(graft.target, "qwen35.future.thing", {1, 2, 3, 4, 5});
+  EXPECT_EQ(graft.values("future.thing"), Numbers{});
+}
+
+TEST(LayerArrays, ShrinkWithTheHead) {
+  Case graft("step35", 1);
+  set_u32(graft.target, "step35.block_count", 7);
+  set_u32(graft.target, "step35.nextn_predict_layers", 3);
+  set_array<std::uint32_t>(graft.target, "step35.attention.head_count_kv", {1, 2, 3, 4, 5, 6, 7});
+  set_u32(graft.donor, "step35.attention.head_count_kv", 9);
+  EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{1, 2, 3, 4, 9}));
+}
+
+TEST(LayerArrays, KeepTheElementType) {
+  Case graft("qwen35");
+  set_u32(graft.donor, "qwen35.attention.head_count_kv", 300);
+  set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {2, 2, 2, 2});
+  auto change = graft.extend(kHeadCountKv);
+  ASSERT_THAT(change, IsOk());
+  EXPECT_EQ(change.value()->elements.size(), 20U);
+  set_array<std::uint8_t>(graft.target, "qwen35.attention.head_count_kv", {2, 2, 2, 2});
+  EXPECT_THAT(graft.extend(kHeadCountKv), FailsWith(ErrorCode::kIncompatible, "attention.head_count_kv"));
+}
+
+}  // namespace
+}  // namespace mtpgraft

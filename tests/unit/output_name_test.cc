@@ -1,0 +1,53 @@
+#include <gtest/gtest.h>
+
+#include "mtpgraft/plan.h"
+
+namespace mtpgraft {
+namespace {
+
+TEST(DefaultOutputPath, PutsMtpBeforeTheQuantisation) {
+  struct Names {
+    std::string target;
+    std::string output;
+  };
+  const std::vector<Names> cases{
+      {"Qwen3.6-27B-Q4_K_M.gguf", "Qwen3.6-27B-MTP-Q4_K_M.gguf"},
+      {"Qwen3.6-27B-UD-Q4_K_XL.gguf", "Qwen3.6-27B-MTP-UD-Q4_K_XL.gguf"},
+      {"Qwen3.6-27B.Q6_K.gguf", "Qwen3.6-27B-MTP.Q6_K.gguf"},
+      {"Qwen3.6-35B-A3B-IQ3_XXS.gguf", "Qwen3.6-35B-A3B-MTP-IQ3_XXS.gguf"},
+      {"model-Q8_0.gguf", "model-MTP-Q8_0.gguf"},
+      {"model-q8_0.gguf", "model-MTP-q8_0.gguf"},
+      {"model-BF16.gguf", "model-MTP-BF16.gguf"},
+      {"model-f16.gguf", "model-MTP-f16.gguf"},
+      {"model.F32.gguf", "model-MTP.F32.gguf"},
+      {"GLM-4.7-TQ1_0.gguf", "GLM-4.7-MTP-TQ1_0.gguf"},
+      {"gpt-MXFP4_MOE.gguf", "gpt-MTP-MXFP4_MOE.gguf"},
+      {"Qwen3.6-27B-NVFP4.gguf", "Qwen3.6-27B-MTP-NVFP4.gguf"},
+      {"Model-40B.i1-Q4_K_M.gguf", "Model-40B.i1-MTP-Q4_K_M.gguf"},
+      {"Qwen3.6-27B-IQ4_KSS.gguf", "Qwen3.6-27B-MTP-IQ4_KSS.gguf"},
+      {"target-12L-Q4_K_M.gguf", "target-12L-MTP-Q4_K_M.gguf"},
+      {"Qwen3.6-27B.gguf", "Qwen3.6-27B-MTP.gguf"},
+      {"Q4_K_M.gguf", "Q4_K_M-MTP.gguf"},
+      {"Qwen3-Q3.5-mix.gguf", "Qwen3-Q3.5-mix-MTP.gguf"},
+      {"model-Q4_K_M-imat.gguf", "model-Q4_K_M-imat-MTP.gguf"},
+      {"model", "model-MTP.gguf"},
+      {"model-Q4_0", "model-MTP-Q4_0.gguf"},
+  };
+  for (const auto& names : cases) {
+    EXPECT_EQ(default_output_path(names.target), names.output);
+  }
+}
+
+TEST(DefaultOutputPath, StaysInTheFolderOfTheTarget) {
+  EXPECT_EQ(default_output_path("/models/a-Q4_0.b/model-Q6_K.gguf"), "/models/a-Q4_0.b/model-MTP-Q6_K.gguf");
+  EXPECT_EQ(default_output_path("../model.gguf"), "../model-MTP.gguf");
+  EXPECT_EQ(default_output_path("./model.gguf"), "./model-MTP.gguf");
+}
+
+// llama.cpp's -hf takes files with "mtp-" in lower case for sidecars.
+TEST(DefaultOutputPath, IsNoSidecarName) {
+  EXPECT_EQ(default_output_path("x-q4_0.gguf").find("mtp-"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace mtpgraft

@@ -1,0 +1,120 @@
+#include "graft/record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace mtpgraft {
+namespace {
+
+Record example() {
+  Record record;
+  record.labels = {"mtpgraft 0.1.0", "model-Q4_K_M.gguf", "donor \"quoted\" ünï.gguf"};
+  record.origin = {"model-Q4_K_M.gguf", 6720000, 32, 162, 36416, R"({"qwen35.block_count":{"type":"u32","value":12}})"};
+  record.donor_architecture = "qwen35";
+  record.donor_blocks = {8, 9};
+  record.donor_name = "a\nname";
+  record.head = {{12, 13}, 30, 123456789012, {0x0123456789ABCDEF, 0xFEDCBA9876543210}};
+  return record;
+}
+
+void expect_equal(const Record& a, const Record& b) {
+  EXPECT_EQ(a.labels.tool, b.labels.tool);
+  EXPECT_EQ(a.labels.target_file, b.labels.target_file);
+  EXPECT_EQ(a.labels.donor_file, b.labels.donor_file);
+  EXPECT_EQ(a.origin.file, b.origin.file);
+  EXPECT_EQ(a.origin.size, b.origin.size);
+  EXPECT_EQ(a.origin.key_count, b.origin.key_count);
+  EXPECT_EQ(a.origin.tensor_count, b.origin.tensor_count);
+  EXPECT_EQ(a.origin.data_offset, b.origin.data_offset);
+  EXPECT_EQ(a.origin.old_keys_json, b.origin.old_keys_json);
+  EXPECT_EQ(a.donor_architecture, b.donor_architecture);
+  EXPECT_EQ(a.donor_blocks, b.donor_blocks);
+  EXPECT_EQ(a.donor_name, b.donor_name);
+  EXPECT_EQ(a.head.blocks, b.head.blocks);
+  EXPECT_EQ(a.head.tensor_count, b.head.tensor_count);
+  EXPECT_EQ(a.head.bytes, b.head.bytes);
+  EXPECT_EQ(a.head.digest, b.head.digest);
+}
+
+TEST(Record, ReadsWhatItWrites) {
+  const auto text = write_record(example());
+  const auto record = read_record(text);
+  ASSERT_TRUE(record);
+  expect_equal(*record, example());
+  EXPECT_EQ(write_record(*record), text);
+}
+
+TEST(Record, IsOneLineOfAsciiJson) {
+  const auto text = write_record(example());
+  for (const char c : text) {
+    EXPECT_TRUE(c >= 0x20 && c < 0x7F);
+  }
+  const auto json = nlohmann::ordered_json::parse(text);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : json.items()) {
+    names.push_back(name);
+  }
+  EXPECT_THAT(names, testing::ElementsAre("record", "tool", "target", "keys", "donor", "head", "xxh128"));
+  EXPECT_EQ(json["head"]["xxh128"], "0123456789abcdeffedcba9876543210");
+}
+
+// Equal inputs must give equal bytes on every machine.
+TEST(Record, HoldsNoTimeHostOrPath) {
+  EXPECT_EQ(write_record(example()), write_record(example()));
+  const auto text = write_record(example());
+  for (const std::string word : {"time", "date", "host", "path", "user", "/"}) {
+    EXPECT_EQ(text.find(word), std::string::npos) << word;
+  }
+}
+
+TEST(Record, IgnoresSpacesAtTheEnd) {
+  const auto text = write_record(example());
+  for (const std::size_t count : {1U, 100U, 4095U}) {
+    ASSERT_TRUE(read_record(text + std::string(count, ' ')));
+  }
+  EXPECT_FALSE(read_record(text + "\n"));
+  EXPECT_FALSE(read_record(text + "  x"));
+  EXPECT_FALSE(read_record(" " + text));
+}
+
+TEST(Record, NoticesEveryChangedCharacter) {
+  const auto text = write_record(example());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    for (const char c : {' ', '0', '1', 'a', 'F', '"', '}', '\0', static_cast<char>(text[i] ^ 0x20)}) {
+      auto changed = text;
+      changed[i] = c;
+      EXPECT_EQ(read_record(changed).has_value(), changed == text) << i << ": " << c;
+    }
+  }
+}
+
+TEST(Record, NoticesEveryMissingOrAddedCharacter) {
+  const auto text = write_record(example());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    EXPECT_FALSE(read_record(text.substr(0, i))) << i;
+    EXPECT_FALSE(read_record(std::string(text).erase(i, 1))) << i;
+    EXPECT_FALSE(read_record(std::string(text).insert(i, " "))) << i;
+  }
+}
+
+TEST(Record, RefusesWhatIsNoRecord) {
+  for (const std::string_view text : {"", " ", "{}", "null", "[1,2]", "not json", R"(,"xxh128":")"}) {
+    EXPECT_FALSE(read_record(text)) << text;
+  }
+}
+
+// Names of files are bytes, and JSON is Unicode.
+TEST(Record, CopesWithInvalidUtf8) {
+  auto record = example();
+  record.labels.donor_file = "bad \xff name.gguf";
+  record.donor_name = "\xc3";
+  const auto text = write_record(record);
+  const auto read = read_record(text);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(write_record(*read), text);
+}
+
+}  // namespace
+}  // namespace mtpgraft

@@ -1,0 +1,146 @@
+// Whether a file can be a target or a donor at all.
+#include "edit_gguf.h"
+#include "gguf_builder.h"
+#include "graft/compatibility.h"
+#include "matchers.h"
+#include "models.h"
+
+namespace mtpgraft {
+namespace {
+
+Result<Plan> plan_with_target(const Model& target, bool replace = false) {
+  const auto donor = load_model(kDonor);
+  return try_plan(target, donor, graft_options(target, donor, replace));
+}
+
+Result<Plan> plan_with_target(std::string_view name, bool replace = false) {
+  return plan_with_target(load_model(name), replace);
+}
+
+Result<Plan> plan_with_donor(const Model& donor) { return try_plan(load_model(kTarget), donor); }
+
+TEST(TargetRole, OfAShardIsRefused) {
+  const auto plan = plan_with_target("target-shard");
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kUnsupported, "the target is one file of a split model of 2 files"));
+  EXPECT_EQ(plan.error().path, "target-shard.gguf");
+  EXPECT_THAT(plan.error().hint, testing::HasSubstr("llama-gguf-split --merge"));
+}
+
+TEST(TargetRole, NeedsAnArchitecture) {
+  auto target = load_model(kTarget);
+  remove_key(target.gguf, "general.architecture");
+  EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "no key 'general.architecture'"));
+}
+
+TEST(TargetRole, OfADrafterIsRefused) {
+  auto target = load_model(kTarget);
+  rename_architecture(target.gguf, "gemma4-assistant");
+  const auto plan = plan_with_target(target);
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "gemma4-assistant models are drafters of their own"));
+  EXPECT_THAT(plan.error().hint, testing::HasSubstr("-md"));
+}
+
+TEST(TargetRole, NeedsABlockCount) {
+  auto target = load_model(kTarget);
+  remove_key(target.gguf, "qwen35.block_count");
+  EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "no key 'qwen35.block_count'"));
+}
+
+TEST(TargetRole, NeedsBlocks) {
+  auto target = load_model(kTarget);
+  set_u32(target.gguf, "qwen35.block_count", 0);
+  std::erase_if(target.gguf.tensors, [](const TensorInfo& tensor) { return tensor.name.starts_with("blk."); });
+  EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "block"));
+}
+
+TEST(TargetRole, NeedsCountsOfTheTypeThatLoadersTake) {
+  const auto plan = plan_with_target("target-i32-block-count");
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "'qwen35.block_count' is i32, llama.cpp wants u32"));
+  EXPECT_EQ(plan.error().offset, load_model("target-i32-block-count").gguf.find_key("qwen35.block_count")->offset);
+  auto target = load_model("target-placeholder");
+  set_scalar<std::uint64_t>(target.gguf, "qwen35.nextn_predict_layers", 1);
+  EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "'qwen35.nextn_predict_layers' is u64"));
+}
+
+TEST(TargetRole, WithAHeadNeedsReplace) {
+  const auto plan = plan_with_target("target-with-head");
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "already has a head at blk.12 (15 tensors)"));
+  EXPECT_THAT(plan.error().hint, testing::HasSubstr("--replace"));
+  EXPECT_THAT(plan_with_target("target-with-head", true), IsOk());
+}
+
+TEST(TargetRole, WithABrokenHeadNeedsReplace) {
+  for (const std::string_view name : {"target-broken-head", "target-undeclared-head"}) {
+    const auto plan = plan_with_target(name);
+    EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "the target's head is broken"));
+    EXPECT_EQ(plan.error().details, find_head(load_model(name).gguf).problems);
+    EXPECT_THAT(plan.error().hint, testing::HasSubstr("--replace"));
+    EXPECT_THAT(plan_with_target(name, true), IsOk());
+  }
+}
+
+// There is nothing to replace.
+TEST(TargetRole, ThatIsBrokenWithoutAHeadIsRefused) {
+  auto target = load_model(kTarget);
+  set_u32(target.gguf, "qwen35.nextn_predict_layers", 12);
+  const auto plan = plan_with_target(target, true);
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "nextn_predict_layers 12 is not below block_count 12"));
+  EXPECT_EQ(plan.error().hint, "");
+}
+
+TEST(TargetRole, OfAHeadWithoutTrunkIsRefused) {
+  EXPECT_THAT(plan_with_target("mtp-base-8L-Q8_0"), FailsWith(ErrorCode::kIncompatible, "a head without trunk"));
+  auto tensors_only = load_model("head-only-base-8L-BF16");
+  EXPECT_FALSE(plan_with_target(tensors_only).ok());
+}
+
+TEST(DonorRole, OfAnotherArchitectureIsRefused) {
+  const auto plan = plan_with_donor(load_model("donor-wrong-arch"));
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "general.architecture: target qwen35, donor qwen35moe"));
+  EXPECT_EQ(plan.error().path, "donor-wrong-arch.gguf");
+}
+
+TEST(DonorRole, OfAShardIsRefused) {
+  EXPECT_THAT(plan_with_donor(load_model("donor-shard")),
+              FailsWith(ErrorCode::kUnsupported, "the donor is one file of a split model of 2 files"));
+}
+
+TEST(DonorRole, OfABrokenHeadIsRefused) {
+  EXPECT_THAT(plan_with_donor(load_model("donor-no-eh-proj")),
+              FailsWith(ErrorCode::kIncompatible, "lacks 'blk.8.nextn.eh_proj.weight'"));
+  EXPECT_THAT(plan_with_donor(load_model("donor-fused-qkv")), FailsWith(ErrorCode::kIncompatible, "is fused"));
+}
+
+TEST(DonorRole, NeedsAHead) {
+  EXPECT_THAT(plan_with_donor(load_model("donor-no-head")),
+              FailsWith(ErrorCode::kIncompatible, "the donor has no head"));
+  EXPECT_THAT(plan_with_donor(load_model("target-placeholder")),
+              FailsWith(ErrorCode::kIncompatible, "declares a head at blk.12 but has none of its tensors"));
+}
+
+TEST(DonorRole, OfADrafterIsRefused) {
+  auto donor = load_model(kDonor).gguf;
+  rename_architecture(donor, "gemma4-assistant");
+  EXPECT_THAT(check_donor(donor, find_head(donor), donor),
+              FailsWith(ErrorCode::kIncompatible, "drafters of their own, not heads"));
+}
+
+// Without keys there is no architecture to compare; the head is checked against the target's.
+TEST(DonorRole, NeedsNoKeys) {
+  EXPECT_THAT(plan_with_donor(load_model("donor-tensors-only-no-keys")), IsOk());
+  auto donor = load_model("donor-tensors-only-no-keys");
+  remove_tensor(donor.gguf, "blk.8.attn_q_norm.weight");
+  EXPECT_THAT(plan_with_donor(donor), FailsWith(ErrorCode::kIncompatible, "lacks 'blk.8.attn_q_norm.weight'"));
+}
+
+TEST(DonorRole, NormsMustBeConvertible) {
+  auto donor = load_model(kDonor);
+  auto& norm = edit_tensor(donor.gguf, "blk.8.attn_norm.weight");
+  norm.type = 12;
+  norm.size_bytes = 144;
+  const auto data = read_head_data(*donor.file, donor.gguf, DigestHead::kNo, keep_going);
+  EXPECT_THAT(data, FailsWith(ErrorCode::kUnsupported, "'blk.8.attn_norm.weight' has one dimension and type Q4_K"));
+}
+
+}  // namespace
+}  // namespace mtpgraft
