@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Each exit code by a real situation, and what the command line itself answers.
+. "$(dirname "$0")/common.sh"
+use "$TARGET" "$DONOR"
+
+expect_exit 0 "$MTPGRAFT" graft -q "$TARGET" "$DONOR"
+expect_nothing_on stdout stderr
+
+cp "$GRAFT" damaged.gguf
+printf '\xff' | dd of=damaged.gguf bs=1 seek=7000000 conv=notrunc status=none
+expect_exit 1 "$MTPGRAFT" verify damaged.gguf --target "$TARGET" --donor "$DONOR"
+expect_nothing_on stderr
+
+expect_exit 2 "$MTPGRAFT" graft "$TARGET"
+expect_nothing_on stdout
+expect_stderr <<'END'
+mtpgraft: DONOR is required
+  hint: mtpgraft graft --help
+END
+
+head -c 1000000 "$TARGET" >cut.gguf
+expect_exit 3 "$MTPGRAFT" inspect cut.gguf
+expect_nothing_on stdout
+
+expect_exit 4 "$MTPGRAFT" inspect missing.gguf
+expect_nothing_on stdout
+expect_stderr <<'END'
+mtpgraft: missing.gguf: cannot open: No such file or directory
+END
+
+expect_exit 5 "$MTPGRAFT" graft "$TARGET" "$DONOR"
+expect_nothing_on stdout
+expect_stderr <<'END'
+mtpgraft: target-12L-MTP-Q4_K_M.gguf: the output exists
+  hint: use --force to replace it, or -o for another name
+END
+
+# No arguments: a short help, which is not an answer.
+expect_exit 2 "$MTPGRAFT"
+expect_nothing_on stdout
+expect_stderr <<'END'
+Puts a multi-token-prediction (MTP) head back into a quantised GGUF that lost it, so that llama.cpp drafts with it. The target's own tensors stay byte for byte what they were.
+
+Examples:
+  mtpgraft inspect Model-Q4_K_M.gguf
+  mtpgraft graft Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf
+
+mtpgraft --help tells more.
+END
+
+# Wrong command lines name what is wrong.
+expect_usage_error() {
+  local mentions=$1
+  shift
+  expect_exit 2 "$MTPGRAFT" "$@"
+  expect_nothing_on stdout
+  expect_text "$STDERR" "^mtpgraft: .*$mentions"
+  expect_text "$STDERR" '^  hint: (mtpgraft .*--help|did you mean .*)$'
+}
+expect_usage_error "unknown command 'grfat'" grfat "$TARGET" "$DONOR"
+expect_text "$STDERR" "did you mean 'graft'"
+expect_usage_error --bogus inspect --bogus "$TARGET"
+expect_usage_error --bogus graft --bogus "$TARGET" "$DONOR"
+expect_usage_error --bogus verify --bogus "$TARGET"
+expect_usage_error --bogus checksum --bogus "$TARGET"
+expect_usage_error --output graft "$TARGET" "$DONOR" -o
+expect_usage_error third graft "$TARGET" "$DONOR" third
+expect_usage_error FILE inspect
+expect_usage_error FILE verify
+expect_usage_error FILE checksum
+expect_usage_error --donor verify "$GRAFT" --target "$TARGET"
+expect_usage_error --target verify "$GRAFT" --donor "$DONOR"
+expect_usage_error --check verify "$GRAFT" --target "$TARGET" --donor "$DONOR" -c list
+for option in --exact --status --strict --ignore-missing; do
+  expect_usage_error "$option" verify "$GRAFT" "$option"
+done
+
+# expect_help COMMAND OPTION...
+expect_help() {
+  local command=$1 option
+  shift
+  for flag in -h --help; do
+    # shellcheck disable=SC2086  # the empty command is the program itself
+    expect_exit 0 "$MTPGRAFT" $command $flag
+    expect_nothing_on stderr
+    for option in "$@"; do
+      grep -Fqw -e "$option" "$STDOUT" || fail "'$command $flag' does not mention $option"
+    done
+  done
+}
+common=(--help --json --quiet -q -h)
+expect_help '' --help --version inspect graft verify checksum 'Exit codes:' 'Examples:'
+for number in 0 1 2 3 4 5 130; do
+  expect_text "$STDOUT" "^  $number +[a-z]"
+done
+expect_help inspect FILE --tensors --kv Examples "${common[@]}"
+expect_help graft TARGET DONOR --output --dry-run --replace --force --strict --no-record --no-sync --verbose -v -o -n -f Examples \
+  "${common[@]}"
+expect_help verify FILE --target --donor --check --exact --status --strict --ignore-missing -c Examples "${common[@]}"
+expect_help checksum FILE sha256sum "${common[@]}"
+
+expect_exit 0 "$MTPGRAFT" --version
+expect_nothing_on stderr
+expect_stdout <<'END'
+mtpgraft VERSION
+END
+
+# An answer that cannot be written is no success.
+if [[ -w /dev/full ]]; then
+  for command in "inspect $TARGET" "checksum $TARGET" "verify $GRAFT" "graft -n -o other.gguf $TARGET $DONOR"; do
+    code=0
+    # shellcheck disable=SC2086
+    "$MTPGRAFT" $command >/dev/full 2>"$STDERR" || code=$?
+    last_command="$command >/dev/full"
+    [[ $code == 4 ]] || fail "exit code $code, expected 4: $last_command"
+    expect_stderr <<'END'
+mtpgraft: cannot write to stdout: No space left on device
+END
+  done
+else
+  skip_part "no /dev/full"
+fi

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Each warning: on stderr beside a graft that is made, and with --strict a refusal that makes nothing.
+. "$(dirname "$0")/common.sh"
+
+# expect_warning TARGET DONOR OUTPUT, the warning on standard input.
+expect_warning() {
+  local target=$1 donor=$2 output=$3 warning
+  warning=$(cat)
+  rm -f ./*
+  use "$target" "$donor"
+  expect_exit 0 "$MTPGRAFT" graft --no-sync "$target" "$donor" -o "$output"
+  expect_stderr <<<"mtpgraft: warning: $warning"
+  expect_text "$STDOUT" '^output .*177 tensors'
+  no_leftovers . "$target" "$donor" "$output"
+  expect_exit 0 "$MTPGRAFT" graft --dry-run -f "$target" "$donor" -o "$output"
+  expect_stderr <<<"mtpgraft: warning: $warning"
+  expect_exit 0 "$MTPGRAFT" graft --no-sync -q -f "$target" "$donor" -o "$output"
+  expect_nothing_on stdout stderr
+
+  rm "$output"
+  expect_exit 3 "$MTPGRAFT" graft --strict "$target" "$donor" -o "$output"
+  expect_nothing_on stdout
+  expect_text "$STDERR" "$(sed 's/[][().*^$+?{}|\\]/\\&/g' <<<"$warning")"
+  no_leftovers . "$target" "$donor"
+}
+
+expect_warning "$TARGET" donor-other-tokenizer.gguf out.gguf <<'END'
+tokenizer.ggml.tokens differs (1024 entries in both, not the same ones): a head trained on other tokens drafts noise
+END
+expect_warning "$TARGET" donor-other-merges.gguf out.gguf <<'END'
+tokenizer.ggml.merges differs (765 entries in both, not the same ones): a head trained on other tokens drafts noise
+END
+expect_warning "$TARGET" donor-rope.gguf out.gguf <<'END'
+rope.freq_base: target 10000, donor 1000000; the head will run with the target's
+END
+expect_warning "$TARGET" donor-eps.gguf out.gguf <<'END'
+attention.layer_norm_rms_epsilon: target 1e-06, donor 1e-05; the head will run with the target's
+END
+expect_warning "$TARGET" donor-norms-unshifted.gguf out.gguf <<'END'
+the head's norm weights have a mean of about 0.24; llama.cpp expects about 1 (1 + w): a raw copy of a checkpoint's norms drafts noise
+END
+expect_warning target-base-model.gguf donor-base-model.gguf out.gguf <<'END'
+the target is based on 'https://huggingface.co/x/tiny-qwen35-base-8l', the donor's head belongs to 'https://huggingface.co/x/something-else-9b': a head of another model loads and drafts noise
+END
+expect_warning target-trailing-bytes.gguf "$DONOR" out.gguf <<'END'
+the target has 5000 bytes after its last tensor; they are not part of the model and are dropped
+END
+expect_warning target-head-count-kv-array-zeros.gguf "$DONOR" out.gguf <<'END'
+'qwen35.attention.head_count_kv' is 0 for block 0, and llama.cpp takes the head's count from there: it refuses the target with or without a head
+END
+expect_warning "$TARGET" "$DONOR" my-mtp-model.gguf <<'END'
+'my-mtp-model.gguf' contains 'mtp-' in lower case: llama.cpp's -hf takes such files for sidecars and does not list them as models
+END
+
+# One that has 14 tensors, so that the text above does not fit.
+rm -f ./*
+use "$TARGET" donor-no-shared-head-norm.gguf
+expect_exit 0 "$MTPGRAFT" graft -q "$TARGET" donor-no-shared-head-norm.gguf -o out.gguf
+rm out.gguf
+expect_exit 0 "$MTPGRAFT" graft "$TARGET" donor-no-shared-head-norm.gguf -o out.gguf
+expect_stderr <<'END'
+mtpgraft: warning: the head has no nextn.shared_head_norm.weight; llama.cpp silently uses output_norm instead
+END
+rm out.gguf
+expect_exit 3 "$MTPGRAFT" graft --strict "$TARGET" donor-no-shared-head-norm.gguf -o out.gguf
+expect_stderr <<'END'
+mtpgraft: --strict refuses what is otherwise warned about
+  - the head has no nextn.shared_head_norm.weight; llama.cpp silently uses output_norm instead
+END
+no_leftovers . "$TARGET" donor-no-shared-head-norm.gguf
+
+# Where nothing is doubtful --strict changes nothing.
+for pair in "$TARGET $DONOR" "target-base-model.gguf $DONOR" "target-placeholder.gguf $DONOR" \
+  "$TARGET head-only-base-8L-BF16.gguf" "target-odd-keys.gguf $DONOR" "target-unpadded-end.gguf $DONOR"; do
+  read -r target donor <<<"$pair"
+  rm -f ./*
+  use "$target" "$donor"
+  expect_exit 0 "$MTPGRAFT" graft -q --strict "$target" "$donor" -o out.gguf
+  expect_nothing_on stdout stderr
+done

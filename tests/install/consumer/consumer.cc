@@ -1,0 +1,30 @@
+// Uses every public header from an installed package.
+#include <mtpgraft/digest.h>
+#include <mtpgraft/execute.h>
+#include <mtpgraft/file.h>
+#include <mtpgraft/gguf.h>
+#include <mtpgraft/head.h>
+#include <mtpgraft/plan.h>
+#include <mtpgraft/result.h>
+#include <mtpgraft/summary.h>
+#include <mtpgraft/verify.h>
+
+#include <cstdio>
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    return 2;
+  }
+  const auto files = mtpgraft::make_posix_file_system();
+  const auto file = files->open(argv[1]);
+  if (!file.ok()) {
+    return 4;
+  }
+  const auto gguf = mtpgraft::parse_gguf(*file.value());
+  if (!gguf.ok()) {
+    return 3;
+  }
+  const auto summary = mtpgraft::summarise(gguf.value());
+  std::printf("%s %zu\n", summary.architecture.c_str(), gguf.value().tensors.size());
+  return 0;
+}
