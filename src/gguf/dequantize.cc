@@ -37,7 +37,9 @@ std::optional<std::vector<float>> dequantize(std::uint32_t type, std::span<const
   switch (type) {
     case tensor_type::kF32:
       values.resize(bytes.size() / sizeof(float));
-      std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+      if (!values.empty()) {
+        std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+      }
       return values;
     case tensor_type::kF16:
     case tensor_type::kBF16:

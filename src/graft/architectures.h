@@ -51,7 +51,7 @@ enum class ArrayRule : std::uint8_t {
 
 // Where an extended entry comes from when the donor has no array of that key.
 enum class ArrayFill : std::uint8_t {
-  kDonorOrLast,  // the donor's scalar of the key, else the target's last entry that is not 0
+  kDonorOrLast,  // the donor's scalar of the key, else (or if it is 0) the target's last entry that is not 0
   kZero,
   kOne,
 };

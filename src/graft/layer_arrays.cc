@@ -130,7 +130,8 @@ Result<std::optional<LayerArrayChange>> extend_layer_array(const KeyValue& item,
     if (!value && item.element_count == blocks_after && blocks_before == blocks_after) {
       value = item.number_at(trunk_blocks + i);
     }
-    if (!value && known != nullptr) {
+    // A 0 stands for "this layer has none", which a head's attention and feed-forward cannot do with.
+    if (known != nullptr && (!value || (*value == 0 && fill == ArrayFill::kDonorOrLast))) {
       value = fill == ArrayFill::kZero ? 0.0 : fill == ArrayFill::kOne ? 1.0 : last_non_zero(item, trunk_blocks);
     }
     if (!value || !fits(item.element_type, *value)) {

@@ -62,18 +62,23 @@ class Differences {
     if (std::memcmp(expected.data(), actual.data(), expected.size()) == 0) {
       return;
     }
-    auto region = std::ranges::upper_bound(plan_.regions, offset, {}, &Region::offset) - 1;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      if (expected[i] == actual[i]) {
-        continue;
+    const auto first = std::ranges::upper_bound(plan_.regions, offset, {}, &Region::offset) - 1;
+    for (auto region = first; region != plan_.regions.end() && region->offset < offset + expected.size(); ++region) {
+      const auto from = static_cast<std::size_t>(std::max(region->offset, offset) - offset);
+      const auto to = static_cast<std::size_t>(std::min(region->offset + region->length - offset, expected.size()));
+      Difference found;
+      for (auto i = from; i < to; ++i) {
+        if (expected[i] != actual[i]) {
+          found.first_offset = std::min(found.first_offset, offset + i);
+          ++found.bytes;
+        }
       }
-      while (offset + i >= region->offset + region->length) {
-        ++region;
+      if (found.bytes > 0) {
+        const std::lock_guard lock(mutex_);
+        auto& total = by_region_[static_cast<std::size_t>(region - plan_.regions.begin())];
+        total.first_offset = std::min(total.first_offset, found.first_offset);
+        total.bytes += found.bytes;
       }
-      const std::lock_guard lock(mutex_);
-      auto& difference = by_region_[static_cast<std::size_t>(region - plan_.regions.begin())];
-      difference.first_offset = std::min(difference.first_offset, offset + i);
-      ++difference.bytes;
     }
   }
 

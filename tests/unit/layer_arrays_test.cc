@@ -182,6 +182,14 @@ TEST(LayerArrays, OfAPlaceholderMayCoverTheHeadAlready) {
   EXPECT_EQ(graft.values("future.thing"), Numbers{});
 }
 
+// llama.cpp loads a head with 0 key-value heads and then fails to allocate its cache.
+TEST(LayerArrays, GiveTheHeadNoZeroForItsAttention) {
+  Case graft("qwen35");
+  set_array<std::uint32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 0, 0, 2});
+  set_array<std::uint32_t>(graft.donor, "qwen35.attention.head_count_kv", {0, 0, 0, 2, 0, 2, 0});
+  EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 0, 0, 2, 2}));
+}
+
 TEST(LayerArrays, ShrinkWithTheHead) {
   Case graft("step35", 1);
   set_u32(graft.target, "step35.block_count", 7);
