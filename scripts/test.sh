@@ -24,7 +24,7 @@ case ${1:-all} in
     ;;
   tidy)
     scripts/install_dependencies.sh tidy
-    find src include tests -name '*.cc' -o -name '*.h' | xargs clang-format --dry-run -Werror
+    git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
     scripts/build.sh tidy
     ;;
   *)

@@ -88,16 +88,14 @@ void name_other_sources(const Record& record, const GgufFile& target, const Head
   };
   if (!is_target(target.size, target.tensors.size()) &&
       !(target_record && is_target(target_record->origin.size, target_record->origin.tensor_count))) {
-    report.findings.insert(report.findings.begin(),
-                           {fmt::format("the target is not the one of the record, '{}' of {} bytes", record.origin.file,
-                                        record.origin.size),
-                            {}});
+    report.findings.push_back({fmt::format("the target is not the one of the record, '{}' of {} bytes",
+                                           record.origin.file, record.origin.size),
+                               {}});
   }
   if (record.head.digest != head_data.digest) {
-    report.findings.insert(report.findings.begin(),
-                           {fmt::format("the donor is not the one of the record, '{}', whose head has XXH128 {}",
-                                        record.labels.donor_file, to_hex(record.head.digest)),
-                            {}});
+    report.findings.push_back({fmt::format("the donor is not the one of the record, '{}', whose head has XXH128 {}",
+                                           record.labels.donor_file, to_hex(record.head.digest)),
+                               {}});
   }
 }
 
@@ -123,6 +121,7 @@ Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& 
   }
   MTPGRAFT_TRY(auto report, compare_with_plan(file, plan, target, donor, progress));
   if (!parsed.ok()) {
+    // Before the differences of the bytes that it comes from.
     report.findings.insert(report.findings.begin(),
                            {"not a sound GGUF: " + parsed.error().message, parsed.error().offset});
   } else if (record && !report.ok()) {
