@@ -31,7 +31,7 @@ Result<std::vector<Digest>> digest_ranges(const ReadableFile& file, const std::v
     auto& buffer = buffers[worker];
     buffer.resize(kBufferBytes);
     Hasher hasher;
-    const auto status =
+    auto status =
         read_in_pieces(file, ranges[index].offset, ranges[index].length, buffer, [&](std::span<const std::byte> piece) {
           hasher.update(piece);
           const std::lock_guard lock(progress_mutex);
