@@ -65,7 +65,7 @@ std::vector<std::string> base_models(const GgufFile& file, std::string_view fiel
   std::vector<std::string> names;
   for (const auto& item : file.keys) {
     if (item.key.starts_with("general.base_model.") && item.key.ends_with(field)) {
-      names.push_back(normalised(item.text().value_or("")));
+      names.emplace_back(item.text().value_or(""));
     }
   }
   return names;
@@ -74,9 +74,9 @@ std::vector<std::string> base_models(const GgufFile& file, std::string_view fiel
 std::vector<std::string> lineage(const GgufFile& file, std::string_view field) {
   auto names = base_models(file, field);
   if (const auto* own = file.find_key(std::string("general").append(field))) {
-    names.push_back(normalised(own->text().value_or("")));
+    names.emplace_back(own->text().value_or(""));
   }
-  std::erase(names, "");
+  std::erase_if(names, [](const std::string& name) { return normalised(name).empty(); });
   return names;
 }
 
@@ -90,24 +90,16 @@ void warn_of_other_base_model(const GgufFile& target, const GgufFile& donor, std
     // "qwen3627b" and "qwen3627bmtp" are the same model.
     const bool related = std::ranges::any_of(bases, [&](const auto& base) {
       return std::ranges::any_of(donors, [&](const auto& name) {
-        return name.find(base) != std::string::npos || base.find(name) != std::string::npos;
+        return normalised(name).find(normalised(base)) != std::string::npos ||
+               normalised(base).find(normalised(name)) != std::string::npos;
       });
     });
     if (!related) {
-      const auto first = [&](const GgufFile& file) {
-        for (const auto& item : file.keys) {
-          if (item.key.starts_with("general.base_model.") && item.key.ends_with(field)) {
-            return std::string(item.text().value_or(""));
-          }
-        }
-        const auto* own = file.find_key(std::string("general").append(field));
-        return std::string(own != nullptr ? own->text().value_or("") : "");
-      };
       warnings.push_back(
           {"base-model-differs",
            fmt::format("the target is based on '{}', the donor's head belongs to '{}': a head of another "
                        "model loads and drafts noise",
-                       first(target), first(donor))});
+                       bases.front(), donors.front())});
     }
     return;
   }
