@@ -14,7 +14,7 @@ declare -A layer_of_header=(
 declare -A owners=(
   ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'
   ['nlohmann/']='src/(graft/(record|plan)|report/json)\.cc'
-  ['(fcntl|unistd|sys/[a-z]+)\.h']='src/(io/.*|cli/progress\.cc)')
+  ['(fcntl|unistd|linux/[a-z]+|sys/[a-z]+)\.h']='src/(io/.*|cli/progress\.cc)')
 
 failures=0
 fail() { echo "$1"; failures=$((failures + 1)); }

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "mtpgraft/result.h"
 
@@ -15,6 +17,28 @@ namespace mtpgraft {
 
 // Called with the bytes done since the last call; returning false asks the work to stop with kInterrupted.
 using Progress = std::function<bool(std::uint64_t)>;
+
+struct ByteRange {
+  std::uint64_t offset;
+  std::uint64_t length;
+};
+
+// A range of one file that stands, or is to stand, at `offset` of another.
+struct CopyRange {
+  std::uint64_t source_offset;
+  std::uint64_t offset;
+  std::uint64_t length;
+
+  [[nodiscard]] CopyRange part(std::uint64_t from, std::uint64_t part_length) const {
+    return {source_offset + from, offset + from, part_length};
+  }
+};
+
+// File systems share whole blocks. Their size is rarely another one, and then cloning is refused by the system.
+inline constexpr std::uint64_t kCloneBlockBytes = 4096;
+
+// The whole blocks of a range; empty (at its end) unless both offsets are at the same place in a block.
+CopyRange clonable_part(const CopyRange& range);
 
 class ReadableFile {
  public:
@@ -35,10 +59,37 @@ class ReadableFile {
 
   // Bytes that storage really holds for it; less than size() for a sparse file.
   [[nodiscard]] virtual std::uint64_t stored_bytes() const = 0;
+
+  // The parts of this file's [range.offset, +length) that lie in the very blocks on disk that hold `source` at
+  // range.source_offset, as parts relative to the range, ordered. Empty where the file system cannot tell.
+  [[nodiscard]] virtual std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const;
 };
 
 enum class Overwrite { kNo, kYes };
 enum class Durability { kSync, kNoSync };
+
+// How bytes get from one file to another. kAuto takes the first of the others that works.
+enum class CopyMethod {
+  kAuto,
+  kClone,     // both files share the blocks on disk; only whole blocks can be shared
+  kKernel,    // copy_file_range
+  kBuffered,  // read and write
+};
+
+// Is shown the bytes of a file one after the other.
+using ByteSink = std::function<void(std::span<const std::byte>)>;
+
+struct CopyOptions {
+  CopyMethod method = CopyMethod::kAuto;  // for copy_from(), kClone is kAuto
+  ByteSink observe;                       // if set, is shown what is copied; copying is then buffered
+};
+
+struct CopyCounts {
+  std::uint64_t in_kernel = 0;
+  std::uint64_t buffered = 0;
+  std::uint64_t holes = 0;  // holes of the source that stay holes
+  std::uint64_t kept = 0;   // the bytes were in place already
+};
 
 // An output that does not exist under its name until commit(). Destroying it uncommitted leaves nothing behind.
 class StagedFile {
@@ -50,14 +101,36 @@ class StagedFile {
 
   virtual Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
 
-  // Copies source[source_offset, +length) to `offset`. The bytes written do not depend on how they are copied.
-  virtual Status copy_from(const ReadableFile& source, std::uint64_t source_offset, std::uint64_t offset,
-                           std::uint64_t length, const Progress& progress);
+  // Shares the blocks of a range that is its own clonable_part(). Returns why this is impossible for these two files,
+  // or nothing if it is done. Other failures are errors.
+  virtual Result<std::optional<std::string>> clone_from(const ReadableFile& source, const CopyRange& range);
+
+  // Takes the storage that copying this range will need, so that a full disk is noticed before the work.
+  virtual Status reserve(const ReadableFile& source, const CopyRange& range);
+
+  // The bytes written do not depend on how they are copied.
+  virtual Result<CopyCounts> copy_from(const ReadableFile& source, const CopyRange& range, const CopyOptions& options,
+                                       const Progress& progress);
 
   // Gives the file its name. With Overwrite::kNo an existing name is kRefused, without a race. With kSync the data and
-  // the name are on storage when it returns. May be called once.
-  virtual Status commit(Overwrite overwrite, Durability durability) = 0;
+  // the name are on storage when it returns. May be called once. Returns the bytes of storage that the file takes for
+  // itself, without what it shares with others.
+  virtual Result<std::uint64_t> commit(Overwrite overwrite, Durability durability) = 0;
 };
+
+// How a file is changed in place.
+enum class InPlaceMethod {
+  kClone,   // a new file that shares the old one's blocks takes its name
+  kInsert,  // blocks are inserted at the front of the file itself, protected by a journal beside it
+};
+
+// The bytes of a file that stay as they are, and where they will be: in a file of `new_size` bytes.
+struct InPlaceChange {
+  CopyRange kept;
+  std::uint64_t new_size;
+};
+
+enum class Recovery { kNothingToDo, kRolledBack, kCompleted };
 
 class FileSystem {
  public:
@@ -66,6 +139,7 @@ class FileSystem {
   FileSystem& operator=(const FileSystem&) = delete;
   virtual ~FileSystem() = default;
 
+  // kRefused if the file has a journal: it was being changed in place.
   virtual Result<std::unique_ptr<ReadableFile>> open(const std::string& path) = 0;
 
   // Starts an output of exactly `size` bytes; ranges never written read as zeros.
@@ -77,11 +151,24 @@ class FileSystem {
 
   // Bytes that an unprivileged user can still write where `path` would stand.
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
+
+  // Opens a file that stage_in_place() is to change; until it is closed no other program has it open. kRefused if it is
+  // in use, read-only, or has other names.
+  virtual Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) = 0;
+
+  // How `file`, from open_to_change(), can be changed; kRefused, with the reason, if it cannot. Changes nothing.
+  virtual Result<InPlaceMethod> in_place_method(const ReadableFile& file, const InPlaceChange& change) = 0;
+
+  // A new content for `file`, which is replaced or changed by commit(). Ranges must be written in ascending order, all
+  // but change.kept, which is to be "copied" from `file`.
+  virtual Result<std::unique_ptr<StagedFile>> stage_in_place(const ReadableFile& file, const InPlaceChange& change,
+                                                             InPlaceMethod method) = 0;
+
+  // Ends a change in place that was interrupted: the file is then what it was, or, if only the last step was missing,
+  // what it was to become.
+  virtual Result<Recovery> recover(const std::string& path) = 0;
 };
 
-// How the POSIX file system copies between files. Chosen by tests; kAuto is right everywhere else.
-enum class CopyMethod { kAuto, kBuffered };
-
-std::unique_ptr<FileSystem> make_posix_file_system(CopyMethod method = CopyMethod::kAuto);
+std::unique_ptr<FileSystem> make_posix_file_system();
 
 }  // namespace mtpgraft

@@ -3,8 +3,13 @@
 // found.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtpgraft/file.h"
@@ -22,19 +27,23 @@ struct VerifyReport {
   std::vector<Finding> findings;   // what concerns the whole file first, then ordered by offset
   std::vector<std::string> notes;  // what was, or could not be, checked
   std::uint64_t compared_bytes = 0;
+  std::uint64_t shared_bytes = 0;     // not compared: the same blocks on disk as in the source
   std::uint64_t unchecked_bytes = 0;  // of tensor data, which only target and donor, or checksums, can vouch for
 
   [[nodiscard]] bool ok() const { return findings.empty(); }
 };
 
+// What to do with ranges whose blocks on disk are those of target or donor: nothing, or read them all the same.
+enum class SharedExtents : std::uint8_t { kRead, kTrust };
+
 // Compares every byte of `file` with what the plan makes of target and donor.
 Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& plan, const ReadableFile& target,
-                                       const ReadableFile& donor, const Progress& progress);
+                                       const ReadableFile& donor, SharedExtents shared, const Progress& progress);
 
 // Makes the plan of target and donor again, with the names that the file's own record uses, and compares with it.
 // `fallback` names the files where the record cannot be read. A file that is not even GGUF is a finding.
 Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& target, const ReadableFile& donor,
-                                  const RecordLabels& fallback, const Progress& progress);
+                                  const RecordLabels& fallback, SharedExtents shared, const Progress& progress);
 
 // Structure, the rules for MTP heads that loaders enforce, and the record's digest of the head.
 Result<VerifyReport> verify_alone(const ReadableFile& file, const Progress& progress);
@@ -51,9 +60,33 @@ inline constexpr std::string_view kMetadataName =
 Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const GgufFile& gguf,
                                                 const Progress& progress);
 
+// The checksums of a graft while it is written: what compute_checksums() gives for the finished file, without reading
+// it.
+class ChecksumCollector {
+ public:
+  // `plan` must outlive the collector.
+  explicit ChecksumCollector(const Plan& plan);
+  ChecksumCollector(const ChecksumCollector&) = delete;
+  ChecksumCollector& operator=(const ChecksumCollector&) = delete;
+  ~ChecksumCollector();
+
+  // The next bytes of the output.
+  void observe(std::span<const std::byte> bytes);
+
+  // After the last byte.
+  std::vector<Checksum> finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 // One line without newline: "XXH128 (name) = hex"; names with a backslash or a line break are escaped and the line then
 // begins with a backslash, as xxhsum and coreutils do.
 std::string format_checksum(const Checksum& checksum);
+
+// A list: all lines, each with its newline.
+std::string format_checksums(const std::vector<Checksum>& checksums);
 
 struct CheckFile {
   std::vector<Checksum> checksums;

@@ -14,11 +14,7 @@ Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& ou
     MTPGRAFT_CHECK(print_answer(report::checksums_to_json(options.file, checksums) + '\n'));
     return 0;
   }
-  std::string text;
-  for (const auto& checksum : checksums) {
-    text += format_checksum(checksum) + '\n';
-  }
-  MTPGRAFT_CHECK(print_answer(text));
+  MTPGRAFT_CHECK(print_answer(format_checksums(checksums)));
   return 0;
 }
 

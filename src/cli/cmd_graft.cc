@@ -3,11 +3,13 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <span>
 
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "mtpgraft/execute.h"
+#include "mtpgraft/verify.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "util/text.h"
@@ -30,8 +32,24 @@ void warn_of_name(const std::string& path, std::vector<Warning>& warnings) {
   }
 }
 
-// What the output takes on disk: holes of a sparse target stay holes.
-std::uint64_t needed_bytes(const Plan& plan, const ReadableFile& target) {
+// Why the target's tensor data cannot be cloned into an output at `path`, as far as one block tells: it is tried with a
+// file that is thrown away.
+Result<std::optional<std::string>> find_clone_obstacle(const Plan& plan, const ReadableFile& target,
+                                                       const std::string& path, FileSystem& files) {
+  if (clonable_part(plan_body(plan)).length == 0) {
+    return std::optional<std::string>("they are not at the same place of a disk block in both files, or too short");
+  }
+  MTPGRAFT_TRY(const auto probe, files.stage(path, kCloneBlockBytes));
+  return probe->clone_from(target, {0, 0, kCloneBlockBytes});
+}
+
+InPlaceChange in_place_change(const Plan& plan) { return {plan_body(plan), plan.output_size}; }
+
+// What the output takes on disk: neither what is cloned, nor holes of a sparse target, which stay holes.
+std::uint64_t needed_bytes(const Plan& plan, const ReadableFile& target, bool clones) {
+  if (clones) {
+    return plan.output_size - clonable_part(plan_body(plan)).length;
+  }
   const auto hole_bytes = target.size() - std::min(target.size(), target.stored_bytes());
   return plan.output_size - std::min(plan.output_size, hole_bytes);
 }
@@ -49,9 +67,15 @@ Status check_space(const report::GraftReport& report) {
 }
 
 Result<std::string> choose_output(const GraftCommandOptions& options) {
-  const auto usage = [](std::string message) {
-    return Error{ErrorCode::kUsage, std::move(message), {}, {}, "give the output a name with -o"};
+  const auto usage = [](std::string message, std::string hint = "give the output a name with -o") {
+    return Error{ErrorCode::kUsage, std::move(message), {}, {}, std::move(hint)};
   };
+  if (options.checksums == "" || options.checksums == "-") {
+    return usage("--checksums needs the name of a file", "for stdout: mtpgraft checksum OUTPUT");
+  }
+  if (options.in_place) {
+    return options.target;
+  }
   if (options.output == "") {
     return usage("the name after -o is empty");
   }
@@ -76,31 +100,130 @@ Error refuse_warnings(const report::GraftReport& report) {
   return error;
 }
 
+// The files of a graft, and what was read of them.
+struct Inputs {
+  std::unique_ptr<ReadableFile> target_file;
+  std::unique_ptr<ReadableFile> donor_file;
+  GgufFile target;
+  GgufFile donor;
+};
+
+Result<Inputs> open_inputs(const GraftCommandOptions& options, FileSystem& files) {
+  MTPGRAFT_TRY(auto target_file, options.in_place ? files.open_to_change(options.target) : files.open(options.target));
+  MTPGRAFT_TRY(auto donor_file, files.open(options.donor));
+  MTPGRAFT_TRY(auto target, parse_gguf(*target_file));
+  MTPGRAFT_TRY(auto donor, parse_gguf(*donor_file));
+  return Inputs{std::move(target_file), std::move(donor_file), std::move(target), std::move(donor)};
+}
+
+// What stands against writing the output; fills in how it will be written, and what space there is.
+Status check_outputs(const GraftCommandOptions& options, const Inputs& inputs, FileSystem& files,
+                     report::GraftReport& report) {
+  const auto overwrite = options.force ? Overwrite::kYes : Overwrite::kNo;
+  const auto& plan = report.plan;
+  const auto& target = *inputs.target_file;
+  const auto sources = std::to_array<const ReadableFile*>({inputs.target_file.get(), inputs.donor_file.get()});
+  bool clones = false;
+  report.needed_bytes = needed_bytes(plan, target, clones);  // in case that the checks end early
+  if (options.in_place) {
+    MTPGRAFT_TRY(report.in_place, files.in_place_method(target, in_place_change(plan)));
+    clones = report.in_place == InPlaceMethod::kClone;
+  } else {
+    MTPGRAFT_CHECK(files.check_output(report.output_path, sources, overwrite));
+    if (options.copy == CopyMethod::kAuto || options.copy == CopyMethod::kClone) {
+      MTPGRAFT_TRY(const auto obstacle, find_clone_obstacle(plan, target, report.output_path, files));
+      if (obstacle && options.copy == CopyMethod::kClone) {
+        return clone_refusal(options.target, *obstacle);
+      }
+      clones = !obstacle;
+    }
+  }
+  if (options.checksums) {
+    if (*options.checksums == report.output_path) {
+      return Error{ErrorCode::kRefused, "is the output too", *options.checksums, {}, "give the checksums another name"};
+    }
+    MTPGRAFT_CHECK(files.check_output(*options.checksums, sources, overwrite));
+  }
+  report.needed_bytes =
+      report.in_place == InPlaceMethod::kInsert ? plan.output_size - target.size() : needed_bytes(plan, target, clones);
+  MTPGRAFT_TRY(report.free_bytes, files.free_bytes(report.output_path));
+  return check_space(report);
+}
+
+void add_totals(report::GraftReport& report) {
+  auto& totals = report.totals;
+  std::uint64_t holes = 0;
+  for (const auto& copy : report.copies) {
+    totals.cloned += copy.cloned_bytes;
+    totals.kept += copy.copied.kept;
+    holes += copy.copied.holes;
+  }
+  totals.copied = report.plan.output_size - totals.cloned - totals.kept - holes;
+}
+
+Status write_checksums(const std::vector<Checksum>& checksums, const std::string& path, Overwrite overwrite,
+                       Durability durability, FileSystem& files) {
+  const auto text = format_checksums(checksums);
+  MTPGRAFT_TRY(const auto staged, files.stage(path, text.size()));
+  MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
+  MTPGRAFT_CHECK(staged->commit(overwrite, durability));
+  return ok_status();
+}
+
+// Writes what the report's plan says, and completes the report.
+Status write_outputs(const GraftCommandOptions& options, Inputs inputs, const OutputOptions& output, FileSystem& files,
+                     report::GraftReport& report) {
+  const auto overwrite = options.force || options.in_place ? Overwrite::kYes : Overwrite::kNo;
+  const auto durability = options.no_sync ? Durability::kNoSync : Durability::kSync;
+  const auto& plan = report.plan;
+  const auto& target = *inputs.target_file;
+  const bool body_is_seen = report.in_place != InPlaceMethod::kInsert;
+  ChecksumCollector collector(plan);
+  ExecuteOptions how{.method = options.copy, .observe = {}};
+  if (options.checksums && body_is_seen) {
+    how.observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
+  }
+  MTPGRAFT_TRY(const auto staged, report.in_place
+                                      ? files.stage_in_place(target, in_place_change(plan), *report.in_place)
+                                      : files.stage(report.output_path, plan.output_size));
+  MTPGRAFT_TRY(report.copies, execute_plan(plan, target, *inputs.donor_file, *staged, how,
+                                           make_progress("graft", plan.output_size, output)));
+  MTPGRAFT_TRY(report.totals.allocated, staged->commit(overwrite, durability));
+  add_totals(report);
+  if (!options.checksums) {
+    return ok_status();
+  }
+  if (body_is_seen) {
+    return write_checksums(collector.finish(), *options.checksums, overwrite, durability, files);
+  }
+  inputs.target_file.reset();  // it is leased
+  MTPGRAFT_TRY(const auto changed, files.open(report.output_path));
+  MTPGRAFT_TRY(const auto gguf, parse_gguf(*changed));
+  MTPGRAFT_TRY(const auto checksums,
+               compute_checksums(*changed, gguf, make_progress("checksum", changed->size(), output)));
+  return write_checksums(checksums, *options.checksums, overwrite, durability, files);
+}
+
 }  // namespace
 
 Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& output, FileSystem& files) {
   const auto start = Clock::now();
-  const auto overwrite = options.force ? Overwrite::kYes : Overwrite::kNo;
   report::GraftReport report;
   report.target_path = options.target;
   report.donor_path = options.donor;
   MTPGRAFT_TRY(report.output_path, choose_output(options));
-
-  MTPGRAFT_TRY(const auto target_file, files.open(options.target));
-  MTPGRAFT_TRY(const auto donor_file, files.open(options.donor));
-  MTPGRAFT_TRY(const auto target, parse_gguf(*target_file));
-  MTPGRAFT_TRY(const auto donor, parse_gguf(*donor_file));
-  report.target = summarise(target);
-  report.donor = summarise(donor);
+  MTPGRAFT_TRY(auto inputs, open_inputs(options, files));
+  report.target = summarise(inputs.target);
+  report.donor = summarise(inputs.donor);
 
   GraftOptions graft{.replace = options.replace, .labels = {}};
   if (!options.no_record) {
     graft.labels = RecordLabels{"mtpgraft " MTPGRAFT_VERSION, file_name(options.target), file_name(options.donor)};
   }
   const auto make_plan = [&](DigestHead digest) -> Result<Plan> {
-    MTPGRAFT_TRY(const auto head_data, read_head_data(*donor_file, donor, digest,
+    MTPGRAFT_TRY(const auto head_data, read_head_data(*inputs.donor_file, inputs.donor, digest,
                                                       make_progress("read head", report.donor.head.bytes, output)));
-    return make_graft_plan(target, donor, head_data, graft);
+    return make_graft_plan(inputs.target, inputs.donor, head_data, graft);
   };
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kNo));
@@ -109,13 +232,7 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   if (options.strict && !report.warnings.empty()) {
     return refuse_warnings(report);
   }
-  report.needed_bytes = needed_bytes(report.plan, *target_file);
-  const auto inputs = std::to_array<const ReadableFile*>({target_file.get(), donor_file.get()});
-  auto obstacle = files.check_output(report.output_path, inputs, overwrite);
-  if (obstacle.ok()) {
-    MTPGRAFT_TRY(report.free_bytes, files.free_bytes(report.output_path));
-    obstacle = check_space(report);
-  }
+  auto obstacle = check_outputs(options, inputs, files, report);
   // A dry run ends as the real one would, but shows the plan first.
   if (!options.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
@@ -128,10 +245,7 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
     if (graft.labels) {
       MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kYes));
     }
-    MTPGRAFT_TRY(const auto staged, files.stage(report.output_path, report.plan.output_size));
-    MTPGRAFT_CHECK(execute_plan(report.plan, *target_file, *donor_file, *staged,
-                                make_progress("graft", report.plan.output_size, output)));
-    MTPGRAFT_CHECK(staged->commit(overwrite, options.no_sync ? Durability::kNoSync : Durability::kSync));
+    MTPGRAFT_CHECK(write_outputs(options, std::move(inputs), output, files, report));
     report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
   if (output.json) {

@@ -143,6 +143,7 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const ReadableFi
   MTPGRAFT_TRY(const auto donor, files.open(options.donor));
   const auto name = [](const std::string& path) { return std::filesystem::path(path).filename().string(); };
   return verify_graft(file, *target, *donor, {"mtpgraft " MTPGRAFT_VERSION, name(options.target), name(options.donor)},
+                      options.trust_shared_extents ? SharedExtents::kTrust : SharedExtents::kRead,
                       make_progress("verify", file.size(), output));
 }
 

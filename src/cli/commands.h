@@ -10,5 +10,6 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
 Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files);
+Result<int> run_recover(const RecoverOptions& options, const OutputOptions& output, FileSystem& files);
 
 }  // namespace mtpgraft::cli

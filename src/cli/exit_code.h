@@ -25,7 +25,7 @@ inline constexpr auto kExitCodes = std::to_array<ExitCode>({
     {kExitUsage, "the command line is wrong"},
     {kExitFile, "a file is malformed or unsupported, or target and donor do not fit"},
     {kExitSystem, "the system failed: missing or unreadable file, no space, I/O error"},
-    {kExitRefused, "refused: the output exists, or is an input"},
+    {kExitRefused, "refused: the output exists, is an input, or cannot be changed in place"},
     {130, "interrupted (143: terminated); nothing was written"},
 });
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 
 #include "cli/exit_code.h"
 #include "cli/output.h"
@@ -108,23 +109,42 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
 
 CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   auto* command = app.add_subcommand("graft", "Write TARGET with the MTP head of DONOR in it to a new file");
-  command->add_option("TARGET", options.target, "The GGUF that gets the head; it is only read")->required();
+  command->add_option("TARGET", options.target, "The GGUF that gets the head; only read, but with --in-place")
+      ->required();
   command->add_option("DONOR", options.donor, "A GGUF with the head: full model, mtp-*.gguf, or head tensors only")
       ->required();
-  command->add_option("-o,--output", options.output, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)")
-      ->option_text("FILE");
+  auto* output =
+      command->add_option("-o,--output", options.output, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)")
+          ->option_text("FILE");
+  auto* in_place =
+      command
+          ->add_flag("--in-place", options.in_place, "Change TARGET itself, in the time and space that the head takes")
+          ->excludes(output);
   command->add_flag("-n,--dry-run", options.dry_run, "Print the plan with every tensor of the head, write nothing");
   command->add_flag("--replace", options.replace, "Put the head in the place of one that TARGET has");
   command->add_flag("-f,--force", options.force, "Replace an existing output file");
   command->add_flag("--strict", options.strict, "Refuse what is otherwise only warned about");
-  command->add_flag("--no-record", options.no_record,
-                    "Leave out the key mtpgraft.record, which tells the head's origin and digest");
-  command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head");
-  command->add_flag("--no-sync", options.no_sync, "Do not wait until the output is on the disk");
+  command
+      ->add_flag("--no-record", options.no_record,
+                 "Leave out the key mtpgraft.record, which tells the head's origin and digest")
+      ->excludes(in_place);
+  command->add_option("--checksums", options.checksums, "Write the output's checksums too, as 'checksum' prints them")
+      ->option_text("FILE");
+  static const std::map<std::string, CopyMethod> kCopyMethods{{"auto", CopyMethod::kAuto},
+                                                              {"clone", CopyMethod::kClone},
+                                                              {"kernel", CopyMethod::kKernel},
+                                                              {"buffered", CopyMethod::kBuffered}};
+  command->add_option("--copy", options.copy, "auto (default), clone (share blocks or fail), kernel, or buffered")
+      ->option_text("WAY")
+      ->transform(CLI::Transformer(kCopyMethods))
+      ->excludes(in_place);
+  command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
+  command->add_flag("--no-sync", options.no_sync, "Do not wait until the output is on the disk")->excludes(in_place);
   command->footer(
       "Examples:\n"
       "  mtpgraft graft --dry-run Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf\n"
       "  mtpgraft graft Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf            # writes Model-MTP-Q4_K_M.gguf\n"
+      "  mtpgraft graft --in-place Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf # no second file\n"
       "  mtpgraft graft --replace Model-MTP-Q4_K_M.gguf mtp-Base-BF16.gguf -o Other-MTP-Q4_K_M.gguf\n"
       "A model that declares a head which it has not is mended by the same command.\n");
   return command;
@@ -138,6 +158,10 @@ CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
   auto* donor = command->add_option("--donor", options.donor, "See --target")->option_text("FILE");
   target->needs(donor);
   donor->needs(target);
+  command
+      ->add_flag("--trust-shared-extents", options.trust_shared_extents,
+                 "With --target: do not read what lies in the same blocks on disk")
+      ->needs(target);
   auto* check = command
                     ->add_option("-c,--check", options.checkfile,
                                  "Check the tensors that this list of 'mtpgraft checksum' names; - is stdin")
@@ -169,6 +193,16 @@ CLI::App* add_checksum(CLI::App& app, ChecksumOptions& options) {
   return command;
 }
 
+CLI::App* add_recover(CLI::App& app, RecoverOptions& options) {
+  auto* command = app.add_subcommand("recover", "Undo, or finish, a graft --in-place that was interrupted");
+  command->add_option("TARGET", options.target, "The file that was to be changed in place")->required();
+  command->footer(
+      "Example:\n"
+      "  mtpgraft recover Model-Q4_K_M.gguf\n"
+      "The file is then byte for byte what it was; or the graft, if that was complete but for its journal.\n");
+  return command;
+}
+
 }  // namespace
 
 std::variant<Options, int> parse_options(int argc, const char* const* argv) {
@@ -183,10 +217,12 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   GraftCommandOptions graft;
   VerifyOptions verify;
   ChecksumOptions checksum;
+  RecoverOptions recover;
   const auto* inspect_command = add_inspect(app, inspect);
   const auto* graft_command = add_graft(app, graft);
   const auto* verify_command = add_verify(app, verify);
-  add_checksum(app, checksum);
+  const auto* checksum_command = add_checksum(app, checksum);
+  add_recover(app, recover);
   for (auto* command : app.get_subcommands({})) {
     add_output_options(*command, options.output);
   }
@@ -226,8 +262,10 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     options.command = std::move(graft);
   } else if (command == verify_command) {
     options.command = std::move(verify);
-  } else {
+  } else if (command == checksum_command) {
     options.command = std::move(checksum);
+  } else {
+    options.command = std::move(recover);
   }
   return options;
 }

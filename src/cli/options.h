@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "mtpgraft/file.h"
+
 namespace mtpgraft::cli {
 
 struct OutputOptions {
@@ -23,6 +25,9 @@ struct GraftCommandOptions {
   std::string target;
   std::string donor;
   std::optional<std::string> output;
+  std::optional<std::string> checksums;
+  CopyMethod copy = CopyMethod::kAuto;
+  bool in_place = false;
   bool replace = false;
   bool dry_run = false;
   bool force = false;
@@ -37,6 +42,7 @@ struct VerifyOptions {
   std::string target;
   std::string donor;
   std::string checkfile;
+  bool trust_shared_extents = false;
   bool exact = false;
   bool status = false;
   bool strict = false;
@@ -47,9 +53,13 @@ struct ChecksumOptions {
   std::string file;
 };
 
+struct RecoverOptions {
+  std::string target;
+};
+
 struct Options {
   OutputOptions output;
-  std::variant<InspectOptions, GraftCommandOptions, VerifyOptions, ChecksumOptions> command;
+  std::variant<InspectOptions, GraftCommandOptions, VerifyOptions, ChecksumOptions, RecoverOptions> command;
   std::string command_name;
 };
 

@@ -1,22 +1,166 @@
 #include "mtpgraft/execute.h"
 
-namespace mtpgraft {
+#include <fmt/core.h>
 
-Status execute_plan(const Plan& plan, const ReadableFile& target, const ReadableFile& donor, StagedFile& output,
-                    const Progress& progress) {
+#include "io/stream.h"
+
+namespace mtpgraft {
+namespace {
+
+// Cloning shorter ranges costs more than copying them.
+constexpr std::uint64_t kMinClonedBytes = std::uint64_t{64} << 10;
+
+class Executor {
+ public:
+  Executor(const Plan& plan, const ReadableFile& target, const ReadableFile& donor, StagedFile& output,
+           const ExecuteOptions& options, const Progress& progress)
+      : plan_(plan), target_(target), donor_(donor), output_(output), options_(options), progress_(progress) {
+    std::uint64_t offset = 0;
+    for (const auto& segment : plan.segments) {
+      const auto length = segment_length(segment);
+      if (const auto* copy = std::get_if<Copy>(&segment)) {
+        copies_.push_back({copy->source, {copy->offset, offset, length}, 0, {}, {}});
+      }
+      offset += length;
+    }
+  }
+
+  Result<std::vector<CopiedSegment>> run() && {
+    if (options_.method == CopyMethod::kAuto || options_.method == CopyMethod::kClone) {
+      for (auto& copy : copies_) {
+        MTPGRAFT_CHECK(clone(copy));
+      }
+    }
+    for (const auto& copy : copies_) {
+      for (const auto& range : rest_of(copy)) {
+        MTPGRAFT_CHECK(output_.reserve(file(copy.source), range));
+      }
+    }
+    MTPGRAFT_CHECK(write_segments());
+    MTPGRAFT_CHECK(target_.check_unchanged());
+    MTPGRAFT_CHECK(donor_.check_unchanged());
+    return std::move(copies_);
+  }
+
+ private:
+  [[nodiscard]] const ReadableFile& file(Source source) const { return source == Source::kTarget ? target_ : donor_; }
+
+  Status clone(CopiedSegment& copy) {
+    const auto part = clonable_part(copy.range);
+    if (part.length >= kMinClonedBytes) {
+      MTPGRAFT_TRY(const auto obstacle, output_.clone_from(file(copy.source), part));
+      copy.cloned_bytes = obstacle ? 0 : part.length;
+      copy.clone_obstacle = obstacle.value_or("");
+      MTPGRAFT_CHECK(advance(progress_, copy.cloned_bytes));
+    } else if (copy.range.length >= kMinClonedBytes) {
+      copy.clone_obstacle = fmt::format("it begins {} bytes into a block of {}, and {} in the source",
+                                        copy.range.offset % kCloneBlockBytes, kCloneBlockBytes,
+                                        copy.range.source_offset % kCloneBlockBytes);
+    }
+    const auto body = plan_body(plan_);
+    const bool is_body = copy.source == Source::kTarget && copy.range.offset == body.offset;
+    if (options_.method == CopyMethod::kClone && is_body && copy.cloned_bytes == 0) {
+      return clone_refusal(target_.path(), copy.clone_obstacle.empty() ? "they are too short" : copy.clone_obstacle);
+    }
+    return ok_status();
+  }
+
+  // What is left of a segment before and after its cloned part.
+  static std::vector<CopyRange> rest_of(const CopiedSegment& copy) {
+    if (copy.cloned_bytes == 0) {
+      return {copy.range};
+    }
+    const auto cloned = clonable_part(copy.range);
+    const auto before = cloned.offset - copy.range.offset;
+    const auto after = before + cloned.length;
+    return {copy.range.part(0, before), copy.range.part(after, copy.range.length - after)};
+  }
+
+  Status write_segments() {
+    auto copy = copies_.begin();
+    std::uint64_t offset = 0;
+    for (const auto& segment : plan_.segments) {
+      if (const auto* literal = std::get_if<Literal>(&segment)) {
+        MTPGRAFT_CHECK(output_.write_at(offset, literal->bytes));
+        if (options_.observe) {
+          options_.observe(literal->bytes);
+        }
+      } else if (std::holds_alternative<Copy>(segment)) {
+        MTPGRAFT_CHECK(write_copy(*copy));
+        ++copy;
+      } else {
+        // Zeros need no writing: an output reads as zeros where nothing is written.
+        show_zeros(options_.observe, segment_length(segment));
+      }
+      offset += segment_length(segment);
+    }
+    return ok_status();
+  }
+
+  Status write_copy(CopiedSegment& copy) {
+    const auto& source = file(copy.source);
+    const CopyOptions how{options_.method, options_.observe};
+    const auto rest = rest_of(copy);
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      if (i == 1 && options_.observe) {
+        MTPGRAFT_CHECK(show_cloned(source, clonable_part(copy.range)));
+      }
+      if (rest[i].length > 0) {
+        MTPGRAFT_TRY(const auto counts, output_.copy_from(source, rest[i], how, progress_));
+        copy.copied.in_kernel += counts.in_kernel;
+        copy.copied.buffered += counts.buffered;
+        copy.copied.holes += counts.holes;
+        copy.copied.kept += counts.kept;
+      }
+    }
+    return ok_status();
+  }
+
+  // The cloned bytes never came through here; they are read from the source, which is their only reading.
+  Status show_cloned(const ReadableFile& source, const CopyRange& range) {
+    std::vector<std::byte> buffer(std::size_t{1} << 20);
+    return read_in_pieces(source, range.source_offset, range.length, buffer, [&](std::span<const std::byte> piece) {
+      options_.observe(piece);
+      return advance(progress_, std::uint64_t{0});
+    });
+  }
+
+  const Plan& plan_;
+  const ReadableFile& target_;
+  const ReadableFile& donor_;
+  StagedFile& output_;
+  const ExecuteOptions& options_;
+  const Progress& progress_;
+  std::vector<CopiedSegment> copies_;
+};
+
+}  // namespace
+
+CopyRange plan_body(const Plan& plan) {
+  CopyRange body{0, plan.data_offset, 0};
   std::uint64_t offset = 0;
   for (const auto& segment : plan.segments) {
-    if (const auto* literal = std::get_if<Literal>(&segment)) {
-      MTPGRAFT_CHECK(output.write_at(offset, literal->bytes));
-    } else if (const auto* copy = std::get_if<Copy>(&segment)) {
-      const auto& source = copy->source == Source::kTarget ? target : donor;
-      MTPGRAFT_CHECK(output.copy_from(source, copy->offset, offset, copy->length, progress));
+    const auto* copy = std::get_if<Copy>(&segment);
+    if (copy != nullptr && copy->source == Source::kTarget && offset == plan.data_offset) {
+      body = {copy->offset, offset, copy->length};
     }
-    // Zeros need no writing: a staged file reads as zeros until it is written.
     offset += segment_length(segment);
   }
-  MTPGRAFT_CHECK(target.check_unchanged());
-  return donor.check_unchanged();
+  return body;
+}
+
+Error clone_refusal(const std::string& target_path, const std::string& reason) {
+  return {ErrorCode::kIo,
+          "cannot clone the target's tensor data: " + reason,
+          target_path,
+          {},
+          "use --copy=auto, which copies what cannot be cloned"};
+}
+
+Result<std::vector<CopiedSegment>> execute_plan(const Plan& plan, const ReadableFile& target, const ReadableFile& donor,
+                                                StagedFile& output, const ExecuteOptions& options,
+                                                const Progress& progress) {
+  return Executor(plan, target, donor, output, options, progress).run();
 }
 
 }  // namespace mtpgraft

@@ -19,9 +19,6 @@
 namespace mtpgraft {
 namespace {
 
-// File systems share blocks between files only where both have them at the same phase (design 5).
-constexpr std::uint64_t kCloneBlockBytes = 4096;
-
 using Json = nlohmann::ordered_json;
 
 Json integer_or_number(const KeyValue& item, std::uint64_t index) {

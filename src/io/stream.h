@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -13,6 +14,16 @@ namespace mtpgraft {
 // Tells `progress` of `bytes` more; fails with kInterrupted if it asks to stop.
 inline Status advance(const Progress& progress, std::uint64_t bytes) {
   return progress(bytes) ? ok_status() : Status(Error{ErrorCode::kInterrupted, "interrupted"});
+}
+
+// Shows `observe`, if it is set, that many zeros.
+inline void show_zeros(const ByteSink& observe, std::uint64_t length) {
+  static constexpr std::array<std::byte, 65536> kZeros{};
+  while (observe && length > 0) {
+    const auto piece = std::min<std::uint64_t>(length, kZeros.size());
+    observe(std::span(kZeros).first(static_cast<std::size_t>(piece)));
+    length -= piece;
+  }
 }
 
 // Hands [offset, offset + length) of `file` to `use(bytes)`, which returns a Status, in order and in pieces of at most

@@ -232,7 +232,23 @@ std::string graft_to_json(const GraftReport& report) {
   for (const auto& warning : report.warnings) {
     result["warnings"].push_back({{"id", warning.id}, {"message", warning.message}});
   }
+  result["in_place"] = !report.in_place                            ? Json(nullptr)
+                       : *report.in_place == InPlaceMethod::kClone ? Json("clone")
+                                                                   : Json("insert");
+  result["bytes_cloned"] = report.totals.cloned;
+  result["bytes_kept"] = report.totals.kept;
+  result["bytes_copied"] = report.totals.copied;
+  result["bytes_allocated"] = report.totals.allocated;
   result["seconds"] = report.seconds ? Json(*report.seconds) : Json(nullptr);
+  return dump(json);
+}
+
+std::string recovery_to_json(const std::string& path, Recovery recovery) {
+  auto json = envelope("recover", true);
+  json["result"] = {{"path", path},
+                    {"outcome", recovery == Recovery::kRolledBack  ? "rolled_back"
+                                : recovery == Recovery::kCompleted ? "completed"
+                                                                   : "nothing_to_do"}};
   return dump(json);
 }
 
@@ -241,6 +257,7 @@ std::string verification_to_json(const std::string& path, const VerifyReport& re
   auto& result = json["result"];
   result["path"] = path;
   result["compared_bytes"] = report.compared_bytes;
+  result["shared_bytes"] = report.shared_bytes;
   result["unchecked_bytes"] = report.unchecked_bytes;
   result["findings"] = Json::array();
   for (const auto& finding : report.findings) {

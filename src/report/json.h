@@ -20,6 +20,7 @@ struct FailedFile {
 std::string inspected_to_json(const std::vector<InspectedFile>& files, const std::vector<FailedFile>& failed);
 std::string graft_to_json(const GraftReport& report);
 std::string verification_to_json(const std::string& path, const VerifyReport& report);
+std::string recovery_to_json(const std::string& path, Recovery recovery);
 std::string check_to_json(const std::string& path, const CheckReport& report);
 std::string checksums_to_json(const std::string& path, const std::vector<Checksum>& checksums);
 

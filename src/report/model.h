@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "mtpgraft/execute.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
 #include "mtpgraft/summary.h"
@@ -19,6 +20,14 @@ struct InspectedFile {
   std::vector<std::size_t> listed_keys;     // indices into gguf.keys
 };
 
+// How the bytes of an output came to be, in bytes.
+struct CopyTotals {
+  std::uint64_t cloned = 0;     // share the target's or the donor's blocks
+  std::uint64_t kept = 0;       // were in the file that was changed in place
+  std::uint64_t copied = 0;     // or made: all others but holes
+  std::uint64_t allocated = 0;  // of storage
+};
+
 struct GraftReport {
   std::string target_path;
   std::string donor_path;
@@ -29,7 +38,10 @@ struct GraftReport {
   std::vector<Warning> warnings;   // the plan's and those about the output's name
   std::uint64_t needed_bytes = 0;  // of disk; holes of the target stay holes
   std::uint64_t free_bytes = 0;    // where the output goes
-  std::optional<double> seconds;   // nothing: a dry run
+  std::optional<InPlaceMethod> in_place;
+  std::vector<CopiedSegment> copies;
+  CopyTotals totals;
+  std::optional<double> seconds;  // nothing: a dry run
 };
 
 struct CheckLine {

@@ -193,6 +193,50 @@ std::string compare_inspected(const std::vector<InspectedFile>& files) {
   return format_table(rows, "");
 }
 
+// "2.8 GiB cloned, 4.0 KiB in the kernel".
+std::string describe_copy(const CopiedSegment& copy) {
+  std::string text;
+  const auto add = [&](std::uint64_t bytes, std::string_view way) {
+    if (bytes > 0) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", format_bytes(bytes), way);
+    }
+  };
+  add(copy.cloned_bytes, "cloned");
+  add(copy.copied.kept, "kept in place");
+  add(copy.copied.in_kernel, "copied in the kernel");
+  add(copy.copied.buffered, "copied through a buffer");
+  add(copy.copied.holes, "of holes");
+  return copy.clone_obstacle.empty() ? text : fmt::format("{}; not cloned: {}", text, copy.clone_obstacle);
+}
+
+std::string describe_copies(const std::vector<CopiedSegment>& copies) {
+  std::vector<Row> rows;
+  for (const auto& copy : copies) {
+    rows.push_back({copy.source == Source::kTarget ? "target" : "donor", fmt::format("{}", copy.range.source_offset),
+                    "->", fmt::format("{}", copy.range.offset), fmt::format("{} bytes", copy.range.length),
+                    describe_copy(copy)});
+  }
+  return "copies\n" + format_table(rows, "  ");
+}
+
+std::string describe_in_place(const GraftReport& report) {
+  const auto& plan = report.plan;
+  return *report.in_place == InPlaceMethod::kClone
+             ? "in place: a new file that shares the target's blocks takes its name\n"
+             : fmt::format("in place: {} are inserted at the target's front, {} appended\n",
+                           format_bytes(plan.data_offset - plan_body(plan).source_offset),
+                           format_bytes(plan.output_size - plan.data_offset - plan_body(plan).length));
+}
+
+// "7.4 MiB in 0.0 s: 6.4 MiB cloned, 1.0 MiB copied, 1.0 MiB newly allocated on disk".
+std::string describe_totals(const GraftReport& report) {
+  const auto& totals = report.totals;
+  const auto reused = totals.kept > 0 ? fmt::format("{} kept in place", format_bytes(totals.kept))
+                                      : fmt::format("{} cloned", format_bytes(totals.cloned));
+  return fmt::format("{} in {:.1f} s: {}, {} copied, {} newly allocated on disk", format_bytes(report.plan.output_size),
+                     *report.seconds, reused, format_bytes(totals.copied), format_bytes(totals.allocated));
+}
+
 std::string describe_graft(const GraftReport& report, bool details) {
   const auto& plan = report.plan;
   const auto model = [](const std::string& path, const Summary& summary) {
@@ -242,15 +286,23 @@ std::string describe_graft(const GraftReport& report, bool details) {
     text +=
         fmt::format("{} {}, on stderr\n", report.warnings.size(), report.warnings.size() == 1 ? "warning" : "warnings");
   }
+  if (report.in_place) {
+    text += describe_in_place(report);
+  }
   if (!report.seconds) {
     return text + fmt::format("dry run: nothing was written; {} needed, {} free\n", format_bytes(report.needed_bytes),
                               format_bytes(report.free_bytes));
   }
-  text += fmt::format("{} written in {:.1f} s; to prove it byte for byte:\n", format_bytes(plan.output_size),
-                      *report.seconds);
-  text += fmt::format("  mtpgraft verify {} --target {} --donor {}\n", shell_quoted(report.output_path),
-                      shell_quoted(report.target_path), shell_quoted(report.donor_path));
-  return text;
+  if (details && !report.copies.empty()) {
+    text += describe_copies(report.copies);
+  }
+  text += describe_totals(report);
+  if (report.in_place) {
+    return text + fmt::format("; to check it:\n  mtpgraft verify {}\n", shell_quoted(report.output_path));
+  }
+  return text + fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}\n",
+                            shell_quoted(report.output_path), shell_quoted(report.target_path),
+                            shell_quoted(report.donor_path));
 }
 
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details) {
@@ -268,13 +320,23 @@ std::string describe_verification(const std::string& path, const VerifyReport& r
     add(fmt::format("and {} more, which --json lists", report.findings.size() - kShownFindings));
   }
   if (details) {
-    add(fmt::format("{}, {} checked", report.ok() ? "OK" : "FAILED", format_bytes(report.compared_bytes)));
+    const auto shared = report.shared_bytes > 0 ? fmt::format(", {} in the same blocks on disk as the sources",
+                                                              format_bytes(report.shared_bytes))
+                                                : "";
+    add(fmt::format("{}, {} checked{}", report.ok() ? "OK" : "FAILED", format_bytes(report.compared_bytes), shared));
     if (report.ok() && report.unchecked_bytes > 0) {
       add(fmt::format("the other {} of tensor data were not checked; --target and --donor do that, or -c",
                       format_bytes(report.unchecked_bytes)));
     }
   }
   return text;
+}
+
+std::string describe_recovery(const std::string& path, Recovery recovery) {
+  const auto* const outcome = recovery == Recovery::kRolledBack  ? "rolled back: it is what it was before the graft"
+                              : recovery == Recovery::kCompleted ? "completed: the graft was whole but for its journal"
+                                                                 : "nothing to recover";
+  return fmt::format("{}: {}\n", printable(path), outcome);
 }
 
 std::string describe_check(const CheckReport& report, bool quiet) {

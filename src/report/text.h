@@ -19,6 +19,8 @@ std::string describe_graft(const GraftReport& report, bool details);
 
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details);
 
+std::string describe_recovery(const std::string& path, Recovery recovery);
+
 // One line per tensor as coreutils print them; only failures if `quiet`.
 std::string describe_check(const CheckReport& report, bool quiet);
 

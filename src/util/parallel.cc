@@ -1,5 +1,7 @@
 #include "util/parallel.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -9,7 +11,12 @@
 
 namespace mtpgraft {
 
-std::size_t worker_count() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 16); }
+std::size_t worker_count() {
+  // Not hardware_concurrency(), which does not know what taskset and containers leave to the program.
+  cpu_set_t allowed;
+  const auto cores = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+  return std::clamp<std::size_t>(static_cast<std::size_t>(cores), 1, 16);
+}
 
 Status parallel_for(std::size_t count, const std::function<Status(std::size_t index, std::size_t worker)>& work) {
   std::atomic<std::size_t> next = 0;

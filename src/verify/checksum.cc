@@ -16,13 +16,8 @@ namespace {
 constexpr std::uint64_t kBufferBytes = std::uint64_t{4} << 20;
 constexpr std::string_view kTag = "XXH128 (";
 
-struct Range {
-  std::uint64_t offset;
-  std::uint64_t length;
-};
-
 // Digests of whole ranges, one range per core at a time.
-Result<std::vector<Digest>> digest_ranges(const ReadableFile& file, const std::vector<Range>& ranges,
+Result<std::vector<Digest>> digest_ranges(const ReadableFile& file, const std::vector<ByteRange>& ranges,
                                           const Progress& progress) {
   std::vector<Digest> digests(ranges.size());
   std::vector<std::vector<std::byte>> buffers(worker_count());
@@ -44,7 +39,7 @@ Result<std::vector<Digest>> digest_ranges(const ReadableFile& file, const std::v
   return digests;
 }
 
-Range metadata_range(const GgufFile& gguf) { return {0, gguf.infos_end}; }
+ByteRange metadata_range(const GgufFile& gguf) { return {0, gguf.infos_end}; }
 
 bool needs_escape(std::string_view name) { return name.find_first_of("\\\n\r") != std::string_view::npos; }
 
@@ -130,7 +125,7 @@ std::optional<Checksum> parse_line(std::string_view line) {
 
 Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const GgufFile& gguf,
                                                 const Progress& progress) {
-  std::vector<Range> ranges{metadata_range(gguf)};
+  std::vector<ByteRange> ranges{metadata_range(gguf)};
   for (const auto& tensor : gguf.tensors) {
     ranges.push_back({tensor.offset, tensor.size_bytes});
   }
@@ -142,10 +137,79 @@ Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const 
   return checksums;
 }
 
+struct ChecksumCollector::State {
+  explicit State(const Plan& of) : plan(of) {}
+
+  const Plan& plan;
+  std::uint64_t offset = 0;
+  std::size_t region = 0;
+  Hasher hasher;
+  std::optional<Digest> metadata;
+  std::unordered_map<std::string_view, Digest> digests;  // by tensor
+
+  // Ends the digest of the metadata where the first padding or data follow, and that of a tensor at its end.
+  void end_region() {
+    const auto& ended = plan.regions[region];
+    ++region;
+    if (ended.kind == Region::Kind::kTensorData) {
+      digests.emplace(ended.name, hasher.finish());
+      return;
+    }
+    const auto is_metadata = [](const Region& of) {
+      return of.kind != Region::Kind::kTensorData && of.kind != Region::Kind::kPadding;
+    };
+    if (is_metadata(ended) && (region == plan.regions.size() || !is_metadata(plan.regions[region]))) {
+      metadata = hasher.finish();
+    }
+  }
+};
+
+ChecksumCollector::ChecksumCollector(const Plan& plan) : state_(std::make_unique<State>(plan)) {}
+ChecksumCollector::~ChecksumCollector() = default;
+
+void ChecksumCollector::observe(std::span<const std::byte> bytes) {
+  auto& state = *state_;
+  while (!bytes.empty()) {
+    const auto& region = state.plan.regions[state.region];
+    const auto left = region.offset + region.length - state.offset;
+    const auto piece = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));
+    if (region.kind != Region::Kind::kPadding) {
+      state.hasher.update(piece);
+    }
+    state.offset += piece.size();
+    bytes = bytes.subspan(piece.size());
+    if (piece.size() == left) {
+      state.end_region();
+    }
+  }
+}
+
+std::vector<Checksum> ChecksumCollector::finish() {
+  auto& state = *state_;
+  while (state.region < state.plan.regions.size()) {
+    state.end_region();  // tensors without data at the end
+  }
+  std::vector<Checksum> checksums{{std::string(kMetadataName), state.metadata.value_or(Digest{})}};
+  for (const auto& region : state.plan.regions) {
+    if (region.kind == Region::Kind::kTensorInfo) {
+      checksums.push_back({region.name, state.digests.at(region.name)});
+    }
+  }
+  return checksums;
+}
+
 std::string format_checksum(const Checksum& checksum) {
   const bool escaped = needs_escape(checksum.name);
   return fmt::format("{}{}{}) = {}", escaped ? "\\" : "", kTag, escaped ? escape(checksum.name) : checksum.name,
                      to_hex(checksum.digest));
+}
+
+std::string format_checksums(const std::vector<Checksum>& checksums) {
+  std::string text;
+  for (const auto& checksum : checksums) {
+    text += format_checksum(checksum) + '\n';
+  }
+  return text;
 }
 
 CheckFile parse_checkfile(std::string_view text) {
@@ -171,12 +235,12 @@ CheckFile parse_checkfile(std::string_view text) {
 
 Result<std::vector<CheckResult>> check_listed(const ReadableFile& file, const GgufFile& gguf,
                                               const std::vector<Checksum>& listed, const Progress& progress) {
-  std::unordered_map<std::string_view, Range> found{{kMetadataName, metadata_range(gguf)}};
+  std::unordered_map<std::string_view, ByteRange> found{{kMetadataName, metadata_range(gguf)}};
   for (const auto& tensor : gguf.tensors) {
-    found.emplace(tensor.name, Range{tensor.offset, tensor.size_bytes});
+    found.emplace(tensor.name, ByteRange{tensor.offset, tensor.size_bytes});
   }
   std::vector<CheckResult> results(listed.size(), CheckResult::kMissing);
-  std::vector<Range> ranges;
+  std::vector<ByteRange> ranges;
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < listed.size(); ++i) {
     if (const auto range = found.find(listed[i].name); range != found.end()) {

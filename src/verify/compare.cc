@@ -39,19 +39,35 @@ struct Chunk {
   std::uint64_t length;
 };
 
-std::vector<Chunk> split_into_chunks(const Plan& plan, std::uint64_t file_size) {
-  std::vector<Chunk> chunks;
-  std::uint64_t offset = 0;
-  for (const auto& segment : plan.segments) {
-    const auto length = segment_length(segment);
-    for (std::uint64_t done = 0; done < length && offset + done < file_size; done += kChunkBytes) {
-      chunks.push_back(
-          {&segment, done, offset + done, std::min({kChunkBytes, length - done, file_size - offset - done})});
-    }
-    offset += length;
+// The parts of a range that are in none of `parts`, which are ordered.
+std::vector<ByteRange> without(std::uint64_t length, const std::vector<ByteRange>& parts) {
+  std::vector<ByteRange> rest;
+  std::uint64_t at = 0;
+  for (const auto& part : parts) {
+    rest.push_back({at, part.offset - at});
+    at = part.offset + part.length;
   }
-  return chunks;
+  rest.push_back({at, length - at});
+  return rest;
 }
+
+class Chunks {
+ public:
+  explicit Chunks(std::uint64_t file_size) : file_size_(file_size) {}
+
+  // The range of the segment that stands at `offset` of the output, as far as the file has it.
+  void add(const Segment& segment, std::uint64_t segment_offset, std::uint64_t offset, std::uint64_t length) {
+    for (std::uint64_t done = 0; done < length && offset + done < file_size_; done += kChunkBytes) {
+      chunks_.push_back({&segment, segment_offset + done, offset + done,
+                         std::min({kChunkBytes, length - done, file_size_ - offset - done})});
+    }
+  }
+  [[nodiscard]] const std::vector<Chunk>& all() const { return chunks_; }
+
+ private:
+  std::uint64_t file_size_;
+  std::vector<Chunk> chunks_;
+};
 
 class Differences {
  public:
@@ -106,9 +122,28 @@ class Differences {
 }  // namespace
 
 Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& plan, const ReadableFile& target,
-                                       const ReadableFile& donor, const Progress& progress) {
+                                       const ReadableFile& donor, SharedExtents shared, const Progress& progress) {
+  VerifyReport report;
   Differences differences(plan);
-  const auto chunks = split_into_chunks(plan, file.size());
+  Chunks all_chunks(file.size());
+  std::uint64_t offset = 0;
+  for (const auto& segment : plan.segments) {
+    const auto length = segment_length(segment);
+    std::vector<ByteRange> shared_parts;
+    const auto* copy = std::get_if<Copy>(&segment);
+    if (copy != nullptr && shared == SharedExtents::kTrust && offset + length <= file.size()) {
+      shared_parts =
+          file.shared_parts(copy->source == Source::kTarget ? target : donor, {copy->offset, offset, length});
+    }
+    for (const auto& part : shared_parts) {
+      report.shared_bytes += part.length;
+    }
+    for (const auto& part : without(length, shared_parts)) {
+      all_chunks.add(segment, part.offset, offset + part.offset, part.length);
+    }
+    offset += length;
+  }
+  const auto& chunks = all_chunks.all();
   struct Buffers {
     std::vector<std::byte> expected;
     std::vector<std::byte> actual;
@@ -136,9 +171,8 @@ Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& pla
     return advance(progress, chunk.length);
   };
   MTPGRAFT_CHECK(parallel_for(chunks.size(), compare_chunk));
-  VerifyReport report;
   report.findings = differences.findings();
-  report.compared_bytes = std::min(file.size(), plan.output_size);
+  report.compared_bytes = std::min(file.size(), plan.output_size) - report.shared_bytes;
   if (file.size() != plan.output_size) {
     report.findings.insert(report.findings.begin(),
                            {fmt::format("the file has {} bytes, the graft {}", file.size(), plan.output_size), {}});

@@ -102,7 +102,7 @@ void name_other_sources(const Record& record, const GgufFile& target, const Head
 }  // namespace
 
 Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& target, const ReadableFile& donor,
-                                  const RecordLabels& fallback, const Progress& progress) {
+                                  const RecordLabels& fallback, SharedExtents shared, const Progress& progress) {
   MTPGRAFT_TRY(const auto target_gguf, parse_gguf(target));
   MTPGRAFT_TRY(const auto donor_gguf, parse_gguf(donor));
   MTPGRAFT_TRY(const auto head_data, read_head_data(donor, donor_gguf, DigestHead::kYes, progress));
@@ -119,7 +119,7 @@ Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& 
       plan = std::move(plain);
     }
   }
-  MTPGRAFT_TRY(auto report, compare_with_plan(file, plan, target, donor, progress));
+  MTPGRAFT_TRY(auto report, compare_with_plan(file, plan, target, donor, shared, progress));
   if (!parsed.ok()) {
     // Before the differences of the bytes that it comes from.
     report.findings.insert(report.findings.begin(),

@@ -47,7 +47,7 @@ keys
   qwen35.block_count           u32     12   ->  13
   qwen35.nextn_predict_layers  u32     new  ->  1
   mtpgraft.record              string  new  ->  origin, old values, digest of the head
-7.4 MiB written in N s; to prove it byte for byte:
+7.4 MiB in N s: WAYS; to prove it byte for byte:
   mtpgraft verify target-12L-MTP-Q4_K_M.gguf --target target-12L-Q4_K_M.gguf --donor mtp-base-8L-Q8_0.gguf
 END
 [[ $(stat -c %s "$GRAFT") == 7774208 ]] || fail "the output has another size than was printed"
@@ -56,7 +56,8 @@ END
 expect_exit 0 "$MTPGRAFT" graft -v -f "$TARGET" "$DONOR"
 {
   sed '/^dry run: /d' "$SCRATCH/dry-run"
-  echo '7.4 MiB written in N s; to prove it byte for byte:'
+  sed -n '/^copies$/,/^  donor /p' "$STDOUT"
+  echo '7.4 MiB in N s: WAYS; to prove it byte for byte:'
   echo "  mtpgraft verify $GRAFT --target $TARGET --donor $DONOR"
 } | normalise >"$SCRATCH/expected"
 expect_stdout <"$SCRATCH/expected"
@@ -80,7 +81,7 @@ keys
   mtpgraft.record  string  new  ->  origin, old values, digest of the head
 7 head tensors of one dimension converted to F32, which llama.cpp needs to draft
 15 tensors of the target's old head taken out
-8.3 MiB written in N s; to prove it byte for byte:
+8.3 MiB in N s: WAYS; to prove it byte for byte:
   mtpgraft verify other.gguf --target target-with-head.gguf --donor donor-norms-f16.gguf
 END
 

@@ -84,6 +84,16 @@ class MemoryFileSystem final : public FileSystem {
 
   Result<std::uint64_t> free_bytes(const std::string&) override { return UINT64_MAX; }
 
+  Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) override { return open(path); }
+  Result<InPlaceMethod> in_place_method(const ReadableFile&, const InPlaceChange&) override {
+    return InPlaceMethod::kClone;
+  }
+  Result<std::unique_ptr<StagedFile>> stage_in_place(const ReadableFile& file, const InPlaceChange& change,
+                                                     InPlaceMethod) override {
+    return stage(file.path(), change.new_size);
+  }
+  Result<Recovery> recover(const std::string&) override { return Recovery::kNothingToDo; }
+
  private:
   class Staged final : public StagedFile {
    public:
@@ -99,13 +109,14 @@ class MemoryFileSystem final : public FileSystem {
       return ok_status();
     }
 
-    Status commit(Overwrite overwrite, Durability /*durability*/) override {
+    Result<std::uint64_t> commit(Overwrite overwrite, Durability /*durability*/) override {
       if (overwrite == Overwrite::kNo && files_.find(path_) != nullptr) {
         return Error{ErrorCode::kRefused, "the output exists", path_};
       }
       ++files_.commit_count_;
+      const auto size = bytes_.size();
       files_.put(path_, std::move(bytes_));
-      return ok_status();
+      return size;
     }
 
    private:

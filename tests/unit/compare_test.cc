@@ -36,7 +36,7 @@ const Case& real() {
 
 VerifyReport compare(const Case& graft, Bytes bytes) {
   const auto report = compare_with_plan(MemoryFile("x.gguf", std::move(bytes)), graft.plan, *graft.target.file,
-                                        *graft.donor.file, keep_going);
+                                        *graft.donor.file, SharedExtents::kRead, keep_going);
   EXPECT_THAT(report, IsOk());
   return report.value();
 }
@@ -45,8 +45,8 @@ VerifyReport compare(const Case& graft, Bytes bytes) {
 const RecordLabels kFallback{"mtpgraft 9.9.9", "fallback-target.gguf", "fallback-donor.gguf"};
 
 VerifyReport verify(const Case& graft, Bytes bytes, const RecordLabels& fallback = kFallback) {
-  const auto report =
-      verify_graft(MemoryFile("x.gguf", std::move(bytes)), *graft.target.file, *graft.donor.file, fallback, keep_going);
+  const auto report = verify_graft(MemoryFile("x.gguf", std::move(bytes)), *graft.target.file, *graft.donor.file,
+                                   fallback, SharedExtents::kRead, keep_going);
   EXPECT_THAT(report, IsOk());
   return report.value();
 }
@@ -145,7 +145,7 @@ TEST(Compare, FindsAnotherSize) {
 TEST(Compare, StopsWhenProgressSaysSo) {
   const auto& graft = real();
   EXPECT_THAT(compare_with_plan(MemoryFile("x.gguf", graft.graft), graft.plan, *graft.target.file, *graft.donor.file,
-                                [](std::uint64_t) { return false; }),
+                                SharedExtents::kRead, [](std::uint64_t) { return false; }),
               FailsWith(ErrorCode::kInterrupted, ""));
 }
 
@@ -165,7 +165,7 @@ TEST(VerifyGraft, AcceptsAReplacedHead) {
   const auto donor = load_model(kDonor);
   const auto first = graft_model(load_model(kTarget), load_model("mtp-base-8L-Q8_0"));
   const auto second = graft_model(first, donor, graft_options(first, donor, true));
-  const auto report = verify_graft(*second.file, *first.file, *donor.file, kFallback, keep_going);
+  const auto report = verify_graft(*second.file, *first.file, *donor.file, kFallback, SharedExtents::kRead, keep_going);
   ASSERT_THAT(report, IsOk());
   EXPECT_TRUE(report.value().ok());
 }
@@ -173,8 +173,8 @@ TEST(VerifyGraft, AcceptsAReplacedHead) {
 TEST(VerifyGraft, RefusesTheGraftOfAnotherDonor) {
   const auto donor = load_model("mtp-base-8L-Q8_0");
   const auto& graft = real();
-  const auto report =
-      verify_graft(MemoryFile("x.gguf", graft.graft), *graft.target.file, *donor.file, kFallback, keep_going);
+  const auto report = verify_graft(MemoryFile("x.gguf", graft.graft), *graft.target.file, *donor.file, kFallback,
+                                   SharedExtents::kRead, keep_going);
   ASSERT_THAT(report, IsOk());
   EXPECT_FALSE(report.value().ok());
 }
@@ -234,8 +234,9 @@ TEST(VerifyGraft, TakesAFileThatIsNoGgufAsDifferent) {
 
 TEST(VerifyGraft, FailsIfTheSourcesDoNotFit) {
   const auto donor = load_model("donor-ffn");
-  EXPECT_THAT(verify_graft(*real().target.file, *real().target.file, *donor.file, kFallback, keep_going),
-              FailsWith(ErrorCode::kIncompatible, "feed_forward_length"));
+  EXPECT_THAT(
+      verify_graft(*real().target.file, *real().target.file, *donor.file, kFallback, SharedExtents::kRead, keep_going),
+      FailsWith(ErrorCode::kIncompatible, "feed_forward_length"));
 }
 
 }  // namespace

@@ -11,10 +11,12 @@ namespace {
 
 // Writes the plan and commits it as out.gguf.
 Status write_graft(FileSystem& files, const std::string& path, const Plan& plan, const ReadableFile& target,
-                   const ReadableFile& donor, const Progress& progress = keep_going) {
+                   const ReadableFile& donor, const Progress& progress = keep_going,
+                   const ExecuteOptions& options = {}) {
   MTPGRAFT_TRY(const auto staged, files.stage(path, plan.output_size));
-  MTPGRAFT_CHECK(execute_plan(plan, target, donor, *staged, progress));
-  return staged->commit(Overwrite::kNo, Durability::kSync);
+  MTPGRAFT_CHECK(execute_plan(plan, target, donor, *staged, options, progress));
+  MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
+  return ok_status();
 }
 
 TEST(Execute, WritesTheSameBytesByEveryWay) {
@@ -29,14 +31,15 @@ TEST(Execute, WritesTheSameBytesByEveryWay) {
     ASSERT_THAT(write_graft(memory, "out.gguf", plan, *target.file, *donor.file), IsOk());
     EXPECT_TRUE(*memory.find("out.gguf") == expected);
 
-    for (const auto method : {CopyMethod::kAuto, CopyMethod::kBuffered}) {
-      const auto files = make_posix_file_system(method);
+    for (const auto method : {CopyMethod::kAuto, CopyMethod::kKernel, CopyMethod::kBuffered}) {
+      const auto files = make_posix_file_system();
       const auto target_file = files->open(model_path(name).string());
       const auto donor_file = files->open(model_path("donor-norms-f16").string());
       ASSERT_THAT(target_file, IsOk());
       ASSERT_THAT(donor_file, IsOk());
-      const auto path = folder.path(method == CopyMethod::kAuto ? "auto.gguf" : "buffered.gguf");
-      ASSERT_THAT(write_graft(*files, path, plan, *target_file.value(), *donor_file.value()), IsOk());
+      const auto path = folder.path("out.gguf");
+      ASSERT_THAT(write_graft(*files, path, plan, *target_file.value(), *donor_file.value(), keep_going, {method, {}}),
+                  IsOk());
       EXPECT_TRUE(read_bytes(path) == expected);
       std::filesystem::remove(path);
     }

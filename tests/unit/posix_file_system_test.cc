@@ -45,7 +45,7 @@ class PosixFileSystemTest : public testing::TestWithParam<CopyMethod> {
   }
 
   TempDir folder_;
-  std::unique_ptr<FileSystem> files_ = make_posix_file_system(GetParam());
+  std::unique_ptr<FileSystem> files_ = make_posix_file_system();
 };
 
 INSTANTIATE_TEST_SUITE_P(CopyMethods, PosixFileSystemTest, testing::Values(CopyMethod::kAuto, CopyMethod::kBuffered),
@@ -209,7 +209,7 @@ TEST_P(PosixFileSystemTest, HolesStayHoles) {
       return true;
     };
     const auto staged = stage("out", source->size() + 100);
-    ASSERT_THAT(staged->copy_from(*source, 0, 100, source->size(), count), IsOk());
+    ASSERT_THAT(staged->copy_from(*source, {0, 100, source->size()}, {GetParam(), {}}, count), IsOk());
     ASSERT_THAT(staged->commit(Overwrite::kYes, Durability::kNoSync), IsOk());
     EXPECT_EQ(told, source->size());
     EXPECT_LT(stored_bytes(folder_.path("out")), 1U << 20);
@@ -229,7 +229,7 @@ TEST_P(PosixFileSystemTest, CopiesAnyRange) {
   for (const std::uint64_t from : {0U, 1U, 4095U, 4096U, 50'000U}) {
     for (const std::uint64_t length : {0U, 1U, 4096U, 49'999U}) {
       const auto staged = stage("out", length + 7);
-      ASSERT_THAT(staged->copy_from(*source, from, 5, length, keep_going), IsOk());
+      ASSERT_THAT(staged->copy_from(*source, {from, 5, length}, {GetParam(), {}}, keep_going), IsOk());
       ASSERT_THAT(staged->commit(Overwrite::kYes, Durability::kNoSync), IsOk());
       const auto written = read_bytes(folder_.path("out"));
       ASSERT_EQ(written.size(), length + 7);
@@ -242,8 +242,10 @@ TEST_P(PosixFileSystemTest, CopiesAnyRange) {
 TEST_P(PosixFileSystemTest, CopyingPastTheEndOfTheSourceFails) {
   write_file(folder_.path("source"), "0123456789");
   const auto source = open("source");
-  EXPECT_THAT(stage("out", 40)->copy_from(*source, 5, 0, 20, keep_going), FailsWith(ErrorCode::kIo, ""));
-  EXPECT_THAT(stage("out", 40)->copy_from(*source, 20, 0, 20, keep_going), FailsWith(ErrorCode::kIo, ""));
+  EXPECT_THAT(stage("out", 40)->copy_from(*source, {5, 0, 20}, {GetParam(), {}}, keep_going),
+              FailsWith(ErrorCode::kIo, ""));
+  EXPECT_THAT(stage("out", 40)->copy_from(*source, {20, 0, 20}, {GetParam(), {}}, keep_going),
+              FailsWith(ErrorCode::kIo, ""));
 }
 
 TEST_P(PosixFileSystemTest, TellsFreeSpaceOfTheFolder) {

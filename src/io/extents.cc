@@ -1,0 +1,127 @@
+#include "io/extents.h"
+
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace mtpgraft {
+namespace {
+
+// A real-time device of XFS has addresses of its own, which mean other blocks than the same ones of the data device.
+bool is_on_realtime_device(int fd) {
+  struct fsxattr attributes {};
+  return ::ioctl(fd, FS_IOC_FSGETXATTR, &attributes) == 0 && (attributes.fsx_xflags & FS_XFLAG_REALTIME) != 0;
+}
+
+}  // namespace
+
+std::optional<std::vector<Extent>> map_extents(int fd, const ByteRange& range, FlushFirst flush) {
+  constexpr std::uint32_t kNotPlain = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
+                                      FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED |
+                                      FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_UNWRITTEN;
+  constexpr std::size_t kExtentsPerCall = 256;
+  // struct fiemap ends in an array of any length.
+  alignas(struct fiemap) std::array<std::byte, sizeof(struct fiemap) + kExtentsPerCall * sizeof(struct fiemap_extent)>
+      buffer{};
+  auto* const map = reinterpret_cast<struct fiemap*>(buffer.data());
+  const auto end = range.offset + range.length;
+  std::vector<Extent> extents;
+  for (auto at = range.offset; at < end;) {
+    *map = {};
+    map->fm_start = at;
+    map->fm_length = end - at;
+    map->fm_flags = flush == FlushFirst::kYes ? FIEMAP_FLAG_SYNC : 0;
+    map->fm_extent_count = kExtentsPerCall;
+    if (::ioctl(fd, FS_IOC_FIEMAP, map) != 0) {
+      return std::nullopt;
+    }
+    if (map->fm_mapped_extents == 0) {
+      break;
+    }
+    const auto* const found = reinterpret_cast<const struct fiemap_extent*>(buffer.data() + sizeof(struct fiemap));
+    for (std::uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
+      const auto& extent = found[i];
+      extents.push_back({extent.fe_logical, extent.fe_length, extent.fe_physical,
+                         (extent.fe_flags & FIEMAP_EXTENT_SHARED) != 0, (extent.fe_flags & kNotPlain) == 0});
+    }
+    const auto& last = extents.back();
+    at = std::max(at + 1, last.offset + last.length);
+    flush = FlushFirst::kNo;
+  }
+  return extents;
+}
+
+std::uint64_t unshared_bytes(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    return 0;
+  }
+  const auto stored = static_cast<std::uint64_t>(status.st_blocks) * 512;
+  const auto extents = map_extents(fd, {0, static_cast<std::uint64_t>(status.st_size)}, FlushFirst::kNo);
+  std::uint64_t shared = 0;
+  for (const auto& extent : extents.value_or(std::vector<Extent>{})) {
+    shared += extent.is_shared ? extent.length : 0;
+  }
+  return stored - std::min(stored, shared);
+}
+
+std::vector<ByteRange> shared_parts_of(int fd, int source_fd, const CopyRange& range) {
+  struct stat status {};
+  struct stat source_status {};
+  if (::fstat(fd, &status) != 0 || ::fstat(source_fd, &source_status) != 0 || status.st_dev != source_status.st_dev ||
+      is_on_realtime_device(fd) || is_on_realtime_device(source_fd)) {
+    return {};
+  }
+  const auto extents = map_extents(fd, {range.offset, range.length}, FlushFirst::kYes);
+  const auto source_extents = map_extents(source_fd, {range.source_offset, range.length}, FlushFirst::kYes);
+  if (!extents || !source_extents) {
+    return {};
+  }
+  std::vector<ByteRange> parts;
+  const auto usable = [](const Extent& extent) { return extent.is_plain && extent.is_shared; };
+  auto a = extents->begin();
+  auto b = source_extents->begin();
+  // Both lists are walked along positions that count from the range's start; an extent may begin before it.
+  const auto to_position = [](std::uint64_t offset, std::uint64_t start) {
+    return static_cast<std::int64_t>(offset) - static_cast<std::int64_t>(start);
+  };
+  while (a != extents->end() && b != source_extents->end()) {
+    const auto a_from = to_position(a->offset, range.offset);
+    const auto b_from = to_position(b->offset, range.source_offset);
+    const auto a_to = a_from + static_cast<std::int64_t>(a->length);
+    const auto b_to = b_from + static_cast<std::int64_t>(b->length);
+    const auto from = std::max({a_from, b_from, std::int64_t{0}});
+    const auto to = std::min({a_to, b_to, static_cast<std::int64_t>(range.length)});
+    const auto same_place = a->physical + static_cast<std::uint64_t>(from - a_from) ==
+                            b->physical + static_cast<std::uint64_t>(from - b_from);
+    if (from < to && usable(*a) && usable(*b) && same_place) {
+      parts.push_back({static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(to - from)});
+    }
+    if (a_to <= b_to) {
+      ++a;
+    } else {
+      ++b;
+    }
+  }
+  return parts;
+}
+
+ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end) {
+  const auto from = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
+  if (from < 0) {
+    // ENXIO: only a hole is left. Anything else: the file system does not know holes.
+    return errno == ENXIO ? ByteRange{end, 0} : ByteRange{at, end - at};
+  }
+  const auto to = ::lseek(fd, from, SEEK_HOLE);
+  const auto clamp = [&](off_t value) { return std::clamp(static_cast<std::uint64_t>(value), at, end); };
+  const auto begin = clamp(from);
+  return {begin, (to < 0 ? end : clamp(to)) - begin};
+}
+
+}  // namespace mtpgraft

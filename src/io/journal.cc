@@ -1,0 +1,99 @@
+#include "io/journal.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <string_view>
+
+#include "util/hash.h"
+
+namespace mtpgraft {
+namespace {
+
+constexpr std::string_view kSuffix = ".mtpgraft-journal";
+constexpr std::string_view kMagic = "mtpgraft journal 1, step ";
+constexpr std::size_t kTextBytes = 4096;
+
+// The lines below the first, which must not change with the step.
+std::string describe(const Journal& journal) {
+  return fmt::format(
+      "inode {}\nold_size {}\nnew_size {}\ninserted_bytes {}\nnew_header_bytes {}\nnew_header_xxh128 {}\n",
+      journal.inode, journal.old_size, journal.new_size, journal.inserted_bytes, journal.new_header_bytes,
+      to_hex(journal.new_header));
+}
+
+std::string digest_line(const std::string& text, std::span<const std::byte> old_header) {
+  Hasher hasher;
+  hasher.update(std::as_bytes(std::span(text)));
+  hasher.update(old_header);
+  return fmt::format("xxh128 {}\n", to_hex(hasher.finish()));
+}
+
+}  // namespace
+
+const std::uint64_t kJournalStepOffset = kMagic.size();
+
+std::string journal_path(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  auto name = error ? path : real.string();
+  name += kSuffix;
+  return name;
+}
+
+bool has_journal(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(journal_path(path), error);
+}
+
+std::vector<std::byte> write_journal(const Journal& journal) {
+  const auto description = describe(journal);
+  auto text = fmt::format("{}{}\n{}{}", kMagic, static_cast<char>(journal.step), description,
+                          digest_line(description, journal.old_header));
+  text.resize(kTextBytes, '\n');
+  const auto text_bytes = std::as_bytes(std::span(text));
+  std::vector<std::byte> bytes(kTextBytes + journal.old_header.size());
+  std::ranges::copy(text_bytes, bytes.begin());
+  std::ranges::copy(journal.old_header, bytes.begin() + kTextBytes);
+  return bytes;
+}
+
+Result<Journal> parse_journal(const std::string& path, std::span<const std::byte> bytes) {
+  const Error damaged{ErrorCode::kMalformed,
+                      "the journal of an in-place graft is damaged",
+                      path,
+                      {},
+                      "the file it belongs to cannot be mended with it; take the file from its source again, then "
+                      "delete the journal"};
+  if (bytes.size() < kTextBytes) {
+    return damaged;
+  }
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), kTextBytes);
+  Journal journal;
+  journal.step = static_cast<JournalStep>(text[kMagic.size()]);
+  for (const auto& [name, value] : {std::pair<std::string_view, std::uint64_t*>{"\ninode ", &journal.inode},
+                                    {"\nold_size ", &journal.old_size},
+                                    {"\nnew_size ", &journal.new_size},
+                                    {"\ninserted_bytes ", &journal.inserted_bytes},
+                                    {"\nnew_header_bytes ", &journal.new_header_bytes}}) {
+    const auto at = text.find(name);
+    if (at == std::string::npos) {
+      return damaged;
+    }
+    std::from_chars(text.data() + at + name.size(), text.data() + text.size(), *value);
+  }
+  constexpr std::string_view kDigestName = "\nnew_header_xxh128 ";
+  const auto at = text.find(kDigestName);
+  const auto digest =
+      at != std::string::npos ? parse_digest(std::string_view(text).substr(at + kDigestName.size(), 32)) : std::nullopt;
+  journal.new_header = digest.value_or(Digest{});
+  const auto old_header = bytes.subspan(kTextBytes);
+  journal.old_header.assign(old_header.begin(), old_header.end());
+  const bool is_step = journal.step >= JournalStep::kAppend && journal.step <= JournalStep::kHeader;
+  // Writing it again must give the same bytes, its digest included.
+  return is_step && std::ranges::equal(write_journal(journal), bytes) ? Result<Journal>(std::move(journal)) : damaged;
+}
+
+}  // namespace mtpgraft

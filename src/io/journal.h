@@ -1,0 +1,53 @@
+// The journal of a change in place: what is needed to undo it, in a file beside the changed one. Its first block is
+// text,
+//
+//   mtpgraft journal 1, step 2
+//   inode 1234
+//   ...
+//
+// padded with newlines; behind it stand the old bytes before the kept range. docs/design.md tells what the steps mean.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mtpgraft/digest.h"
+#include "mtpgraft/file.h"
+
+namespace mtpgraft {
+
+enum class JournalStep : char {
+  kAppend = '1',  // bytes are written behind the old end
+  kInsert = '2',  // blocks are being inserted: there may be a gap of `inserted_bytes` anywhere
+  kHeader = '3',  // the blocks are at the front, and the new header is written over them
+};
+
+struct Journal {
+  JournalStep step = JournalStep::kAppend;
+  std::uint64_t inode = 0;
+  std::uint64_t old_size = 0;
+  std::uint64_t new_size = 0;
+  std::uint64_t inserted_bytes = 0;    // multiple of kCloneBlockBytes
+  std::uint64_t new_header_bytes = 0;  // up to the kept range
+  Digest new_header;
+  std::vector<std::byte> old_header;  // the bytes of the file before the kept range
+};
+
+// The name of the journal of `path`, which stands beside the file that a symbolic link means.
+std::string journal_path(const std::string& path);
+
+// Whether `path` was, or is just being, changed in place.
+bool has_journal(const std::string& path);
+
+std::vector<std::byte> write_journal(const Journal& journal);
+
+// kMalformed if it is not what write_journal() makes; `path` is for messages.
+Result<Journal> parse_journal(const std::string& path, std::span<const std::byte> bytes);
+
+// Where in the journal the one byte stands that tells the step.
+extern const std::uint64_t kJournalStepOffset;
+
+}  // namespace mtpgraft

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <string>
+
+#include "io/file_descriptor.h"
+#include "mtpgraft/file.h"
+
+namespace mtpgraft {
+
+class PosixReadableFile final : public ReadableFile {
+ public:
+  enum class Lease { kNone, kHeld };
+
+  // With a lease, the descriptor is open for writing and no other program has the file open.
+  PosixReadableFile(std::string path, FileDescriptor fd, const struct stat& status, Lease lease)
+      : path_(std::move(path)), fd_(std::move(fd)), status_(status), lease_(lease) {}
+
+  [[nodiscard]] const std::string& path() const override { return path_; }
+  [[nodiscard]] std::uint64_t size() const override { return static_cast<std::uint64_t>(status_.st_size); }
+  [[nodiscard]] std::uint64_t stored_bytes() const override {
+    return static_cast<std::uint64_t>(status_.st_blocks) * 512;
+  }
+  Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
+  [[nodiscard]] Status check_unchanged() const override;
+  [[nodiscard]] std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const override;
+
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
+  [[nodiscard]] const struct stat& status() const { return status_; }
+
+ private:
+  std::string path_;
+  FileDescriptor fd_;
+  struct stat status_;
+  Lease lease_;
+};
+
+}  // namespace mtpgraft

@@ -1,0 +1,297 @@
+#include "io/posix_staged_file.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <system_error>
+
+#include "io/extents.h"
+#include "io/posix_error.h"
+#include "io/stream.h"
+#include "util/checked.h"
+
+namespace mtpgraft {
+namespace {
+
+// Reading ahead and writing back are started by this much at a time, while the copying goes on.
+constexpr std::uint64_t kWindowBytes = std::uint64_t{32} << 20;
+
+// Calls `make(name)` with hidden names beside `path` until one is free; the name is short, as the longest allowed
+// output name leaves no room for more. Returns what `make` does: negative with errno set if it failed.
+template <class Make>
+int make_hidden(const std::string& path, std::string& name, Make make) {
+  int result = -1;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    name = fmt::format("{}/.mtpgraft-{}-{}", parent_of(path), ::getpid(), attempt);
+    result = make(name.c_str());
+    if (result >= 0 || errno != EEXIST) {
+      break;
+    }
+  }
+  return result;
+}
+
+// Whether source and copy together would push everything else out of memory.
+bool exceeds_page_cache(std::uint64_t length) {
+  const auto memory_bytes =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return length > memory_bytes / 2;
+}
+
+void start_reading(int fd, std::uint64_t offset, std::uint64_t length) {
+  if (length == 0) {
+    return;  // which would mean: to the end of the file
+  }
+  ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+}
+
+void start_writing(int fd, std::uint64_t offset, std::uint64_t length) {
+  ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
+}
+
+void finish_writing(int fd, std::uint64_t offset, std::uint64_t length) {
+  ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length),
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+void drop_from_cache(int fd, std::uint64_t offset, std::uint64_t length) {
+  ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+}
+
+}  // namespace
+
+Error output_exists(const std::string& path) {
+  return {ErrorCode::kRefused, "the output exists", path, {}, "use --force to replace it, or -o for another name"};
+}
+
+Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
+  for (std::size_t done = 0; done < bytes.size();) {
+    const auto put = retry(
+        [&] { return ::pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done)); });
+    if (put < 0) {
+      return io_error(path, "write");
+    }
+    done += static_cast<std::size_t>(put);
+  }
+  return ok_status();
+}
+
+Status sync_directory_of(const std::string& path) {
+  const FileDescriptor directory(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || (::fsync(directory.get()) != 0 && errno != EINVAL)) {
+    return io_error(path, "write the directory to storage");
+  }
+  return ok_status();
+}
+
+Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::string& path, std::uint64_t size) {
+  std::string staged_path;
+  FileDescriptor fd;
+  if (::access("/proc/self/fd", X_OK) == 0) {
+    fd = FileDescriptor(::open(parent_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+  }
+  if (!fd.valid()) {
+    fd = FileDescriptor(make_hidden(path, staged_path, [](const char* hidden) {
+      return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    }));
+    if (!fd.valid()) {
+      return io_error(path, "create");
+    }
+  }
+  std::unique_ptr<PosixStagedFile> staged(new PosixStagedFile(path, std::move(staged_path), std::move(fd)));
+  if (::ftruncate(staged->fd_.get(), static_cast<off_t>(size)) != 0) {
+    return io_error(path, "create");
+  }
+  return staged;
+}
+
+PosixStagedFile::~PosixStagedFile() {
+  if (!staged_path_.empty()) {
+    ::unlink(staged_path_.c_str());
+  }
+}
+
+Status PosixStagedFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  return write_fully(fd_.get(), path_, offset, bytes);
+}
+
+Result<std::optional<std::string>> PosixStagedFile::clone_from(const ReadableFile& source, const CopyRange& range) {
+  const auto* posix = dynamic_cast<const PosixReadableFile*>(&source);
+  if (posix == nullptr) {
+    return StagedFile::clone_from(source, range);
+  }
+  struct file_clone_range request {};
+  request.src_fd = posix->descriptor();
+  request.src_offset = range.source_offset;
+  request.src_length = range.length;
+  request.dest_offset = range.offset;
+  if (retry([&] { return ::ioctl(fd_.get(), FICLONERANGE, &request); }) == 0) {
+    return std::optional<std::string>();
+  }
+  const auto number = errno;
+  if (!is_unsupported(number)) {
+    return io_error(path_, fmt::format("clone from '{}'", source.path()), number);
+  }
+  if (number == EXDEV) {
+    return std::optional<std::string>("the output is on another file system");
+  }
+  if (number == EOPNOTSUPP || number == ENOTTY || number == ENOSYS) {
+    return std::optional<std::string>("the file system cannot share blocks between files");
+  }
+  return std::optional<std::string>(
+      fmt::format("the file system refuses it: {}", std::generic_category().message(number)));
+}
+
+Status PosixStagedFile::reserve(const ReadableFile& source, const CopyRange& range) {
+  const auto* posix = dynamic_cast<const PosixReadableFile*>(&source);
+  const auto end = range.source_offset + range.length;
+  for (auto at = range.source_offset; at < end;) {
+    const auto data = posix != nullptr ? find_data(posix->descriptor(), at, end) : ByteRange{at, end - at};
+    if (data.length > 0) {
+      const auto offset = static_cast<off_t>(range.offset + (data.offset - range.source_offset));
+      const auto result = retry([&] { return ::fallocate(fd_.get(), 0, offset, static_cast<off_t>(data.length)); });
+      if (result != 0) {
+        return is_unsupported(errno) ? ok_status() : Status(io_error(path_, "reserve space for the output"));
+      }
+    }
+    at = data.offset + data.length;
+  }
+  return ok_status();
+}
+
+Result<CopyCounts> PosixStagedFile::copy_from(const ReadableFile& source, const CopyRange& range,
+                                              const CopyOptions& options, const Progress& progress) {
+  const auto* posix = dynamic_cast<const PosixReadableFile*>(&source);
+  if (posix == nullptr) {
+    return StagedFile::copy_from(source, range, options, progress);
+  }
+  if (!range_fits(range.source_offset, range.length, source.size())) {
+    return Error{ErrorCode::kIo,
+                 fmt::format("has no bytes {}-{}", range.source_offset, range.source_offset + range.length),
+                 source.path()};
+  }
+  // Holes stay holes: the staged file reads as zeros where nothing is written.
+  CopyCounts counts;
+  const auto end = range.source_offset + range.length;
+  for (auto at = range.source_offset; at < end;) {
+    const auto data = find_data(posix->descriptor(), at, end);
+    const auto hole_bytes = data.offset - at;
+    show_zeros(options.observe, hole_bytes);
+    MTPGRAFT_CHECK(advance(progress, hole_bytes));
+    MTPGRAFT_TRY(const auto copied,
+                 copy_data(*posix, range.part(data.offset - range.source_offset, data.length), options, progress));
+    counts.holes += hole_bytes;
+    counts.in_kernel += copied.in_kernel;
+    counts.buffered += copied.buffered;
+    at = data.offset + data.length;
+  }
+  return counts;
+}
+
+Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, const CopyRange& range,
+                                              const CopyOptions& options, const Progress& progress) {
+  CopyCounts counts;
+  const auto in = source.descriptor();
+  const auto out = fd_.get();
+  const bool drop_pages = exceeds_page_cache(range.length);
+  bool try_kernel = options.method != CopyMethod::kBuffered && !options.observe;
+  start_reading(in, range.source_offset, std::min(kWindowBytes, range.length));
+  for (std::uint64_t done = 0; done < range.length;) {
+    const auto window = range.part(done, std::min(kWindowBytes, range.length - done));
+    start_reading(in, window.source_offset + window.length,
+                  std::min(kWindowBytes, range.length - done - window.length));
+    std::uint64_t copied = 0;
+    while (try_kernel && copied < window.length) {
+      auto from = static_cast<off_t>(window.source_offset + copied);
+      auto to = static_cast<off_t>(window.offset + copied);
+      const auto got = retry(
+          [&] { return ::copy_file_range(in, &from, out, &to, static_cast<std::size_t>(window.length - copied), 0); });
+      if (got < 0 && !is_unsupported(errno)) {
+        return io_error(path_, fmt::format("copy from '{}'", source.path()));
+      }
+      if (got <= 0) {
+        // Unsupported, or no progress: some file systems return 0 where plain reads find data.
+        try_kernel = false;
+      } else {
+        copied += static_cast<std::uint64_t>(got);
+        MTPGRAFT_CHECK(advance(progress, static_cast<std::uint64_t>(got)));
+      }
+    }
+    counts.in_kernel += copied;
+    MTPGRAFT_TRY(const auto rest,
+                 StagedFile::copy_from(source, window.part(copied, window.length - copied), options, progress));
+    counts.buffered += rest.buffered;
+    start_writing(out, window.offset, window.length);
+    if (drop_pages && done > 0) {
+      const auto written = range.part(done - kWindowBytes, kWindowBytes);
+      finish_writing(out, written.offset, written.length);
+      drop_from_cache(out, written.offset, written.length);
+      drop_from_cache(in, written.source_offset, written.length);
+    }
+    done += window.length;
+  }
+  return counts;
+}
+
+Result<std::uint64_t> PosixStagedFile::commit(Overwrite overwrite, Durability durability) {
+  if (durability == Durability::kSync && ::fsync(fd_.get()) != 0) {
+    return io_error(path_, "write to storage");
+  }
+  const auto allocated = unshared_bytes(fd_.get());
+  MTPGRAFT_CHECK(give_name(overwrite));
+  // A network file system may report a failed write only here.
+  if (fd_.close_checked() != 0) {
+    return io_error(path_, "close");
+  }
+  if (durability == Durability::kSync) {
+    MTPGRAFT_CHECK(sync_directory_of(path_));
+  }
+  return allocated;
+}
+
+Status PosixStagedFile::adopt_attributes(const struct stat& status) {
+  // The owner first: changing it takes away the set-id bits.
+  if (::fchown(fd_.get(), status.st_uid, status.st_gid) != 0 || ::fchmod(fd_.get(), status.st_mode & 07777) != 0) {
+    return io_error(path_, "keep owner and permissions");
+  }
+  return ok_status();
+}
+
+Status PosixStagedFile::give_name(Overwrite overwrite) {
+  if (staged_path_.empty()) {
+    const auto descriptor_path = fmt::format("/proc/self/fd/{}", fd_.get());
+    const auto link_to = [&](const char* name) {
+      return ::linkat(AT_FDCWD, descriptor_path.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+    };
+    if (overwrite == Overwrite::kNo) {
+      return link_to(path_.c_str()) == 0 ? ok_status() : naming_error();
+    }
+    // linkat cannot replace; give it a private name first and rename that.
+    std::string name;
+    if (make_hidden(path_, name, [&](const char* hidden) { return link_to(hidden); }) != 0) {
+      return naming_error();
+    }
+    staged_path_ = std::move(name);
+  }
+  if (overwrite == Overwrite::kNo) {
+    // link, not rename: it fails where the name is taken. The destructor removes the staged name.
+    return ::link(staged_path_.c_str(), path_.c_str()) == 0 ? ok_status() : naming_error();
+  }
+  if (::rename(staged_path_.c_str(), path_.c_str()) != 0) {
+    return naming_error();
+  }
+  staged_path_.clear();
+  return ok_status();
+}
+
+Error PosixStagedFile::naming_error() const {
+  return errno == EEXIST ? output_exists(path_) : io_error(path_, "create");
+}
+
+}  // namespace mtpgraft

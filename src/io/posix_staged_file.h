@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "io/file_descriptor.h"
+#include "io/posix_readable_file.h"
+#include "mtpgraft/file.h"
+
+namespace mtpgraft {
+
+class PosixStagedFile final : public StagedFile {
+ public:
+  // Makes a file of `size` bytes without a name (O_TMPFILE), or a hidden one where the file system cannot do that.
+  static Result<std::unique_ptr<PosixStagedFile>> create(const std::string& path, std::uint64_t size);
+
+  PosixStagedFile(const PosixStagedFile&) = delete;
+  PosixStagedFile& operator=(const PosixStagedFile&) = delete;
+  ~PosixStagedFile() override;
+
+  Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  Result<std::optional<std::string>> clone_from(const ReadableFile& source, const CopyRange& range) override;
+  Status reserve(const ReadableFile& source, const CopyRange& range) override;
+  Result<CopyCounts> copy_from(const ReadableFile& source, const CopyRange& range, const CopyOptions& options,
+                               const Progress& progress) override;
+  Result<std::uint64_t> commit(Overwrite overwrite, Durability durability) override;
+
+  // Gives the file the permissions and the owner of another.
+  Status adopt_attributes(const struct stat& status);
+
+ private:
+  PosixStagedFile(std::string path, std::string staged_path, FileDescriptor fd)
+      : path_(std::move(path)), staged_path_(std::move(staged_path)), fd_(std::move(fd)) {}
+
+  Result<CopyCounts> copy_data(const PosixReadableFile& source, const CopyRange& range, const CopyOptions& options,
+                               const Progress& progress);
+  Status give_name(Overwrite overwrite);
+  [[nodiscard]] Error naming_error() const;
+
+  std::string path_;
+  std::string staged_path_;  // empty: the file has no name yet
+  FileDescriptor fd_;
+};
+
+// An existing output may not be replaced.
+Error output_exists(const std::string& path);
+
+// Writes all bytes at the offset. `path` is for messages.
+Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
+
+// Makes the names in the directory of `path` last.
+Status sync_directory_of(const std::string& path);
+
+}  // namespace mtpgraft
