@@ -68,7 +68,7 @@ class ReadableFile {
 enum class Overwrite { kNo, kYes };
 enum class Durability { kSync, kNoSync };
 
-// How bytes get from one file to another. kAuto takes the first of the others that works.
+// How bytes get from one file to another. kAuto clones, else copies as is fastest on the file system.
 enum class CopyMethod {
   kAuto,
   kClone,     // both files share the blocks on disk; only whole blocks can be shared

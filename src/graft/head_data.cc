@@ -15,7 +15,7 @@ namespace {
 // Far above any norm; what is longer stays opaque.
 constexpr std::uint64_t kVectorBytesMax = std::uint64_t{4} << 20;
 
-constexpr std::uint64_t kBufferBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kBufferBytes = std::uint64_t{1} << 20;
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <thread>
 
 #include "io/extents.h"
 #include "io/journal.h"
@@ -149,6 +150,8 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
   return Recovery::kRolledBack;
 }
 
+constexpr std::uint64_t kWindowBytes = std::uint64_t{16} << 20;
+
 class InsertionFile final : public StagedFile {
  public:
   InsertionFile(const PosixReadableFile& file, const InPlaceChange& change,
@@ -159,6 +162,7 @@ class InsertionFile final : public StagedFile {
         stored_bytes_(stored_bytes_of(file.descriptor())),
         header_(change.kept.offset),
         end_(file.size()),
+        started_(file.size()),
         after_step_(std::move(after_step)) {}
   InsertionFile(const InsertionFile&) = delete;
   InsertionFile& operator=(const InsertionFile&) = delete;
@@ -198,6 +202,7 @@ class InsertionFile final : public StagedFile {
     MTPGRAFT_CHECK(sync(fd, path));
     passed("synced the head");
     MTPGRAFT_CHECK(enter(JournalStep::kInsert));
+    cache_dropper_.join();
     if (inserted_bytes_ > 0) {
       MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, inserted_bytes_));
       passed("inserted");
@@ -250,6 +255,8 @@ class InsertionFile final : public StagedFile {
     MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
     journal_ = std::move(journal);
     passed("wrote the journal");
+    // The insertion drops the file from the page cache, which takes its time; it is done while the head is written.
+    cache_dropper_ = std::jthread([fd = file_.descriptor()] { ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); });
     return ok_status();
   }
 
@@ -263,6 +270,11 @@ class InsertionFile final : public StagedFile {
   Status append(std::span<const std::byte> bytes) {
     MTPGRAFT_CHECK(write_fully(file_.descriptor(), file_.path(), end_, bytes));
     end_ += bytes.size();
+    if (end_ - started_ >= kWindowBytes) {
+      ::sync_file_range(file_.descriptor(), static_cast<off_t>(started_), static_cast<off_t>(end_ - started_),
+                        SYNC_FILE_RANGE_WRITE);
+      started_ = end_;
+    }
     passed("appended");
     return ok_status();
   }
@@ -283,8 +295,10 @@ class InsertionFile final : public StagedFile {
   const std::uint64_t stored_bytes_;
   std::vector<std::byte> header_;
   std::uint64_t end_;
+  std::uint64_t started_;           // up to here the system has been told to write what was appended
   std::optional<Journal> journal_;  // while one is on disk
   std::function<void(std::string_view)> after_step_;
+  std::jthread cache_dropper_;
 };
 
 }  // namespace

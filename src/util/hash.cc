@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 #include <xxhash.h>
+#ifdef MTPGRAFT_XXHASH_DISPATCH
+#include <xxh_x86dispatch.h>  // the same functions by the widest vectors of the processor at hand
+#endif
 
 #include <charconv>
 #include <new>

@@ -13,7 +13,7 @@
 namespace mtpgraft {
 namespace {
 
-constexpr std::uint64_t kBufferBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kBufferBytes = std::uint64_t{1} << 20;
 constexpr std::string_view kTag = "XXH128 (";
 
 // Digests of whole ranges, one range per core at a time.

@@ -12,7 +12,7 @@
 namespace mtpgraft {
 namespace {
 
-constexpr std::uint64_t kChunkBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 20;
 
 std::string describe(const Region& region) {
   switch (region.kind) {
