@@ -161,47 +161,50 @@ void add_totals(report::GraftReport& report) {
   totals.copied = report.plan.output_size - totals.cloned - totals.kept - holes;
 }
 
-Status write_checksums(const std::vector<Checksum>& checksums, const std::string& path, Overwrite overwrite,
-                       Durability durability, FileSystem& files) {
+Status write_checksums(const std::vector<Checksum>& checksums, const GraftCommandOptions& options, FileSystem& files) {
   const auto text = format_checksums(checksums);
-  MTPGRAFT_TRY(const auto staged, files.stage(path, text.size()));
+  MTPGRAFT_TRY(const auto staged, files.stage(*options.checksums, text.size()));
   MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
-  MTPGRAFT_CHECK(staged->commit(overwrite, durability));
+  MTPGRAFT_CHECK(staged->commit(options.force ? Overwrite::kYes : Overwrite::kNo,
+                                options.no_sync ? Durability::kNoSync : Durability::kSync));
   return ok_status();
 }
 
 // Writes what the report's plan says, and completes the report.
-Status write_outputs(const GraftCommandOptions& options, Inputs inputs, const OutputOptions& output, FileSystem& files,
-                     report::GraftReport& report) {
-  const auto overwrite = options.force || options.in_place ? Overwrite::kYes : Overwrite::kNo;
-  const auto durability = options.no_sync ? Durability::kNoSync : Durability::kSync;
+Status write_graft(const GraftCommandOptions& options, const Inputs& inputs, ByteSink observe,
+                   const OutputOptions& output, FileSystem& files, report::GraftReport& report) {
   const auto& plan = report.plan;
   const auto& target = *inputs.target_file;
-  const bool body_is_seen = report.in_place != InPlaceMethod::kInsert;
-  ChecksumCollector collector(plan);
-  ExecuteOptions how{.method = options.copy, .observe = {}};
-  if (options.checksums && body_is_seen) {
-    how.observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
-  }
+  const ExecuteOptions how{options.copy, std::move(observe)};
   MTPGRAFT_TRY(const auto staged, report.in_place
                                       ? files.stage_in_place(target, in_place_change(plan), *report.in_place)
                                       : files.stage(report.output_path, plan.output_size));
   MTPGRAFT_TRY(report.copies, execute_plan(plan, target, *inputs.donor_file, *staged, how,
                                            make_progress("graft", plan.output_size, output)));
-  MTPGRAFT_TRY(report.totals.allocated, staged->commit(overwrite, durability));
+  MTPGRAFT_TRY(report.totals.allocated,
+               staged->commit(options.force || options.in_place ? Overwrite::kYes : Overwrite::kNo,
+                              options.no_sync ? Durability::kNoSync : Durability::kSync));
   add_totals(report);
-  if (!options.checksums) {
-    return ok_status();
+  return ok_status();
+}
+
+// The same, and the output's checksums.
+Status write_graft_and_checksums(const GraftCommandOptions& options, Inputs inputs, const OutputOptions& output,
+                                 FileSystem& files, report::GraftReport& report) {
+  if (report.in_place == InPlaceMethod::kInsert) {
+    // The body does not come along; the file is read when it is done and no longer leased.
+    MTPGRAFT_CHECK(write_graft(options, inputs, {}, output, files, report));
+    inputs.target_file.reset();
+    MTPGRAFT_TRY(const auto changed, files.open(report.output_path));
+    MTPGRAFT_TRY(const auto gguf, parse_gguf(*changed));
+    MTPGRAFT_TRY(const auto checksums,
+                 compute_checksums(*changed, gguf, make_progress("checksum", changed->size(), output)));
+    return write_checksums(checksums, options, files);
   }
-  if (body_is_seen) {
-    return write_checksums(collector.finish(), *options.checksums, overwrite, durability, files);
-  }
-  inputs.target_file.reset();  // it is leased
-  MTPGRAFT_TRY(const auto changed, files.open(report.output_path));
-  MTPGRAFT_TRY(const auto gguf, parse_gguf(*changed));
-  MTPGRAFT_TRY(const auto checksums,
-               compute_checksums(*changed, gguf, make_progress("checksum", changed->size(), output)));
-  return write_checksums(checksums, *options.checksums, overwrite, durability, files);
+  ChecksumCollector collector(report.plan);
+  const auto observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
+  MTPGRAFT_CHECK(write_graft(options, inputs, observe, output, files, report));
+  return write_checksums(collector.finish(), options, files);
 }
 
 }  // namespace
@@ -245,7 +248,8 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
     if (graft.labels) {
       MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kYes));
     }
-    MTPGRAFT_CHECK(write_outputs(options, std::move(inputs), output, files, report));
+    MTPGRAFT_CHECK(options.checksums ? write_graft_and_checksums(options, std::move(inputs), output, files, report)
+                                     : write_graft(options, inputs, {}, output, files, report));
     report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
   if (output.json) {

@@ -130,13 +130,16 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
       ->excludes(in_place);
   command->add_option("--checksums", options.checksums, "Write the output's checksums too, as 'checksum' prints them")
       ->option_text("FILE");
-  static const std::map<std::string, CopyMethod> kCopyMethods{{"auto", CopyMethod::kAuto},
-                                                              {"clone", CopyMethod::kClone},
-                                                              {"kernel", CopyMethod::kKernel},
-                                                              {"buffered", CopyMethod::kBuffered}};
-  command->add_option("--copy", options.copy, "auto (default), clone (share blocks or fail), kernel, or buffered")
+  const std::map<std::string, CopyMethod> copy_methods{{"auto", CopyMethod::kAuto},
+                                                       {"clone", CopyMethod::kClone},
+                                                       {"kernel", CopyMethod::kKernel},
+                                                       {"buffered", CopyMethod::kBuffered}};
+  command
+      ->add_option_function<std::string>(
+          "--copy", [&options, copy_methods](const std::string& name) { options.copy = copy_methods.at(name); },
+          "auto (default), clone (share blocks or fail), kernel, or buffered")
       ->option_text("WAY")
-      ->transform(CLI::Transformer(kCopyMethods))
+      ->check(CLI::IsMember(copy_methods))
       ->excludes(in_place);
   command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
   command->add_flag("--no-sync", options.no_sync, "Do not wait until the output is on the disk")->excludes(in_place);

@@ -33,7 +33,7 @@ std::optional<std::vector<Extent>> map_extents(int fd, const ByteRange& range, F
   const auto end = range.offset + range.length;
   std::vector<Extent> extents;
   for (auto at = range.offset; at < end;) {
-    *map = {};
+    buffer.fill(std::byte{0});
     map->fm_start = at;
     map->fm_length = end - at;
     map->fm_flags = flush == FlushFirst::kYes ? FIEMAP_FLAG_SYNC : 0;

@@ -15,6 +15,7 @@
 #include "io/journal.h"
 #include "io/posix_error.h"
 #include "io/posix_staged_file.h"
+#include "io/stream.h"
 #include "util/hash.h"
 #include "util/text.h"
 
@@ -189,6 +190,7 @@ class InsertionFile final : public StagedFile {
     if (range.offset != change_.kept.offset) {
       return StagedFile::copy_from(source, range, options, progress);
     }
+    MTPGRAFT_CHECK(advance(progress, range.length));
     CopyCounts counts;
     counts.kept = range.length;
     return counts;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <string_view>
 
 #include "util/hash.h"
 
@@ -13,7 +12,6 @@ namespace mtpgraft {
 namespace {
 
 constexpr std::string_view kSuffix = ".mtpgraft-journal";
-constexpr std::string_view kMagic = "mtpgraft journal 1, step ";
 constexpr std::size_t kTextBytes = 4096;
 
 // The lines below the first, which must not change with the step.
@@ -33,8 +31,6 @@ std::string digest_line(const std::string& text, std::span<const std::byte> old_
 
 }  // namespace
 
-const std::uint64_t kJournalStepOffset = kMagic.size();
-
 std::string journal_path(const std::string& path) {
   std::error_code error;
   const auto real = std::filesystem::canonical(path, error);
@@ -50,7 +46,7 @@ bool has_journal(const std::string& path) {
 
 std::vector<std::byte> write_journal(const Journal& journal) {
   const auto description = describe(journal);
-  auto text = fmt::format("{}{}\n{}{}", kMagic, static_cast<char>(journal.step), description,
+  auto text = fmt::format("{}{}\n{}{}", kJournalMagic, static_cast<char>(journal.step), description,
                           digest_line(description, journal.old_header));
   text.resize(kTextBytes, '\n');
   const auto text_bytes = std::as_bytes(std::span(text));
@@ -72,7 +68,7 @@ Result<Journal> parse_journal(const std::string& path, std::span<const std::byte
   }
   const std::string text(reinterpret_cast<const char*>(bytes.data()), kTextBytes);
   Journal journal;
-  journal.step = static_cast<JournalStep>(text[kMagic.size()]);
+  journal.step = static_cast<JournalStep>(text[kJournalStepOffset]);
   for (const auto& [name, value] : {std::pair<std::string_view, std::uint64_t*>{"\ninode ", &journal.inode},
                                     {"\nold_size ", &journal.old_size},
                                     {"\nnew_size ", &journal.new_size},

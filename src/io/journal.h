@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtpgraft/digest.h"
@@ -24,6 +25,10 @@ enum class JournalStep : char {
   kInsert = '2',  // blocks are being inserted: there may be a gap of `inserted_bytes` anywhere
   kHeader = '3',  // the blocks are at the front, and the new header is written over them
 };
+
+inline constexpr std::string_view kJournalMagic = "mtpgraft journal 1, step ";
+// Where in the journal the one byte stands that tells the step.
+inline constexpr std::uint64_t kJournalStepOffset = kJournalMagic.size();
 
 struct Journal {
   JournalStep step = JournalStep::kAppend;
@@ -46,8 +51,5 @@ std::vector<std::byte> write_journal(const Journal& journal);
 
 // kMalformed if it is not what write_journal() makes; `path` is for messages.
 Result<Journal> parse_journal(const std::string& path, std::span<const std::byte> bytes);
-
-// Where in the journal the one byte stands that tells the step.
-extern const std::uint64_t kJournalStepOffset;
 
 }  // namespace mtpgraft
