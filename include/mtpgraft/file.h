@@ -160,7 +160,7 @@ class FileSystem {
   virtual Result<InPlaceMethod> in_place_method(const ReadableFile& file, const InPlaceChange& change) = 0;
 
   // A new content for `file`, which is replaced or changed by commit(). Ranges must be written in ascending order, all
-  // but change.kept, which is to be "copied" from `file`.
+  // but change.kept, which is to be "copied" from `file` and is not observed if it is there already.
   virtual Result<std::unique_ptr<StagedFile>> stage_in_place(const ReadableFile& file, const InPlaceChange& change,
                                                              InPlaceMethod method) = 0;
 

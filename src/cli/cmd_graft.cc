@@ -108,7 +108,19 @@ struct Inputs {
   GgufFile donor;
 };
 
+// However the two are spelled; neither need exist.
+bool is_same_path(const std::string& a, const std::string& b) {
+  const auto plain = [](const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  };
+  return plain(a) == plain(b);
+}
+
 Result<Inputs> open_inputs(const GraftCommandOptions& options, FileSystem& files) {
+  if (options.in_place && is_same_path(options.target, options.donor)) {
+    return Error{ErrorCode::kRefused, "is target and donor", options.donor, {}, "name the file that has the head"};
+  }
   MTPGRAFT_TRY(auto target_file, options.in_place ? files.open_to_change(options.target) : files.open(options.target));
   MTPGRAFT_TRY(auto donor_file, files.open(options.donor));
   MTPGRAFT_TRY(auto target, parse_gguf(*target_file));
@@ -139,7 +151,7 @@ Status check_outputs(const GraftCommandOptions& options, const Inputs& inputs, F
     }
   }
   if (options.checksums) {
-    if (*options.checksums == report.output_path) {
+    if (is_same_path(*options.checksums, report.output_path)) {
       return Error{ErrorCode::kRefused, "is the output too", *options.checksums, {}, "give the checksums another name"};
     }
     MTPGRAFT_CHECK(files.check_output(*options.checksums, sources, overwrite));

@@ -72,6 +72,11 @@ void note_signals() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) {  // as under nohup
+    sigaction(SIGHUP, &action, nullptr);
+  }
   // A file size limit (ulimit -f) is then an error like a full disk, and not the end of the program.
   std::signal(SIGXFSZ, SIG_IGN);
 }

@@ -16,7 +16,7 @@ Progress make_progress(std::string label, std::uint64_t total_bytes, const Outpu
 // Removes the line, if there is one, so that something else can be printed.
 void erase_progress();
 
-// From now on SIGINT and SIGTERM are noted; a second one kills.
+// From now on SIGINT, SIGTERM and, unless it is ignored, SIGHUP are noted; a second one kills.
 void note_signals();
 
 // Ends the program by the noted signal, as its caller expects. Does nothing if there is none.

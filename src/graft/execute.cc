@@ -52,7 +52,7 @@ class Executor {
       copy.cloned_bytes = obstacle ? 0 : part.length;
       copy.clone_obstacle = obstacle.value_or("");
       MTPGRAFT_CHECK(advance(progress_, copy.cloned_bytes));
-    } else if (copy.range.length >= kMinClonedBytes) {
+    } else if (part.length == 0 && copy.range.length >= kMinClonedBytes) {
       copy.clone_obstacle = fmt::format("it begins {} bytes into a block of {}, and {} in the source",
                                         copy.range.offset % kCloneBlockBytes, kCloneBlockBytes,
                                         copy.range.source_offset % kCloneBlockBytes);

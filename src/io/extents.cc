@@ -112,6 +112,19 @@ std::vector<ByteRange> shared_parts_of(int fd, int source_fd, const CopyRange& r
   return parts;
 }
 
+bool is_stored_whole(int fd, std::uint64_t size) {
+  // SEEK_HOLE alone takes reserved storage for data while it is in the page cache.
+  const auto extents = map_extents(fd, {0, size}, FlushFirst::kYes);
+  std::uint64_t end = 0;
+  for (const auto& extent : extents.value_or(std::vector<Extent>{})) {
+    if (extent.offset != end || !extent.is_plain) {
+      return false;
+    }
+    end += extent.length;
+  }
+  return end >= size;
+}
+
 ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end) {
   const auto from = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
   if (from < 0) {

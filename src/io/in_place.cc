@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <system_error>
 #include <thread>
 
 #include "io/extents.h"
@@ -82,31 +83,46 @@ Error unknown_state(const std::string& path) {
           "another program has changed it; take it from its source again, then delete its .mtpgraft-journal"};
 }
 
-// Finds the gap that the insertion has left and takes it out. The file had no holes before, so the first is the gap.
-Status remove_gap(int fd, const std::string& path, const Journal& journal) {
+// The gap that an insertion or a collapse leaves when it is interrupted, or when it is complete; empty if there is
+// none. The file had no holes before, so the first is the gap.
+Result<ByteRange> find_gap(int fd, const std::string& path, const Journal& journal) {
   const auto size = size_of(fd);
-  if (size == journal.new_size && journal.inserted_bytes > 0) {
-    const auto gap = static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_HOLE));
-    const auto after = find_data(fd, gap, size).offset;
-    if (after - gap != journal.inserted_bytes) {
-      return unknown_state(path);
-    }
-    if (after == size) {
-      MTPGRAFT_CHECK(truncate(fd, path, gap));
-    } else {
-      MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_COLLAPSE_RANGE, "take blocks out", gap, after - gap));
-    }
-    MTPGRAFT_CHECK(sync(fd, path));
-  } else if (size != journal.new_size - journal.inserted_bytes) {
+  const auto size_without_gap = journal.new_size - journal.inserted_bytes;
+  if (size == size_without_gap || size == journal.old_size) {
+    return ByteRange{size, 0};
+  }
+  if (size != journal.new_size) {
     return unknown_state(path);
   }
-  return ok_status();
+  const auto gap = static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_HOLE));
+  const auto after = find_data(fd, gap, size).offset;
+  if (after == size && gap >= size_without_gap && gap - size_without_gap < kCloneBlockBytes) {
+    // Nothing has moved. The hole begins only with the block behind the last byte.
+    return ByteRange{size_without_gap, journal.inserted_bytes};
+  }
+  if (after - gap != journal.inserted_bytes) {
+    return unknown_state(path);
+  }
+  return ByteRange{gap, journal.inserted_bytes};
+}
+
+// The file's first bytes, as they are without the gap.
+Result<std::vector<std::byte>> read_around(const PosixReadableFile& file, const ByteRange& gap, std::uint64_t length) {
+  std::vector<std::byte> bytes(length);
+  const auto before = std::min(gap.offset, length);
+  MTPGRAFT_CHECK(file.read_at(0, std::span(bytes).first(before)));
+  MTPGRAFT_CHECK(file.read_at(before + gap.length, std::span(bytes).subspan(before)));
+  return bytes;
+}
+
+Status remove_gap(int fd, const std::string& path, const ByteRange& gap) {
+  if (gap.offset + gap.length == size_of(fd)) {
+    return truncate(fd, path, gap.offset);
+  }
+  return change_blocks(fd, path, FALLOC_FL_COLLAPSE_RANGE, "take blocks out", gap.offset, gap.length);
 }
 
 Result<bool> has_new_header(const PosixReadableFile& file, const Journal& journal) {
-  if (size_of(file.descriptor()) != journal.new_size) {
-    return false;
-  }
   std::vector<std::byte> header(journal.new_header_bytes);
   MTPGRAFT_CHECK(file.read_at(0, header));
   return digest_of(header) == journal.new_header;
@@ -118,6 +134,9 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
   const auto fd = file.descriptor();
   const auto& path = file.path();
   if (journal.step == JournalStep::kHeader) {
+    if (size_of(fd) != journal.new_size) {
+      return unknown_state(path);
+    }
     MTPGRAFT_TRY(const bool complete, has_new_header(file, journal));
     if (complete) {
       MTPGRAFT_CHECK(sync(fd, path));
@@ -133,17 +152,22 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
     MTPGRAFT_CHECK(set_step(path, JournalStep::kInsert));
     journal.step = JournalStep::kInsert;
   }
+  auto size = size_of(fd);
+  ByteRange gap{size, 0};
   if (journal.step == JournalStep::kInsert) {
-    MTPGRAFT_CHECK(remove_gap(fd, path, journal));
+    MTPGRAFT_TRY(gap, find_gap(fd, path, journal));
+    size -= gap.length;
   }
-  const auto size = size_of(fd);
   if (size < journal.old_size || size > journal.new_size - journal.inserted_bytes) {
     return unknown_state(path);
   }
-  std::vector<std::byte> header(journal.old_header.size());
-  MTPGRAFT_CHECK(file.read_at(0, header));
+  MTPGRAFT_TRY(const auto header, read_around(file, gap, journal.old_header.size()));
   if (header != journal.old_header) {
     return unknown_state(path);
+  }
+  if (gap.length > 0) {
+    MTPGRAFT_CHECK(remove_gap(fd, path, gap));
+    MTPGRAFT_CHECK(sync(fd, path));
   }
   MTPGRAFT_CHECK(truncate(fd, path, journal.old_size));
   MTPGRAFT_CHECK(sync(fd, path));
@@ -204,7 +228,7 @@ class InsertionFile final : public StagedFile {
     MTPGRAFT_CHECK(sync(fd, path));
     passed("synced the head");
     MTPGRAFT_CHECK(enter(JournalStep::kInsert));
-    cache_dropper_.join();
+    cache_dropper_ = {};  // waits for it
     if (inserted_bytes_ > 0) {
       MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, inserted_bytes_));
       passed("inserted");
@@ -258,7 +282,11 @@ class InsertionFile final : public StagedFile {
     journal_ = std::move(journal);
     passed("wrote the journal");
     // The insertion drops the file from the page cache, which takes its time; it is done while the head is written.
-    cache_dropper_ = std::jthread([fd = file_.descriptor()] { ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); });
+    try {
+      cache_dropper_ = std::jthread([fd = file_.descriptor()] { ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); });
+    } catch (const std::system_error&) {
+      // No thread to be had: the insertion takes a moment longer.
+    }
     return ok_status();
   }
 
@@ -350,7 +378,7 @@ Status check_insertion(const PosixReadableFile& file, const InPlaceChange& chang
   if (kept.offset < kept.source_offset || (kept.offset - kept.source_offset) % kCloneBlockBytes != 0) {
     return refusal(path, "its data cannot be shifted by whole blocks", kUseCopy);
   }
-  if (find_data(file.descriptor(), 0, file.size()).length != file.size()) {
+  if (!is_stored_whole(file.descriptor(), file.size())) {
     return refusal(path,
                    "it is sparse: after a crash, its holes could not be told from the gap that the insertion leaves",
                    "fill the holes first (cp --sparse=never FILE NEW), or graft without --in-place");

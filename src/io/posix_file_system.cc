@@ -35,7 +35,7 @@ const PosixReadableFile& as_posix(const ReadableFile& file) { return dynamic_cas
 // A new file that is to take the place of `file`.
 Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFile& file, std::uint64_t size) {
   MTPGRAFT_TRY(auto staged, PosixStagedFile::create(file.path(), size));
-  MTPGRAFT_CHECK(staged->adopt_attributes(file.status()));
+  MTPGRAFT_CHECK(staged->adopt_attributes(file));
   return staged;
 }
 
@@ -118,8 +118,10 @@ class PosixFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) override {
     MTPGRAFT_CHECK(check_no_journal(path));
-    MTPGRAFT_TRY(auto file, open_with_lease(path));
-    const auto& status = file->status();
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+      return io_error(path, "open");
+    }
     if (status.st_nlink > 1) {
       return Error{ErrorCode::kRefused,
                    fmt::format("has {} names (hard links): the others would change with it, or be left behind",
@@ -131,6 +133,7 @@ class PosixFileSystem final : public FileSystem {
     if ((status.st_mode & 0222) == 0) {
       return Error{ErrorCode::kRefused, "is read-only", path, {}, "chmod u+w it first, or graft without --in-place"};
     }
+    MTPGRAFT_TRY(auto file, open_with_lease(path));
     return std::unique_ptr<ReadableFile>(std::move(file));
   }
 

@@ -7,9 +7,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <system_error>
 
@@ -266,10 +268,24 @@ Result<std::uint64_t> PosixStagedFile::commit(Overwrite overwrite, Durability du
   return allocated;
 }
 
-Status PosixStagedFile::adopt_attributes(const struct stat& status) {
+Status PosixStagedFile::adopt_attributes(const PosixReadableFile& file) {
+  const auto& status = file.status();
   // The owner first: changing it takes away the set-id bits.
   if (::fchown(fd_.get(), status.st_uid, status.st_gid) != 0 || ::fchmod(fd_.get(), status.st_mode & 07777) != 0) {
     return io_error(path_, "keep owner and permissions");
+  }
+  // Access control lists are among these. Those that the system keeps for itself it sets by itself.
+  std::array<char, 65536> names{};
+  const auto names_length = ::flistxattr(file.descriptor(), names.data(), names.size());
+  for (std::ptrdiff_t at = 0; at < names_length;) {
+    const char* const name = names.data() + at;
+    std::array<char, 65536> value{};
+    const auto length = ::fgetxattr(file.descriptor(), name, value.data(), value.size());
+    if (length >= 0 && ::fsetxattr(fd_.get(), name, value.data(), static_cast<std::size_t>(length), 0) != 0 &&
+        !is_unsupported(errno)) {
+      return io_error(path_, fmt::format("keep the attribute '{}'", name));
+    }
+    at += static_cast<std::ptrdiff_t>(std::strlen(name)) + 1;
   }
   return ok_status();
 }

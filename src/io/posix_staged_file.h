@@ -25,8 +25,8 @@ class PosixStagedFile final : public StagedFile {
                                const Progress& progress) override;
   Result<std::uint64_t> commit(Overwrite overwrite, Durability durability) override;
 
-  // Gives the file the permissions and the owner of another.
-  Status adopt_attributes(const struct stat& status);
+  // Gives the file the owner, permissions and extended attributes of another.
+  Status adopt_attributes(const PosixReadableFile& file);
 
  private:
   PosixStagedFile(std::string path, std::string staged_path, FileDescriptor fd)

@@ -1,7 +1,11 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "matchers.h"
 #include "models.h"
+#include "mtpgraft/execute.h"
 #include "mtpgraft/verify.h"
 #include "util/hash.h"
 
@@ -132,6 +136,96 @@ TEST(CheckListed, StopsWhenProgressSaysSo) {
   const auto model = load_model("golden/tiny-qwen35-target");
   EXPECT_THAT(compute_checksums(*model.file, model.gguf, [](std::uint64_t) { return false; }),
               FailsWith(ErrorCode::kInterrupted, ""));
+}
+
+std::vector<std::string> lines_of(const std::vector<Checksum>& checksums) {
+  std::vector<std::string> lines;
+  for (const auto& checksum : checksums) {
+    lines.push_back(format_checksum(checksum));
+  }
+  return lines;
+}
+
+std::vector<std::string> collect(const Plan& plan, const Bytes& output, const std::vector<std::size_t>& pieces) {
+  ChecksumCollector collector(plan);
+  std::size_t piece = 0;
+  for (std::size_t at = 0; at < output.size();) {
+    const auto size = std::min(pieces[piece++ % pieces.size()], output.size() - at);
+    collector.observe(std::span(output).subspan(at, size));
+    at += size;
+  }
+  return lines_of(collector.finish());
+}
+
+struct Pair {
+  std::string_view target;
+  std::string_view donor;
+  bool replace = false;
+};
+
+void PrintTo(const Pair& pair, std::ostream* stream) { *stream << pair.target << " + " << pair.donor; }
+
+class ChecksumCollectorTest : public testing::TestWithParam<Pair> {};
+
+INSTANTIATE_TEST_SUITE_P(Models, ChecksumCollectorTest,
+                         testing::Values(Pair{kTarget, kDonor}, Pair{kTarget, "donor-norms-q8_0"},
+                                         Pair{kTarget, "donor-head-first-order"}, Pair{kTarget, "donor-own-embeddings"},
+                                         Pair{kTarget, "donor-align-64"}, Pair{"target-placeholder", kDonor},
+                                         Pair{"target-placeholder-recurrent-layers", kDonor},
+                                         Pair{"target-align-64", "donor-norms-f16"}, Pair{"target-align-4096", kDonor},
+                                         Pair{"target-unpadded-end", kDonor}, Pair{"target-v2", kDonor},
+                                         Pair{"target-shuffled-keys", kDonor}, Pair{"target-odd-keys", kDonor},
+                                         Pair{"target-trailing-bytes", kDonor}, Pair{"target-with-head", kDonor, true},
+                                         Pair{"target-with-head-first", kDonor, true},
+                                         Pair{"moe-qwen35moe-target", "moe-qwen35moe-donor"},
+                                         Pair{"golden/tiny-qwen35-target", "golden/tiny-qwen35-donor"}),
+                         [](const auto& of) {
+                           auto name = fmt::format("{}_{}", of.param.target, of.param.donor);
+                           std::ranges::replace_if(
+                               name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+                           return name;
+                         });
+
+TEST_P(ChecksumCollectorTest, GivesWhatReadingTheFinishedFileGives) {
+  const auto target = load_model(GetParam().target);
+  const auto donor = load_model(GetParam().donor);
+  for (const bool has_record : {true, false}) {
+    const auto options =
+        has_record ? graft_options(target, donor, GetParam().replace) : without_record(GetParam().replace);
+    const auto plan = make_plan(target, donor, options);
+    const auto graft = parse_model("graft.gguf", spell(plan, target, donor));
+    const auto computed = compute_checksums(*graft.file, graft.gguf, keep_going);
+    ASSERT_THAT(computed, IsOk());
+    const auto expected = lines_of(computed.value());
+    for (const auto& pieces : std::vector<std::vector<std::size_t>>{
+             {graft.bytes().size()}, {1, 31, 4'093, 2, 65'537}, {97}, {graft.gguf.infos_end, graft.bytes().size()}}) {
+      EXPECT_EQ(collect(plan, graft.bytes(), pieces), expected);
+    }
+  }
+}
+
+TEST(ChecksumCollector, TakesTheOutputByteByByte) {
+  const auto target = load_model("golden/tiny-qwen35-target");
+  const auto donor = load_model("golden/tiny-qwen35-donor");
+  const auto graft = graft_model(target, donor);
+  EXPECT_EQ(collect(make_plan(target, donor), graft.bytes(), {1}),
+            lines_of(compute_checksums(*graft.file, graft.gguf, keep_going).value()));
+}
+
+TEST(ChecksumCollector, SeesTheOutputWhileItIsWritten) {
+  const auto target = load_model("target-unpadded-end");
+  const auto donor = load_model("donor-norms-f16");
+  const auto plan = make_plan(target, donor);
+  ChecksumCollector collector(plan);
+  const ExecuteOptions options{.method = CopyMethod::kAuto,
+                               .observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); }};
+  MemoryFileSystem files;
+  const auto staged = files.stage("out", plan.output_size);
+  ASSERT_THAT(staged, IsOk());
+  ASSERT_THAT(execute_plan(plan, *target.file, *donor.file, *staged.value(), options, keep_going), IsOk());
+  ASSERT_THAT(staged.value()->commit(Overwrite::kNo, Durability::kNoSync), IsOk());
+  const auto graft = parse_model("graft.gguf", *files.find("out"));
+  EXPECT_EQ(lines_of(collector.finish()), lines_of(compute_checksums(*graft.file, graft.gguf, keep_going).value()));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 
 #include "matchers.h"
 #include "models.h"
@@ -237,6 +239,176 @@ TEST(VerifyGraft, FailsIfTheSourcesDoNotFit) {
   EXPECT_THAT(
       verify_graft(*real().target.file, *real().target.file, *donor.file, kFallback, SharedExtents::kRead, keep_going),
       FailsWith(ErrorCode::kIncompatible, "feed_forward_length"));
+}
+
+// A file that shares the given parts of its copied ranges with the source, and tells what was read of it.
+class SharingFile final : public ReadableFile {
+ public:
+  // `parts` stand at offsets of the file itself.
+  SharingFile(Bytes bytes, std::vector<ByteRange> parts)
+      : file_("x.gguf", std::move(bytes)), parts_(std::move(parts)) {}
+
+  [[nodiscard]] const std::string& path() const override { return file_.path(); }
+  [[nodiscard]] std::uint64_t size() const override { return file_.size(); }
+  [[nodiscard]] std::uint64_t stored_bytes() const override { return file_.size(); }
+  [[nodiscard]] Status check_unchanged() const override { return ok_status(); }
+
+  Status read_at(std::uint64_t offset, std::span<std::byte> out) const override {
+    const std::lock_guard lock(mutex_);
+    read_.push_back({offset, out.size()});
+    return file_.read_at(offset, out);
+  }
+
+  [[nodiscard]] std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const override {
+    asked_.emplace_back(&source, range);
+    std::vector<ByteRange> inside;
+    for (const auto& part : parts_) {
+      const auto from = std::max(part.offset, range.offset);
+      const auto to = std::min(part.offset + part.length, range.offset + range.length);
+      if (from < to) {
+        inside.push_back({from - range.offset, to - from});
+      }
+    }
+    return inside;
+  }
+
+  [[nodiscard]] std::uint64_t read_bytes() const {
+    std::uint64_t sum = 0;
+    for (const auto& range : read_) {
+      sum += range.length;
+    }
+    return sum;
+  }
+  [[nodiscard]] bool has_read_of(const ByteRange& part) const {
+    return std::ranges::any_of(read_, [&](const ByteRange& range) {
+      return range.offset < part.offset + part.length && part.offset < range.offset + range.length;
+    });
+  }
+  [[nodiscard]] const std::vector<std::pair<const ReadableFile*, CopyRange>>& asked() const { return asked_; }
+
+ private:
+  MemoryFile file_;
+  std::vector<ByteRange> parts_;
+  mutable std::mutex mutex_;
+  mutable std::vector<ByteRange> read_;
+  mutable std::vector<std::pair<const ReadableFile*, CopyRange>> asked_;
+};
+
+VerifyReport compare_sharing(const SharingFile& file, const Case& graft, SharedExtents shared = SharedExtents::kTrust) {
+  const auto report = compare_with_plan(file, graft.plan, *graft.target.file, *graft.donor.file, shared, keep_going);
+  EXPECT_THAT(report, IsOk());
+  return report.value();
+}
+
+// Two parts of the body, one longer than is read at once, with a little between them.
+std::vector<ByteRange> parts_of_body(const Case& graft) {
+  const auto start = graft.plan.data_offset + 1'000;
+  return {{start, 5'000'000}, {start + 5'000'010, 50'000}};
+}
+
+TEST(CompareSharedExtents, AreNeitherReadNorCompared) {
+  const auto& graft = real();
+  const auto parts = parts_of_body(graft);
+  for (const bool differs : {false, true}) {
+    auto bytes = graft.graft;
+    for (const auto& part : parts) {
+      for (const auto offset : {part.offset, part.offset + part.length / 2, part.offset + part.length - 1}) {
+        bytes[offset] ^= std::byte{differs};
+      }
+    }
+    const SharingFile file(std::move(bytes), parts);
+    const auto report = compare_sharing(file, graft);
+    EXPECT_TRUE(report.ok());
+    EXPECT_EQ(report.shared_bytes, 5'050'000U);
+    EXPECT_EQ(report.shared_bytes + report.compared_bytes, file.size());
+    EXPECT_EQ(file.read_bytes(), report.compared_bytes);
+    for (const auto& part : parts) {
+      EXPECT_FALSE(file.has_read_of(part));
+    }
+  }
+}
+
+TEST(CompareSharedExtents, AreAskedForWithTheRightSource) {
+  const auto& graft = real();
+  const SharingFile file(graft.graft, {});
+  compare_sharing(file, graft);
+  std::vector<std::pair<const ReadableFile*, CopyRange>> expected;
+  std::uint64_t offset = 0;
+  for (const auto& segment : graft.plan.segments) {
+    if (const auto* copy = std::get_if<Copy>(&segment)) {
+      const auto& source = copy->source == Source::kTarget ? *graft.target.file : *graft.donor.file;
+      expected.emplace_back(&source, CopyRange{copy->offset, offset, copy->length});
+    }
+    offset += segment_length(segment);
+  }
+  ASSERT_EQ(file.asked().size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(file.asked()[i].first, expected[i].first) << i;
+    EXPECT_EQ(file.asked()[i].second.source_offset, expected[i].second.source_offset) << i;
+    EXPECT_EQ(file.asked()[i].second.offset, expected[i].second.offset) << i;
+    EXPECT_EQ(file.asked()[i].second.length, expected[i].second.length) << i;
+  }
+}
+
+TEST(CompareSharedExtents, HideNothingBesideThem) {
+  const auto& graft = real();
+  const auto parts = parts_of_body(graft);
+  const std::vector<std::uint64_t> places{0,
+                                          parts[0].offset - 1,
+                                          parts[0].offset + parts[0].length,
+                                          parts[1].offset - 1,
+                                          parts[1].offset + parts[1].length,
+                                          graft.graft.size() - 1};
+  for (const auto place : places) {
+    const SharingFile file(flip(graft.graft, place), parts);
+    const auto report = compare_sharing(file, graft);
+    ASSERT_EQ(report.findings.size(), 1U) << place;
+    EXPECT_EQ(report.findings[0].offset, place);
+  }
+}
+
+TEST(CompareSharedExtents, MayBeEverythingThatIsCopied) {
+  const auto& graft = tiny();
+  const SharingFile file(graft.graft, {{0, graft.graft.size()}});
+  const auto report = compare_sharing(file, graft);
+  EXPECT_TRUE(report.ok());
+  std::uint64_t copied = 0;
+  for (const auto& segment : graft.plan.segments) {
+    copied += std::holds_alternative<Copy>(segment) ? segment_length(segment) : 0;
+  }
+  EXPECT_EQ(report.shared_bytes, copied);
+  EXPECT_EQ(file.read_bytes(), file.size() - copied);
+}
+
+TEST(CompareSharedExtents, AreReadAllTheSameWhenToldTo) {
+  const auto& graft = real();
+  const auto parts = parts_of_body(graft);
+  const SharingFile file(flip(graft.graft, parts[0].offset + 7), parts);
+  const auto report = compare_sharing(file, graft, SharedExtents::kRead);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0].offset, parts[0].offset + 7);
+  EXPECT_EQ(report.shared_bytes, 0U);
+  EXPECT_EQ(report.compared_bytes, file.size());
+  EXPECT_EQ(file.read_bytes(), file.size());
+  EXPECT_TRUE(file.asked().empty());
+}
+
+// What a file system says of a range that passes the end of the file need not fit to it.
+TEST(CompareSharedExtents, AreNotTrustedInASegmentThatTheFileEndsIn) {
+  const auto& graft = real();
+  const auto parts = parts_of_body(graft);
+  const auto body_end = std::ranges::find_if(
+      graft.plan.segments, [](const Segment& segment) { return segment_length(segment) > 5'050'000; });
+  ASSERT_NE(body_end, graft.plan.segments.end());
+  auto bytes = flip(graft.graft, parts[0].offset + 7);
+  bytes.resize(graft.plan.data_offset + segment_length(*body_end) - 1);
+  const SharingFile file(std::move(bytes), parts);
+  const auto report = compare_sharing(file, graft);
+  EXPECT_EQ(report.shared_bytes, 0U);
+  EXPECT_EQ(report.compared_bytes, file.size());
+  ASSERT_EQ(report.findings.size(), 2U);
+  EXPECT_THAT(report.findings[0].message, testing::HasSubstr("the file has "));
+  EXPECT_EQ(report.findings[1].offset, parts[0].offset + 7);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "gguf_builder.h"
 #include "matchers.h"
 #include "models.h"
+#include "mtpgraft/execute.h"
 
 namespace mtpgraft {
 namespace {
@@ -61,6 +62,29 @@ TEST(PlanCongruence, KeepsThePhaseOfTheBodyForEveryHeaderLength) {
       const auto text = record_of(graft).text();
       ASSERT_TRUE(text);
       ASSERT_TRUE(nlohmann::json::accept(*text)) << *text;
+    }
+  }
+}
+
+// The steps have no factor in common with the blocks, so that headers end everywhere in one.
+TEST(PlanCongruence, LetsFileSystemsShareAllOfTheBodyButItsEnds) {
+  const auto plain = load_model("golden/tiny-qwen35-target");
+  const auto donor = load_model("golden/tiny-qwen35-donor");
+  for (const std::uint32_t alignment : {8U, 16U, 32U, 64U, 4096U, 65536U}) {
+    for (std::size_t length = 0; length <= 4096; length += alignment < 4096 ? 23 : 211) {
+      SCOPED_TRACE(fmt::format("alignment {}, {} more bytes", alignment, length));
+      auto builder = GgufBuilder(plain.bytes(), plain.gguf).key("filler", std::string(length, 'f'));
+      builder.tensor("filler.weight", {20'000}, 0, 80'000);
+      const auto target = parse_model("target.gguf", builder.alignment(alignment).build());
+      const auto plan = make_plan(target, donor);
+      const auto body = plan_body(plan);
+      ASSERT_EQ(body.source_offset, target.gguf.data_offset);
+      ASSERT_EQ(body.length, target.gguf.size - target.gguf.data_offset);
+      const auto part = clonable_part(body);
+      ASSERT_LT(body.length - part.length, 2 * kCloneBlockBytes);
+      // Inserting blocks at the front of the file itself needs it too.
+      ASSERT_GE(body.offset, body.source_offset);
+      ASSERT_EQ((body.offset - body.source_offset) % kCloneBlockBytes, 0U);
     }
   }
 }
