@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that a task needs: `install_dependencies.sh build|test|clang|tidy`.
+# Installs what is missing of the Debian packages that a task needs: `install_dependencies.sh build|test|clang|tidy|bench`.
 set -euo pipefail
 
 build=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libxxhash-dev)
 declare -A packages=(
   [build]="${build[*]}"
   [test]="${build[*]} libgtest-dev python3 xxhash nodejs npm libgomp1 e2fsprogs xfsprogs btrfs-progs mount util-linux"
+  [bench]="${build[*]} python3 time xxhash e2fsprogs xfsprogs btrfs-progs mount util-linux"
   [clang]="${build[*]} libgtest-dev python3 clang"
   [tidy]="${build[*]} libgtest-dev python3 clang clang-tidy clang-format"
 )
 
 missing=()
 for package in ${packages[${1:?task}]}; do
-  # A program that was installed by other means does as well as its package.
-  command -v "$package" >/dev/null && continue
+  # A program that was installed by other means does as well as its package; not so words of the shell, as `time`.
+  type -P "$package" >/dev/null && continue
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 ((${#missing[@]} == 0)) && exit 0

@@ -18,6 +18,7 @@
 #include "io/posix_staged_file.h"
 #include "io/stream.h"
 #include "util/hash.h"
+#include "util/parallel.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -228,7 +229,7 @@ class InsertionFile final : public StagedFile {
     MTPGRAFT_CHECK(sync(fd, path));
     passed("synced the head");
     MTPGRAFT_CHECK(enter(JournalStep::kInsert));
-    cache_dropper_ = {};  // waits for it
+    cache_droppers_.clear();  // waits for them
     if (inserted_bytes_ > 0) {
       MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, inserted_bytes_));
       passed("inserted");
@@ -281,13 +282,22 @@ class InsertionFile final : public StagedFile {
     MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
     journal_ = std::move(journal);
     passed("wrote the journal");
-    // The insertion drops the file from the page cache, which takes its time; it is done while the head is written.
+    start_dropping_cache();
+    return ok_status();
+  }
+
+  // The insertion drops the file from the page cache, on one core. Here all do it, while the head is written.
+  void start_dropping_cache() {
+    const auto part = file_.size() / worker_count() + 1;
     try {
-      cache_dropper_ = std::jthread([fd = file_.descriptor()] { ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); });
+      for (std::uint64_t offset = 0; offset < file_.size(); offset += part) {
+        cache_droppers_.emplace_back([fd = file_.descriptor(), offset, part] {
+          ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(part), POSIX_FADV_DONTNEED);
+        });
+      }
     } catch (const std::system_error&) {
       // No thread to be had: the insertion takes a moment longer.
     }
-    return ok_status();
   }
 
   Status enter(JournalStep step) {
@@ -328,7 +338,7 @@ class InsertionFile final : public StagedFile {
   std::uint64_t started_;           // up to here the system has been told to write what was appended
   std::optional<Journal> journal_;  // while one is on disk
   std::function<void(std::string_view)> after_step_;
-  std::jthread cache_dropper_;
+  std::vector<std::jthread> cache_droppers_;
 };
 
 }  // namespace
@@ -408,14 +418,13 @@ Result<Recovery> recover_in_place(const std::string& path) {
   }
   MTPGRAFT_TRY(const auto file, open_with_lease(path));
   const auto journal_name = journal_path(path);
-  const FileDescriptor fd(::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC));
+  FileDescriptor fd(::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     return io_error(journal_name, "open");
   }
-  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
-  const PosixReadableFile journal_file(journal_name, FileDescriptor(::dup(fd.get())), status,
-                                       PosixReadableFile::Lease::kNone);
+  const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(journal_file.size()));
   MTPGRAFT_CHECK(journal_file.read_at(0, bytes));
   MTPGRAFT_TRY(auto journal, parse_journal(journal_name, bytes));
   if (journal.inode != file->status().st_ino) {

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The file system goes down at random moments of graft --in-place, with what it had not written yet; it is mounted again,
+# as after a power cut, and `recover` called. Then the file is what it was, or the graft, to the byte.
+. "$(dirname "$0")/common.sh"
+. "$TEST_DIR/mounts.sh"
+use "$TARGET" "$DONOR"
+
+rounds=${MTPGRAFT_CRASH_ROUNDS:-15}
+"$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" -o graft
+
+# crash_after SECONDS DIR COMMAND...: in one process, as starting another takes longer than the command.
+# EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number; 2: without writing the log.
+crash_after() {
+  python3 - "$@" <<'END'
+import fcntl, os, struct, subprocess, sys, time
+directory = os.open(sys.argv[2], os.O_RDONLY)
+command = subprocess.Popen(sys.argv[3:], stderr=subprocess.DEVNULL)
+time.sleep(float(sys.argv[1]))
+fcntl.ioctl(directory, 0x8004587D, struct.pack("I", 2))
+command.wait()
+END
+}
+
+crash_on() {
+  local fs=$1 round=0 target=$1/$TARGET start micros=0
+  local -A ends=()
+  for ((; round <= rounds && failures < 5; round++)); do
+    rm -f "$target"
+    cp -L --reflink=never "$TARGET" "$target"
+    sync -f "$fs"
+    if ((round == 0)); then
+      start=${EPOCHREALTIME/./}
+      "$MTPGRAFT" graft --in-place -q "$target" "$DONOR"
+      micros=$((${EPOCHREALTIME/./} - start))
+      continue
+    fi
+    crash_after "$(printf '0.%06d' $((micros * (round - 1) / rounds)))" "$fs" \
+      "$MTPGRAFT" graft --in-place -q "$target" "$DONOR"
+    umount "$fs"
+    mount -o loop "$SCRATCH/$fs.img" "$fs"
+    last_command="crash $round of $rounds on $fs"
+    [[ ! -e $target.mtpgraft-journal ]] || expect_exit 5 "$MTPGRAFT" inspect "$target"
+    expect_exit 0 "$MTPGRAFT" recover --json "$target"
+    outcome=$(json 'x["result"]["outcome"]')
+    if cmp -s "$target" "$TARGET"; then
+      outcome+=", the old file"
+    elif cmp -s "$target" graft; then
+      outcome+=", the graft"
+    else
+      fail "$target is neither what it was nor the graft after: crash $round of $rounds on $fs, recover: $outcome"
+    fi
+    ends[$outcome]=$((${ends[$outcome]:-0} + 1))
+    [[ ! -e $target.mtpgraft-journal ]] || fail "the journal is left after: crash $round of $rounds on $fs"
+  done
+  for outcome in "${!ends[@]}"; do
+    echo "$fs: ${ends[$outcome]} x $outcome"
+  done
+}
+
+mounted=0
+for fs in ext4 xfs-noreflink xfs; do
+  if mount_fs "$fs"; then
+    mounted=$((mounted + 1))
+    crash_on "$fs"
+  fi
+done
+((mounted > 0 || failures > 0)) || skip_all "no file system to crash"
