@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "io/read_ahead.h"
 #include "io/stream.h"
 
 namespace mtpgraft {
@@ -118,8 +119,7 @@ class Executor {
 
   // The cloned bytes never came through here; they are read from the source, which is their only reading.
   Status show_cloned(const ReadableFile& source, const CopyRange& range) {
-    std::vector<std::byte> buffer(std::size_t{1} << 20);
-    return read_in_pieces(source, range.source_offset, range.length, buffer, [&](std::span<const std::byte> piece) {
+    return read_ahead(source, range.source_offset, range.length, [&](std::span<const std::byte> piece) {
       options_.observe(piece);
       return advance(progress_, std::uint64_t{0});
     });

@@ -1,8 +1,6 @@
 #include "mtpgraft/file.h"
 
-#include <algorithm>
-#include <vector>
-
+#include "io/read_ahead.h"
 #include "io/stream.h"
 #include "util/checked.h"
 
@@ -28,9 +26,6 @@ Status StagedFile::reserve(const ReadableFile& /*source*/, const CopyRange& /*ra
 
 Result<CopyCounts> StagedFile::copy_from(const ReadableFile& source, const CopyRange& range, const CopyOptions& options,
                                          const Progress& progress) {
-  // As much as stays in the cache of a core between reading and writing; the system joins the requests.
-  constexpr std::uint64_t kBufferBytes = std::uint64_t{256} << 10;
-  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(range.length, kBufferBytes)));
   auto offset = range.offset;
   const auto write = [&](std::span<const std::byte> piece) -> Status {
     MTPGRAFT_CHECK(write_at(offset, piece));
@@ -40,7 +35,7 @@ Result<CopyCounts> StagedFile::copy_from(const ReadableFile& source, const CopyR
     offset += piece.size();
     return advance(progress, piece.size());
   };
-  MTPGRAFT_CHECK(read_in_pieces(source, range.source_offset, range.length, buffer, write));
+  MTPGRAFT_CHECK(read_ahead(source, range.source_offset, range.length, write));
   CopyCounts counts;
   counts.buffered = range.length;
   return counts;

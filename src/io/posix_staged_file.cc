@@ -76,6 +76,48 @@ void drop_from_cache(int fd, std::uint64_t offset, std::uint64_t length) {
   ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
 }
 
+// Has the system read ahead of a copy and write behind it, so that both disks are busy and the final fsync finds little
+// left to do.
+class Pacer {
+ public:
+  Pacer(int in, int out, const CopyRange& range)
+      : in_(in), out_(out), range_(range), drops_pages_(exceeds_page_cache(range.length)) {
+    start_reading(in, range.source_offset, window(0).length);
+    start_reading(in, window(kWindowBytes).source_offset, window(kWindowBytes).length);
+  }
+
+  // To be told of every few bytes copied, in order.
+  void copied(std::uint64_t bytes) {
+    done_ += bytes;
+    while (started_ < done_ && (done_ - started_ >= kWindowBytes || done_ == range_.length)) {
+      const auto written = window(started_);
+      start_writing(out_, written.offset, written.length);
+      if (drops_pages_ && started_ > 0) {
+        const auto before = window(started_ - kWindowBytes);
+        finish_writing(out_, before.offset, before.length);
+        drop_from_cache(out_, before.offset, before.length);
+        drop_from_cache(in_, before.source_offset, before.length);
+      }
+      started_ += written.length;
+      const auto next = window(started_ + kWindowBytes);
+      start_reading(in_, next.source_offset, next.length);
+    }
+  }
+
+ private:
+  [[nodiscard]] CopyRange window(std::uint64_t from) const {
+    const auto begin = std::min(from, range_.length);
+    return range_.part(begin, std::min(kWindowBytes, range_.length - begin));
+  }
+
+  int in_;
+  int out_;
+  CopyRange range_;
+  bool drops_pages_;
+  std::uint64_t done_ = 0;
+  std::uint64_t started_ = 0;  // up to here writing has been started
+};
+
 }  // namespace
 
 Error output_exists(const std::string& path) {
@@ -208,47 +250,35 @@ Result<CopyCounts> PosixStagedFile::copy_from(const ReadableFile& source, const 
 
 Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, const CopyRange& range,
                                               const CopyOptions& options, const Progress& progress) {
-  CopyCounts counts;
   const auto in = source.descriptor();
   const auto out = fd_.get();
-  const bool drop_pages = exceeds_page_cache(range.length);
   bool try_kernel = !options.observe && (options.method == CopyMethod::kKernel ||
                                          (options.method != CopyMethod::kBuffered && copies_faster_in_kernel(out)));
-  start_reading(in, range.source_offset, std::min(kWindowBytes, range.length));
-  for (std::uint64_t done = 0; done < range.length;) {
-    const auto window = range.part(done, std::min(kWindowBytes, range.length - done));
-    start_reading(in, window.source_offset + window.length,
-                  std::min(kWindowBytes, range.length - done - window.length));
-    std::uint64_t copied = 0;
-    while (try_kernel && copied < window.length) {
-      auto from = static_cast<off_t>(window.source_offset + copied);
-      auto to = static_cast<off_t>(window.offset + copied);
-      const auto got = retry(
-          [&] { return ::copy_file_range(in, &from, out, &to, static_cast<std::size_t>(window.length - copied), 0); });
-      if (got < 0 && !is_unsupported(errno)) {
-        return io_error(path_, fmt::format("copy from '{}'", source.path()));
-      }
-      if (got <= 0) {
-        // Unsupported, or no progress: some file systems return 0 where plain reads find data.
-        try_kernel = false;
-      } else {
-        copied += static_cast<std::uint64_t>(got);
-        MTPGRAFT_CHECK(advance(progress, static_cast<std::uint64_t>(got)));
-      }
+  Pacer pacer(in, out, range);
+  const auto paced_progress = [&](std::uint64_t bytes) {
+    pacer.copied(bytes);
+    return progress(bytes);
+  };
+  CopyCounts counts;
+  while (try_kernel && counts.in_kernel < range.length) {
+    auto from = static_cast<off_t>(range.source_offset + counts.in_kernel);
+    auto to = static_cast<off_t>(range.offset + counts.in_kernel);
+    const auto length = static_cast<std::size_t>(std::min(kWindowBytes, range.length - counts.in_kernel));
+    const auto got = retry([&] { return ::copy_file_range(in, &from, out, &to, length, 0); });
+    if (got < 0 && !is_unsupported(errno)) {
+      return io_error(path_, fmt::format("copy from '{}'", source.path()));
     }
-    counts.in_kernel += copied;
-    MTPGRAFT_TRY(const auto rest,
-                 StagedFile::copy_from(source, window.part(copied, window.length - copied), options, progress));
-    counts.buffered += rest.buffered;
-    start_writing(out, window.offset, window.length);
-    if (drop_pages && done > 0) {
-      const auto written = range.part(done - kWindowBytes, kWindowBytes);
-      finish_writing(out, written.offset, written.length);
-      drop_from_cache(out, written.offset, written.length);
-      drop_from_cache(in, written.source_offset, written.length);
+    if (got <= 0) {
+      // Unsupported, or no progress: some file systems return 0 where plain reads find data.
+      try_kernel = false;
+    } else {
+      counts.in_kernel += static_cast<std::uint64_t>(got);
+      MTPGRAFT_CHECK(advance(paced_progress, static_cast<std::uint64_t>(got)));
     }
-    done += window.length;
   }
+  const auto rest = range.part(counts.in_kernel, range.length - counts.in_kernel);
+  MTPGRAFT_TRY(const auto buffered, StagedFile::copy_from(source, rest, options, paced_progress));
+  counts.buffered = buffered.buffered;
   return counts;
 }
 
