@@ -211,6 +211,7 @@ std::string describe_copy(const CopiedSegment& copy) {
 
 std::string describe_copies(const std::vector<CopiedSegment>& copies) {
   std::vector<Row> rows;
+  rows.reserve(copies.size());
   for (const auto& copy : copies) {
     rows.push_back({copy.source == Source::kTarget ? "target" : "donor", fmt::format("{}", copy.range.source_offset),
                     "->", fmt::format("{}", copy.range.offset), fmt::format("{} bytes", copy.range.length),
