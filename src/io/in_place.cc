@@ -1,7 +1,6 @@
 #include "io/in_place.h"
 
 #include <fcntl.h>
-#include <fmt/core.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -14,12 +13,12 @@
 
 #include "io/extents.h"
 #include "io/journal.h"
-#include "io/posix_error.h"
+#include "io/posix_io.h"
 #include "io/posix_staged_file.h"
+#include "io/recovery.h"
 #include "io/stream.h"
 #include "util/hash.h"
 #include "util/parallel.h"
-#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -30,152 +29,7 @@ Error refusal(const std::string& path, std::string message, std::string hint) {
 
 constexpr const char* kUseCopy = "graft without --in-place, which writes a new file";
 
-Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,
-                     std::uint64_t length) {
-  if (retry([&] { return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)); }) != 0) {
-    return io_error(path, action);
-  }
-  return ok_status();
-}
-
-Status sync(int fd, const std::string& path) {
-  return ::fsync(fd) == 0 ? ok_status() : Status(io_error(path, "write to storage"));
-}
-
-Status truncate(int fd, const std::string& path, std::uint64_t size) {
-  return ::ftruncate(fd, static_cast<off_t>(size)) == 0 ? ok_status() : Status(io_error(path, "cut the file"));
-}
-
-std::uint64_t size_of(int fd) {
-  struct stat status {};
-  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
-}
-
-std::uint64_t stored_bytes_of(int fd) {
-  struct stat status {};
-  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
-}
-
-// One byte, so that there is no state between the steps.
-Status set_step(const std::string& path, JournalStep step) {
-  const auto journal = journal_path(path);
-  const FileDescriptor fd(::open(journal.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd.valid()) {
-    return io_error(journal, "open");
-  }
-  const auto byte = static_cast<std::byte>(step);
-  MTPGRAFT_CHECK(write_fully(fd.get(), journal, kJournalStepOffset, {&byte, 1}));
-  return sync(fd.get(), journal);
-}
-
-Status delete_journal(const std::string& path) {
-  const auto journal = journal_path(path);
-  if (::unlink(journal.c_str()) != 0) {
-    return io_error(journal, "delete");
-  }
-  return sync_directory_of(journal);
-}
-
-Error unknown_state(const std::string& path) {
-  return {ErrorCode::kMalformed,
-          "the file is in no state that an interrupted in-place graft leaves",
-          path,
-          {},
-          "another program has changed it; take it from its source again, then delete its .mtpgraft-journal"};
-}
-
-// The gap that an insertion or a collapse leaves when it is interrupted, or when it is complete; empty if there is
-// none. The file had no holes before, so the first is the gap.
-Result<ByteRange> find_gap(int fd, const std::string& path, const Journal& journal) {
-  const auto size = size_of(fd);
-  const auto size_without_gap = journal.new_size - journal.inserted_bytes;
-  if (size == size_without_gap || size == journal.old_size) {
-    return ByteRange{size, 0};
-  }
-  if (size != journal.new_size) {
-    return unknown_state(path);
-  }
-  const auto gap = static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_HOLE));
-  const auto after = find_data(fd, gap, size).offset;
-  if (after == size && gap >= size_without_gap && gap - size_without_gap < kCloneBlockBytes) {
-    // Nothing has moved. The hole begins only with the block behind the last byte.
-    return ByteRange{size_without_gap, journal.inserted_bytes};
-  }
-  if (after - gap != journal.inserted_bytes) {
-    return unknown_state(path);
-  }
-  return ByteRange{gap, journal.inserted_bytes};
-}
-
-// The file's first bytes, as they are without the gap.
-Result<std::vector<std::byte>> read_around(const PosixReadableFile& file, const ByteRange& gap, std::uint64_t length) {
-  std::vector<std::byte> bytes(length);
-  const auto before = std::min(gap.offset, length);
-  MTPGRAFT_CHECK(file.read_at(0, std::span(bytes).first(before)));
-  MTPGRAFT_CHECK(file.read_at(before + gap.length, std::span(bytes).subspan(before)));
-  return bytes;
-}
-
-Status remove_gap(int fd, const std::string& path, const ByteRange& gap) {
-  if (gap.offset + gap.length == size_of(fd)) {
-    return truncate(fd, path, gap.offset);
-  }
-  return change_blocks(fd, path, FALLOC_FL_COLLAPSE_RANGE, "take blocks out", gap.offset, gap.length);
-}
-
-Result<bool> has_new_header(const PosixReadableFile& file, const Journal& journal) {
-  std::vector<std::byte> header(journal.new_header_bytes);
-  MTPGRAFT_CHECK(file.read_at(0, header));
-  return digest_of(header) == journal.new_header;
-}
-
-// Undoes the change step by step, from the last to the first; or finishes it if nothing is missing. Interrupted in
-// turn, it goes on where it was.
-Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
-  const auto fd = file.descriptor();
-  const auto& path = file.path();
-  if (journal.step == JournalStep::kHeader) {
-    if (size_of(fd) != journal.new_size) {
-      return unknown_state(path);
-    }
-    MTPGRAFT_TRY(const bool complete, has_new_header(file, journal));
-    if (complete) {
-      MTPGRAFT_CHECK(sync(fd, path));
-      MTPGRAFT_CHECK(delete_journal(path));
-      return Recovery::kCompleted;
-    }
-    MTPGRAFT_CHECK(write_fully(fd, path, journal.inserted_bytes, journal.old_header));
-    if (journal.inserted_bytes > 0) {
-      MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, "clear blocks", 0,
-                                   journal.inserted_bytes));
-    }
-    MTPGRAFT_CHECK(sync(fd, path));
-    MTPGRAFT_CHECK(set_step(path, JournalStep::kInsert));
-    journal.step = JournalStep::kInsert;
-  }
-  auto size = size_of(fd);
-  ByteRange gap{size, 0};
-  if (journal.step == JournalStep::kInsert) {
-    MTPGRAFT_TRY(gap, find_gap(fd, path, journal));
-    size -= gap.length;
-  }
-  if (size < journal.old_size || size > journal.new_size - journal.inserted_bytes) {
-    return unknown_state(path);
-  }
-  MTPGRAFT_TRY(const auto header, read_around(file, gap, journal.old_header.size()));
-  if (header != journal.old_header) {
-    return unknown_state(path);
-  }
-  if (gap.length > 0) {
-    MTPGRAFT_CHECK(remove_gap(fd, path, gap));
-    MTPGRAFT_CHECK(sync(fd, path));
-  }
-  MTPGRAFT_CHECK(truncate(fd, path, journal.old_size));
-  MTPGRAFT_CHECK(sync(fd, path));
-  MTPGRAFT_CHECK(delete_journal(path));
-  return Recovery::kRolledBack;
-}
-
+// Writing the head to disk is started by this much at a time.
 constexpr std::uint64_t kWindowBytes = std::uint64_t{16} << 20;
 
 class InsertionFile final : public StagedFile {
@@ -226,14 +80,14 @@ class InsertionFile final : public StagedFile {
     const auto& path = file_.path();
     MTPGRAFT_CHECK(begin());
     MTPGRAFT_CHECK(append_zeros_up_to(change_.new_size));
-    MTPGRAFT_CHECK(sync(fd, path));
+    MTPGRAFT_CHECK(sync_file(fd, path));
     passed("synced the head");
     MTPGRAFT_CHECK(enter(JournalStep::kInsert));
     cache_droppers_.clear();  // waits for them
     if (inserted_bytes_ > 0) {
       MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, inserted_bytes_));
       passed("inserted");
-      MTPGRAFT_CHECK(sync(fd, path));
+      MTPGRAFT_CHECK(sync_file(fd, path));
       passed("synced the insertion");
     }
     MTPGRAFT_CHECK(enter(JournalStep::kHeader));
@@ -243,7 +97,7 @@ class InsertionFile final : public StagedFile {
       MTPGRAFT_CHECK(write_fully(fd, path, done, piece));
       passed("wrote a part of the header");
     }
-    MTPGRAFT_CHECK(sync(fd, path));
+    MTPGRAFT_CHECK(sync_file(fd, path));
     passed("synced the header");
     journal_.reset();
     const auto stored = stored_bytes_of(fd);
@@ -301,7 +155,7 @@ class InsertionFile final : public StagedFile {
   }
 
   Status enter(JournalStep step) {
-    MTPGRAFT_CHECK(set_step(file_.path(), step));
+    MTPGRAFT_CHECK(set_journal_step(file_.path(), step));
     journal_->step = step;
     passed("entered a step");
     return ok_status();
@@ -410,28 +264,6 @@ Status check_insertion(const PosixReadableFile& file, const InPlaceChange& chang
 std::unique_ptr<StagedFile> stage_insertion(const PosixReadableFile& file, const InPlaceChange& change,
                                             std::function<void(std::string_view)> after_step) {
   return std::make_unique<InsertionFile>(file, change, std::move(after_step));
-}
-
-Result<Recovery> recover_in_place(const std::string& path) {
-  if (!has_journal(path)) {
-    return Recovery::kNothingToDo;
-  }
-  MTPGRAFT_TRY(const auto file, open_with_lease(path));
-  const auto journal_name = journal_path(path);
-  FileDescriptor fd(::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat status {};
-  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-    return io_error(journal_name, "open");
-  }
-  const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
-  std::vector<std::byte> bytes(static_cast<std::size_t>(journal_file.size()));
-  MTPGRAFT_CHECK(journal_file.read_at(0, bytes));
-  MTPGRAFT_TRY(auto journal, parse_journal(journal_name, bytes));
-  if (journal.inode != file->status().st_ino) {
-    return refusal(path, "its journal belongs to another file of this name",
-                   "if this one is whole, delete " + shell_quoted(journal_name));
-  }
-  return end_change(*file, std::move(journal));
 }
 
 }  // namespace mtpgraft

@@ -23,7 +23,4 @@ Status check_insertion(const PosixReadableFile& file, const InPlaceChange& chang
 std::unique_ptr<StagedFile> stage_insertion(const PosixReadableFile& file, const InPlaceChange& change,
                                             std::function<void(std::string_view)> after_step = {});
 
-// As FileSystem::recover().
-Result<Recovery> recover_in_place(const std::string& path);
-
 }  // namespace mtpgraft

@@ -1,11 +1,15 @@
 #include "io/journal.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 
+#include "io/file_descriptor.h"
+#include "io/posix_io.h"
 #include "util/hash.h"
 
 namespace mtpgraft {
@@ -90,6 +94,25 @@ Result<Journal> parse_journal(const std::string& path, std::span<const std::byte
   const bool is_step = journal.step >= JournalStep::kAppend && journal.step <= JournalStep::kHeader;
   // Writing it again must give the same bytes, its digest included.
   return is_step && std::ranges::equal(write_journal(journal), bytes) ? Result<Journal>(std::move(journal)) : damaged;
+}
+
+Status set_journal_step(const std::string& path, JournalStep step) {
+  const auto journal = journal_path(path);
+  const FileDescriptor fd(::open(journal.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    return io_error(journal, "open");
+  }
+  const auto byte = static_cast<std::byte>(step);
+  MTPGRAFT_CHECK(write_fully(fd.get(), journal, kJournalStepOffset, {&byte, 1}));
+  return sync_file(fd.get(), journal);
+}
+
+Status delete_journal(const std::string& path) {
+  const auto journal = journal_path(path);
+  if (::unlink(journal.c_str()) != 0) {
+    return io_error(journal, "delete");
+  }
+  return sync_directory_of(journal);
 }
 
 }  // namespace mtpgraft

@@ -52,4 +52,9 @@ std::vector<std::byte> write_journal(const Journal& journal);
 // kMalformed if it is not what write_journal() makes; `path` is for messages.
 Result<Journal> parse_journal(const std::string& path, std::span<const std::byte> bytes);
 
+// Changes the journal of `path`, by one byte, so that there is no state between the steps; on disk when it returns.
+Status set_journal_step(const std::string& path, JournalStep step);
+
+Status delete_journal(const std::string& path);
+
 }  // namespace mtpgraft

@@ -7,9 +7,10 @@
 #include "io/file_descriptor.h"
 #include "io/in_place.h"
 #include "io/journal.h"
-#include "io/posix_error.h"
+#include "io/posix_io.h"
 #include "io/posix_readable_file.h"
 #include "io/posix_staged_file.h"
+#include "io/recovery.h"
 #include "mtpgraft/file.h"
 #include "util/text.h"
 

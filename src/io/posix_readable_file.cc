@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "io/extents.h"
-#include "io/posix_error.h"
+#include "io/posix_io.h"
 
 namespace mtpgraft {
 

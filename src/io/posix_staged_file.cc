@@ -16,7 +16,7 @@
 #include <system_error>
 
 #include "io/extents.h"
-#include "io/posix_error.h"
+#include "io/posix_io.h"
 #include "io/stream.h"
 #include "util/checked.h"
 
@@ -124,26 +124,6 @@ Error output_exists(const std::string& path) {
   return {ErrorCode::kRefused, "the output exists", path, {}, "use --force to replace it, or -o for another name"};
 }
 
-Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
-  for (std::size_t done = 0; done < bytes.size();) {
-    const auto put = retry(
-        [&] { return ::pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done)); });
-    if (put < 0) {
-      return io_error(path, "write");
-    }
-    done += static_cast<std::size_t>(put);
-  }
-  return ok_status();
-}
-
-Status sync_directory_of(const std::string& path) {
-  const FileDescriptor directory(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || (::fsync(directory.get()) != 0 && errno != EINVAL)) {
-    return io_error(path, "write the directory to storage");
-  }
-  return ok_status();
-}
-
 Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::string& path, std::uint64_t size) {
   std::string staged_path;
   FileDescriptor fd;
@@ -159,9 +139,7 @@ Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::stri
     }
   }
   std::unique_ptr<PosixStagedFile> staged(new PosixStagedFile(path, std::move(staged_path), std::move(fd)));
-  if (::ftruncate(staged->fd_.get(), static_cast<off_t>(size)) != 0) {
-    return io_error(path, "create");
-  }
+  MTPGRAFT_CHECK(resize_file(staged->fd_.get(), path, size));
   return staged;
 }
 
@@ -283,8 +261,8 @@ Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, c
 }
 
 Result<std::uint64_t> PosixStagedFile::commit(Overwrite overwrite, Durability durability) {
-  if (durability == Durability::kSync && ::fsync(fd_.get()) != 0) {
-    return io_error(path_, "write to storage");
+  if (durability == Durability::kSync) {
+    MTPGRAFT_CHECK(sync_file(fd_.get(), path_));
   }
   const auto allocated = unshared_bytes(fd_.get());
   MTPGRAFT_CHECK(give_name(overwrite));

@@ -45,10 +45,4 @@ class PosixStagedFile final : public StagedFile {
 // An existing output may not be replaced.
 Error output_exists(const std::string& path);
 
-// Writes all bytes at the offset. `path` is for messages.
-Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
-
-// Makes the names in the directory of `path` last.
-Status sync_directory_of(const std::string& path);
-
 }  // namespace mtpgraft

@@ -461,6 +461,7 @@ TEXT
   [[ $code == 5 ]] || fail "exit code $code, expected 5: $last_command"
   expect_text "$STDERR" 'another program is opening the file while it is changed$'
   expect_unchanged "$target"
+  wait  # for the reader
   [[ $(cat seen) == "$sha_before" ]] || fail "a reader has seen the file while it was changed"
   expect_exit 0 "$MTPGRAFT" graft -q --in-place "$target" "$donor"
   expect_same "$target" expected.gguf

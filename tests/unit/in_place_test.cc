@@ -16,6 +16,7 @@
 
 #include "io/file_descriptor.h"
 #include "io/journal.h"
+#include "io/recovery.h"
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/execute.h"

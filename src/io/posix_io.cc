@@ -1,0 +1,79 @@
+#include "io/posix_io.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "io/file_descriptor.h"
+
+namespace mtpgraft {
+
+Error io_error(const std::string& path, std::string_view action, int number) {
+  Error error{ErrorCode::kIo, fmt::format("cannot {}: {}", action, std::generic_category().message(number)), path};
+  if (number == ENOSPC || number == EDQUOT) {
+    error.hint = "free some space, or write to another disk with -o";
+  }
+  return error;
+}
+
+bool is_unsupported(int number) {
+  return number == ENOSYS || number == EOPNOTSUPP || number == ENOTTY || number == EXDEV || number == EINVAL ||
+         number == EPERM || number == EBADF || number == ETXTBSY;
+}
+
+std::string parent_of(const std::string& path) {
+  auto parent = std::filesystem::path(path).parent_path();
+  return parent.empty() ? "." : parent.string();
+}
+
+Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
+  for (std::size_t done = 0; done < bytes.size();) {
+    const auto put = retry(
+        [&] { return ::pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done)); });
+    if (put < 0) {
+      return io_error(path, "write");
+    }
+    done += static_cast<std::size_t>(put);
+  }
+  return ok_status();
+}
+
+Status sync_directory_of(const std::string& path) {
+  const FileDescriptor directory(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || (::fsync(directory.get()) != 0 && errno != EINVAL)) {
+    return io_error(path, "write the directory to storage");
+  }
+  return ok_status();
+}
+
+Status sync_file(int fd, const std::string& path) {
+  return ::fsync(fd) == 0 ? ok_status() : Status(io_error(path, "write to storage"));
+}
+
+Status resize_file(int fd, const std::string& path, std::uint64_t size) {
+  return ::ftruncate(fd, static_cast<off_t>(size)) == 0 ? ok_status() : Status(io_error(path, "resize"));
+}
+
+Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,
+                     std::uint64_t length) {
+  if (retry([&] { return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)); }) != 0) {
+    return io_error(path, action);
+  }
+  return ok_status();
+}
+
+std::uint64_t size_of(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+std::uint64_t stored_bytes_of(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,51 @@
+// What the files with system calls share: errors in the words of the system, calls that survive signals, and calls that
+// return a Status. `path` is for messages.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+Error io_error(const std::string& path, std::string_view action, int number = errno);
+
+// Whether the error says "not for these files, or not here", as opposed to "tried, and failed".
+bool is_unsupported(int number);
+
+// Retries what a signal interrupted.
+template <class Call>
+auto retry(Call call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+std::string parent_of(const std::string& path);
+
+// Writes all bytes at the offset.
+Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
+
+Status sync_file(int fd, const std::string& path);
+
+// Makes the names in the directory of `path` last.
+Status sync_directory_of(const std::string& path);
+
+// Cuts the file, or lengthens it by a hole.
+Status resize_file(int fd, const std::string& path, std::uint64_t size);
+
+// fallocate() with this mode; `action` tells what for.
+Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,
+                     std::uint64_t length);
+
+std::uint64_t size_of(int fd);
+std::uint64_t stored_bytes_of(int fd);
+
+}  // namespace mtpgraft

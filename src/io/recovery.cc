@@ -1,0 +1,143 @@
+#include "io/recovery.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "io/extents.h"
+#include "io/in_place.h"
+#include "io/posix_io.h"
+#include "util/hash.h"
+#include "util/text.h"
+
+namespace mtpgraft {
+namespace {
+
+Error unknown_state(const std::string& path) {
+  return {ErrorCode::kMalformed,
+          "the file is in no state that an interrupted in-place graft leaves",
+          path,
+          {},
+          "another program has changed it; take it from its source again, then delete its .mtpgraft-journal"};
+}
+
+// The gap that an insertion or a collapse leaves when it is interrupted, or when it is complete; empty if there is
+// none. The file had no holes before, so the first is the gap.
+Result<ByteRange> find_gap(int fd, const std::string& path, const Journal& journal) {
+  const auto size = size_of(fd);
+  const auto size_without_gap = journal.new_size - journal.inserted_bytes;
+  if (size == size_without_gap || size == journal.old_size) {
+    return ByteRange{size, 0};
+  }
+  if (size != journal.new_size) {
+    return unknown_state(path);
+  }
+  const auto gap = static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_HOLE));
+  const auto after = find_data(fd, gap, size).offset;
+  if (after == size && gap >= size_without_gap && gap - size_without_gap < kCloneBlockBytes) {
+    // Nothing has moved. The hole begins only with the block behind the last byte.
+    return ByteRange{size_without_gap, journal.inserted_bytes};
+  }
+  if (after - gap != journal.inserted_bytes) {
+    return unknown_state(path);
+  }
+  return ByteRange{gap, journal.inserted_bytes};
+}
+
+// The file's first bytes, as they are without the gap.
+Result<std::vector<std::byte>> read_around(const PosixReadableFile& file, const ByteRange& gap, std::uint64_t length) {
+  std::vector<std::byte> bytes(length);
+  const auto before = std::min(gap.offset, length);
+  MTPGRAFT_CHECK(file.read_at(0, std::span(bytes).first(before)));
+  MTPGRAFT_CHECK(file.read_at(before + gap.length, std::span(bytes).subspan(before)));
+  return bytes;
+}
+
+Status remove_gap(int fd, const std::string& path, const ByteRange& gap) {
+  if (gap.offset + gap.length == size_of(fd)) {
+    return resize_file(fd, path, gap.offset);
+  }
+  return change_blocks(fd, path, FALLOC_FL_COLLAPSE_RANGE, "take blocks out", gap.offset, gap.length);
+}
+
+Result<bool> has_new_header(const PosixReadableFile& file, const Journal& journal) {
+  std::vector<std::byte> header(journal.new_header_bytes);
+  MTPGRAFT_CHECK(file.read_at(0, header));
+  return digest_of(header) == journal.new_header;
+}
+
+}  // namespace
+
+Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
+  const auto fd = file.descriptor();
+  const auto& path = file.path();
+  if (journal.step == JournalStep::kHeader) {
+    if (size_of(fd) != journal.new_size) {
+      return unknown_state(path);
+    }
+    MTPGRAFT_TRY(const bool complete, has_new_header(file, journal));
+    if (complete) {
+      MTPGRAFT_CHECK(sync_file(fd, path));
+      MTPGRAFT_CHECK(delete_journal(path));
+      return Recovery::kCompleted;
+    }
+    MTPGRAFT_CHECK(write_fully(fd, path, journal.inserted_bytes, journal.old_header));
+    if (journal.inserted_bytes > 0) {
+      MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, "clear blocks", 0,
+                                   journal.inserted_bytes));
+    }
+    MTPGRAFT_CHECK(sync_file(fd, path));
+    MTPGRAFT_CHECK(set_journal_step(path, JournalStep::kInsert));
+    journal.step = JournalStep::kInsert;
+  }
+  auto size = size_of(fd);
+  ByteRange gap{size, 0};
+  if (journal.step == JournalStep::kInsert) {
+    MTPGRAFT_TRY(gap, find_gap(fd, path, journal));
+    size -= gap.length;
+  }
+  if (size < journal.old_size || size > journal.new_size - journal.inserted_bytes) {
+    return unknown_state(path);
+  }
+  MTPGRAFT_TRY(const auto header, read_around(file, gap, journal.old_header.size()));
+  if (header != journal.old_header) {
+    return unknown_state(path);
+  }
+  if (gap.length > 0) {
+    MTPGRAFT_CHECK(remove_gap(fd, path, gap));
+    MTPGRAFT_CHECK(sync_file(fd, path));
+  }
+  MTPGRAFT_CHECK(resize_file(fd, path, journal.old_size));
+  MTPGRAFT_CHECK(sync_file(fd, path));
+  MTPGRAFT_CHECK(delete_journal(path));
+  return Recovery::kRolledBack;
+}
+
+Result<Recovery> recover_in_place(const std::string& path) {
+  if (!has_journal(path)) {
+    return Recovery::kNothingToDo;
+  }
+  MTPGRAFT_TRY(const auto file, open_with_lease(path));
+  const auto journal_name = journal_path(path);
+  FileDescriptor fd(::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
+    return io_error(journal_name, "open");
+  }
+  const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(journal_file.size()));
+  MTPGRAFT_CHECK(journal_file.read_at(0, bytes));
+  MTPGRAFT_TRY(auto journal, parse_journal(journal_name, bytes));
+  if (journal.inode != file->status().st_ino) {
+    return Error{ErrorCode::kRefused,
+                 "its journal belongs to another file of this name",
+                 path,
+                 {},
+                 "if this one is whole, delete " + shell_quoted(journal_name)};
+  }
+  return end_change(*file, std::move(journal));
+}
+
+}  // namespace mtpgraft
