@@ -61,7 +61,7 @@ Status check_space(const report::GraftReport& report) {
         fmt::format("no space: {} needed, {} free", format_bytes(report.needed_bytes), format_bytes(report.free_bytes)),
         report.output_path,
         {},
-        "free some space, or write to another disk with -o"};
+        report.in_place ? "free some space" : "free some space, or write to another disk with -o"};
   }
   return ok_status();
 }
@@ -136,7 +136,11 @@ Status check_outputs(const GraftCommandOptions& options, const Inputs& inputs, F
   const auto& target = *inputs.target_file;
   const auto sources = std::to_array<const ReadableFile*>({inputs.target_file.get(), inputs.donor_file.get()});
   bool clones = false;
-  report.needed_bytes = needed_bytes(plan, target, clones);  // in case that the checks end early
+  // In case that the checks end early.
+  report.needed_bytes = needed_bytes(plan, target, clones);
+  if (const auto free_bytes = files.free_bytes(report.output_path); free_bytes.ok()) {
+    report.free_bytes = free_bytes.value();
+  }
   if (options.in_place) {
     MTPGRAFT_TRY(report.in_place, files.in_place_method(target, in_place_change(plan)));
     clones = report.in_place == InPlaceMethod::kClone;
@@ -154,10 +158,18 @@ Status check_outputs(const GraftCommandOptions& options, const Inputs& inputs, F
     if (is_same_path(*options.checksums, report.output_path)) {
       return Error{ErrorCode::kRefused, "is the output too", *options.checksums, {}, "give the checksums another name"};
     }
-    MTPGRAFT_CHECK(files.check_output(*options.checksums, sources, overwrite));
+    auto status = files.check_output(*options.checksums, sources, overwrite);
+    if (!status.ok()) {
+      status.error().hint = "give --checksums another name, or use --force if it is an old list";
+      return status;
+    }
   }
-  report.needed_bytes =
-      report.in_place == InPlaceMethod::kInsert ? plan.output_size - target.size() : needed_bytes(plan, target, clones);
+  if (report.in_place == InPlaceMethod::kInsert) {
+    // The journal has the old and the new header.
+    report.needed_bytes = plan.output_size - target.size() + 2 * (plan.data_offset + kCloneBlockBytes);
+  } else {
+    report.needed_bytes = needed_bytes(plan, target, clones);
+  }
   MTPGRAFT_TRY(report.free_bytes, files.free_bytes(report.output_path));
   return check_space(report);
 }
@@ -187,7 +199,8 @@ Status write_graft(const GraftCommandOptions& options, const Inputs& inputs, Byt
                    const OutputOptions& output, FileSystem& files, report::GraftReport& report) {
   const auto& plan = report.plan;
   const auto& target = *inputs.target_file;
-  const ExecuteOptions how{options.copy, std::move(observe)};
+  const auto method = report.in_place == InPlaceMethod::kInsert ? CopyMethod::kBuffered : options.copy;
+  const ExecuteOptions how{method, std::move(observe)};
   MTPGRAFT_TRY(const auto staged, report.in_place
                                       ? files.stage_in_place(target, in_place_change(plan), *report.in_place)
                                       : files.stage(report.output_path, plan.output_size));

@@ -26,7 +26,7 @@ inline constexpr auto kExitCodes = std::to_array<ExitCode>({
     {kExitFile, "a file is malformed or unsupported, or target and donor do not fit"},
     {kExitSystem, "the system failed: missing or unreadable file, no space, I/O error"},
     {kExitRefused, "refused: the output exists, is an input, or cannot be changed in place"},
-    {130, "interrupted (143: terminated); nothing was written"},
+    {130, "interrupted (143: terminated, 129: hung up); nothing was written, or it was put back"},
 });
 
 constexpr int exit_code(ErrorCode code) {

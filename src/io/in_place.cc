@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <system_error>
 #include <thread>
 
@@ -17,7 +16,6 @@
 #include "io/posix_staged_file.h"
 #include "io/recovery.h"
 #include "io/stream.h"
-#include "util/hash.h"
 #include "util/parallel.h"
 
 namespace mtpgraft {
@@ -126,8 +124,7 @@ class InsertionFile final : public StagedFile {
     journal.old_size = file_.size();
     journal.new_size = change_.new_size;
     journal.inserted_bytes = inserted_bytes_;
-    journal.new_header_bytes = header_.size();
-    journal.new_header = digest_of(header_);
+    journal.new_header = header_;
     journal.old_header.resize(change_.kept.source_offset);
     MTPGRAFT_CHECK(file_.read_at(0, journal.old_header));
     const auto bytes = write_journal(journal);
@@ -200,13 +197,8 @@ class InsertionFile final : public StagedFile {
 Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path) {
   const auto in_use = refusal(path, "another program has the file open",
                               "end that program first ('fuser' names it), or graft without --in-place");
-  std::error_code error;
-  const auto real_path = std::filesystem::canonical(path, error).string();
-  if (error) {
-    return io_error(path, "open", error.value());
-  }
   // Should another program wait for our lease to end, O_NONBLOCK makes us the one who gives way.
-  FileDescriptor fd(retry([&] { return ::open(real_path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK); }));
+  FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK); }));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     return errno == EWOULDBLOCK || errno == ETXTBSY ? in_use : io_error(path, "open for writing");
@@ -222,7 +214,7 @@ Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& pa
   }
   // No signal when another program wants the file; check_unchanged() asks.
   ::fcntl(fd.get(), F_SETOWN, 0);
-  return std::make_unique<PosixReadableFile>(real_path, std::move(fd), status, PosixReadableFile::Lease::kHeld);
+  return std::make_unique<PosixReadableFile>(path, std::move(fd), status, PosixReadableFile::Lease::kHeld);
 }
 
 Status check_insertion(const PosixReadableFile& file, const InPlaceChange& change) {
@@ -236,8 +228,11 @@ Status check_insertion(const PosixReadableFile& file, const InPlaceChange& chang
     return refusal(path, "its file system can neither share blocks between files nor insert them safely", kUseCopy);
   }
   if (kept.source_offset + kept.length != file.size()) {
-    return refusal(path, "bytes at its end do not stay, and without block clones they could not be brought back",
-                   kUseCopy);
+    return refusal(
+        path,
+        "its end would change (a head that --replace takes out, or bytes behind the last tensor), which takes a file "
+        "system that can share blocks",
+        kUseCopy);
   }
   if (kept.offset < kept.source_offset || (kept.offset - kept.source_offset) % kCloneBlockBytes != 0) {
     return refusal(path, "its data cannot be shifted by whole blocks", kUseCopy);
@@ -249,7 +244,7 @@ Status check_insertion(const PosixReadableFile& file, const InPlaceChange& chang
   }
   // The same insertion into a file that nobody needs.
   const auto inserted_bytes = kept.offset - kept.source_offset;
-  const FileDescriptor probe(::open(parent_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const FileDescriptor probe(::open(parent_of(real_path(path)).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   const std::array<std::byte, kCloneBlockBytes> block{};
   if (!probe.valid() || !write_fully(probe.get(), path, 0, block).ok()) {
     return io_error(path, "create a file beside it");

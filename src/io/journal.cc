@@ -10,6 +10,7 @@
 
 #include "io/file_descriptor.h"
 #include "io/posix_io.h"
+#include "mtpgraft/digest.h"
 #include "util/hash.h"
 
 namespace mtpgraft {
@@ -21,24 +22,23 @@ constexpr std::size_t kTextBytes = 4096;
 // The lines below the first, which must not change with the step.
 std::string describe(const Journal& journal) {
   return fmt::format(
-      "inode {}\nold_size {}\nnew_size {}\ninserted_bytes {}\nnew_header_bytes {}\nnew_header_xxh128 {}\n",
-      journal.inode, journal.old_size, journal.new_size, journal.inserted_bytes, journal.new_header_bytes,
-      to_hex(journal.new_header));
+      "inode {}\nold_size {}\nnew_size {}\ninserted_bytes {}\nold_header_bytes {}\nnew_header_bytes {}\n",
+      journal.inode, journal.old_size, journal.new_size, journal.inserted_bytes, journal.old_header.size(),
+      journal.new_header.size());
 }
 
-std::string digest_line(const std::string& text, std::span<const std::byte> old_header) {
+std::string digest_line(const std::string& text, const Journal& journal) {
   Hasher hasher;
   hasher.update(std::as_bytes(std::span(text)));
-  hasher.update(old_header);
+  hasher.update(journal.old_header);
+  hasher.update(journal.new_header);
   return fmt::format("xxh128 {}\n", to_hex(hasher.finish()));
 }
 
 }  // namespace
 
 std::string journal_path(const std::string& path) {
-  std::error_code error;
-  const auto real = std::filesystem::canonical(path, error);
-  auto name = error ? path : real.string();
+  auto name = real_path(path);
   name += kSuffix;
   return name;
 }
@@ -51,12 +51,13 @@ bool has_journal(const std::string& path) {
 std::vector<std::byte> write_journal(const Journal& journal) {
   const auto description = describe(journal);
   auto text = fmt::format("{}{}\n{}{}", kJournalMagic, static_cast<char>(journal.step), description,
-                          digest_line(description, journal.old_header));
+                          digest_line(description, journal));
   text.resize(kTextBytes, '\n');
   const auto text_bytes = std::as_bytes(std::span(text));
-  std::vector<std::byte> bytes(kTextBytes + journal.old_header.size());
+  std::vector<std::byte> bytes(kTextBytes);
   std::ranges::copy(text_bytes, bytes.begin());
-  std::ranges::copy(journal.old_header, bytes.begin() + kTextBytes);
+  bytes.insert(bytes.end(), journal.old_header.begin(), journal.old_header.end());
+  bytes.insert(bytes.end(), journal.new_header.begin(), journal.new_header.end());
   return bytes;
 }
 
@@ -73,24 +74,28 @@ Result<Journal> parse_journal(const std::string& path, std::span<const std::byte
   const std::string text(reinterpret_cast<const char*>(bytes.data()), kTextBytes);
   Journal journal;
   journal.step = static_cast<JournalStep>(text[kJournalStepOffset]);
+  std::uint64_t old_header_bytes = 0;
+  std::uint64_t new_header_bytes = 0;
   for (const auto& [name, value] : {std::pair<std::string_view, std::uint64_t*>{"\ninode ", &journal.inode},
                                     {"\nold_size ", &journal.old_size},
                                     {"\nnew_size ", &journal.new_size},
                                     {"\ninserted_bytes ", &journal.inserted_bytes},
-                                    {"\nnew_header_bytes ", &journal.new_header_bytes}}) {
+                                    {"\nold_header_bytes ", &old_header_bytes},
+                                    {"\nnew_header_bytes ", &new_header_bytes}}) {
     const auto at = text.find(name);
     if (at == std::string::npos) {
       return damaged;
     }
     std::from_chars(text.data() + at + name.size(), text.data() + text.size(), *value);
   }
-  constexpr std::string_view kDigestName = "\nnew_header_xxh128 ";
-  const auto at = text.find(kDigestName);
-  const auto digest =
-      at != std::string::npos ? parse_digest(std::string_view(text).substr(at + kDigestName.size(), 32)) : std::nullopt;
-  journal.new_header = digest.value_or(Digest{});
-  const auto old_header = bytes.subspan(kTextBytes);
+  const auto headers = bytes.subspan(kTextBytes);
+  if (old_header_bytes > headers.size() || new_header_bytes != headers.size() - old_header_bytes) {
+    return damaged;
+  }
+  const auto old_header = headers.first(old_header_bytes);
+  const auto new_header = headers.subspan(old_header_bytes);
   journal.old_header.assign(old_header.begin(), old_header.end());
+  journal.new_header.assign(new_header.begin(), new_header.end());
   const bool is_step = journal.step >= JournalStep::kAppend && journal.step <= JournalStep::kHeader;
   // Writing it again must give the same bytes, its digest included.
   return is_step && std::ranges::equal(write_journal(journal), bytes) ? Result<Journal>(std::move(journal)) : damaged;

@@ -5,7 +5,8 @@
 //   inode 1234
 //   ...
 //
-// padded with newlines; behind it stand the old bytes before the kept range. docs/design.md tells what the steps mean.
+// padded with newlines; behind it stand the old and the new bytes before the kept range. docs/design.md tells what the
+// steps mean.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,6 @@
 #include <string_view>
 #include <vector>
 
-#include "mtpgraft/digest.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
@@ -35,10 +35,9 @@ struct Journal {
   std::uint64_t inode = 0;
   std::uint64_t old_size = 0;
   std::uint64_t new_size = 0;
-  std::uint64_t inserted_bytes = 0;    // multiple of kCloneBlockBytes
-  std::uint64_t new_header_bytes = 0;  // up to the kept range
-  Digest new_header;
-  std::vector<std::byte> old_header;  // the bytes of the file before the kept range
+  std::uint64_t inserted_bytes = 0;   // multiple of kCloneBlockBytes
+  std::vector<std::byte> old_header;  // the bytes before the kept range
+  std::vector<std::byte> new_header;
 };
 
 // The name of the journal of `path`, which stands beside the file that a symbolic link means.

@@ -35,7 +35,7 @@ const PosixReadableFile& as_posix(const ReadableFile& file) { return dynamic_cas
 
 // A new file that is to take the place of `file`.
 Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFile& file, std::uint64_t size) {
-  MTPGRAFT_TRY(auto staged, PosixStagedFile::create(file.path(), size));
+  MTPGRAFT_TRY(auto staged, PosixStagedFile::create(real_path(file.path()), size));
   MTPGRAFT_CHECK(staged->adopt_attributes(file));
   return staged;
 }
@@ -85,7 +85,7 @@ class PosixFileSystem final : public FileSystem {
                      {},
                      "make it first, or give another name with -o"};
       }
-      return ok_status();
+      return check_no_journal(path);
     }
     for (const auto* input : inputs) {
       const auto* posix = dynamic_cast<const PosixReadableFile*>(input);

@@ -15,7 +15,7 @@ namespace mtpgraft {
 Error io_error(const std::string& path, std::string_view action, int number) {
   Error error{ErrorCode::kIo, fmt::format("cannot {}: {}", action, std::generic_category().message(number)), path};
   if (number == ENOSPC || number == EDQUOT) {
-    error.hint = "free some space, or write to another disk with -o";
+    error.hint = "free some space, or write to another disk";
   }
   return error;
 }
@@ -28,6 +28,12 @@ bool is_unsupported(int number) {
 std::string parent_of(const std::string& path) {
   auto parent = std::filesystem::path(path).parent_path();
   return parent.empty() ? "." : parent.string();
+}
+
+std::string real_path(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  return error ? path : real.string();
 }
 
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {

@@ -30,6 +30,9 @@ auto retry(Call call) {
 
 std::string parent_of(const std::string& path);
 
+// Where symbolic links lead; `path` itself if there is nothing.
+std::string real_path(const std::string& path);
+
 // Writes all bytes at the offset.
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
 

@@ -139,7 +139,9 @@ Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::stri
     }
   }
   std::unique_ptr<PosixStagedFile> staged(new PosixStagedFile(path, std::move(staged_path), std::move(fd)));
-  MTPGRAFT_CHECK(resize_file(staged->fd_.get(), path, size));
+  if (::ftruncate(staged->fd_.get(), static_cast<off_t>(size)) != 0) {
+    return io_error(path, "create");
+  }
   return staged;
 }
 

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "io/extents.h"
 #include "io/in_place.h"
 #include "io/posix_io.h"
-#include "util/hash.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -20,7 +20,8 @@ Error unknown_state(const std::string& path) {
           "the file is in no state that an interrupted in-place graft leaves",
           path,
           {},
-          "another program has changed it; take it from its source again, then delete its .mtpgraft-journal"};
+          "another program has changed it; if it is whole, or you take it from its source again, delete the journal " +
+              shell_quoted(journal_path(path))};
 }
 
 // The gap that an insertion or a collapse leaves when it is interrupted, or when it is complete; empty if there is
@@ -62,26 +63,32 @@ Status remove_gap(int fd, const std::string& path, const ByteRange& gap) {
   return change_blocks(fd, path, FALLOC_FL_COLLAPSE_RANGE, "take blocks out", gap.offset, gap.length);
 }
 
-Result<bool> has_new_header(const PosixReadableFile& file, const Journal& journal) {
-  std::vector<std::byte> header(journal.new_header_bytes);
-  MTPGRAFT_CHECK(file.read_at(0, header));
-  return digest_of(header) == journal.new_header;
+// The file's first bytes in step kHeader: those of the new header where it has been written, else as before.
+bool is_partly_written(std::span<const std::byte> bytes, const Journal& journal) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto before = i < journal.inserted_bytes ? std::byte{0} : journal.old_header[i - journal.inserted_bytes];
+    if (bytes[i] != journal.new_header[i] && bytes[i] != before) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
 
-Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
+Result<Recovery> end_change(const PosixReadableFile& file, const Journal& journal) {
   const auto fd = file.descriptor();
   const auto& path = file.path();
-  if (journal.step == JournalStep::kHeader) {
-    if (size_of(fd) != journal.new_size) {
-      return unknown_state(path);
-    }
-    MTPGRAFT_TRY(const bool complete, has_new_header(file, journal));
-    if (complete) {
+  if (journal.step == JournalStep::kHeader && size_of(fd) == journal.new_size) {
+    std::vector<std::byte> header(journal.new_header.size());
+    MTPGRAFT_CHECK(file.read_at(0, header));
+    if (header == journal.new_header) {
       MTPGRAFT_CHECK(sync_file(fd, path));
       MTPGRAFT_CHECK(delete_journal(path));
       return Recovery::kCompleted;
+    }
+    if (!is_partly_written(header, journal)) {
+      return unknown_state(path);
     }
     MTPGRAFT_CHECK(write_fully(fd, path, journal.inserted_bytes, journal.old_header));
     if (journal.inserted_bytes > 0) {
@@ -90,11 +97,10 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
     }
     MTPGRAFT_CHECK(sync_file(fd, path));
     MTPGRAFT_CHECK(set_journal_step(path, JournalStep::kInsert));
-    journal.step = JournalStep::kInsert;
   }
   auto size = size_of(fd);
   ByteRange gap{size, 0};
-  if (journal.step == JournalStep::kInsert) {
+  if (journal.step != JournalStep::kAppend) {
     MTPGRAFT_TRY(gap, find_gap(fd, path, journal));
     size -= gap.length;
   }
@@ -116,11 +122,26 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal journal) {
 }
 
 Result<Recovery> recover_in_place(const std::string& path) {
+  const auto journal_name = journal_path(path);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    auto missing = io_error(path, "open", ENOENT);
+    if (has_journal(path)) {
+      missing.hint = "its journal is here; give the file its name back, or the journal the file's new name";
+    }
+    return missing;
+  }
   if (!has_journal(path)) {
     return Recovery::kNothingToDo;
   }
-  MTPGRAFT_TRY(const auto file, open_with_lease(path));
-  const auto journal_name = journal_path(path);
+  auto opened = open_with_lease(path);
+  if (!opened.ok()) {
+    if (opened.error().code == ErrorCode::kRefused) {
+      opened.error().hint = "if it is a graft that is still running, wait for it; else end that program";
+    }
+    return opened.error();
+  }
+  const auto& file = opened.value();
   FileDescriptor fd(::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
@@ -129,7 +150,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
   const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
   std::vector<std::byte> bytes(static_cast<std::size_t>(journal_file.size()));
   MTPGRAFT_CHECK(journal_file.read_at(0, bytes));
-  MTPGRAFT_TRY(auto journal, parse_journal(journal_name, bytes));
+  MTPGRAFT_TRY(const auto journal, parse_journal(journal_name, bytes));
   if (journal.inode != file->status().st_ino) {
     return Error{ErrorCode::kRefused,
                  "its journal belongs to another file of this name",
@@ -137,7 +158,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
                  {},
                  "if this one is whole, delete " + shell_quoted(journal_name)};
   }
-  return end_change(*file, std::move(journal));
+  return end_change(*file, journal);
 }
 
 }  // namespace mtpgraft

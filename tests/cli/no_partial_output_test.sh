@@ -82,7 +82,7 @@ END
   expect_nothing_on stdout
   expect_stderr <<'END'
 mtpgraft: disk/out.gguf: cannot create: No space left on device
-  hint: free some space, or write to another disk with -o
+  hint: free some space, or write to another disk
 END
   no_leftovers disk
 
@@ -104,7 +104,7 @@ END
       expect_nothing_on stdout
       expect_stderr <<'END'
 mtpgraft: disk/target.gguf.out: cannot reserve space for the output: No space left on device
-  hint: free some space, or write to another disk with -o
+  hint: free some space, or write to another disk
 END
       no_leftovers disk target.gguf filler
     fi

@@ -600,6 +600,19 @@ TEST_F(InsertionTest, AFileWithAnotherHeaderIsNotTouched) {
   }
 }
 
+// Another model's graft, put in the place of a broken one, may have its size and its inode.
+TEST_F(InsertionTest, AnotherFileOfTheFinalSizeIsNotTouched) {
+  const auto change = make_change(5'000, 50'000, kBlock);
+  for (const std::uint64_t place : {std::uint64_t{0}, kBlock, kBlock + 4'999}) {
+    const auto path = put(change.before);
+    stop_before_the_header(path, change);
+    write_at(path, 0, part_of(change.after, 0, change.in_place.kept.offset / 2));
+    const auto foreign = ~change.after[place];
+    write_at(path, place, {&foreign, 1});
+    expect_refusal(path, FailsWith(ErrorCode::kMalformed, "no state"));
+  }
+}
+
 // A gap of another length, or none, in a file of the right size.
 TEST_F(InsertionTest, AFileWithoutTheGapIsNotTouched) {
   const auto change = make_change(5'000, 50'000, 2 * kBlock);
@@ -713,7 +726,7 @@ TEST_F(InsertionRefusalTest, BytesThatDoNotStay) {
   auto change = make_change(5'000, 200'000, kBlock);
   const auto path = put(change.before);
   change.in_place.kept.length -= 1;
-  expect(path, change.in_place, "do not stay");
+  expect(path, change.in_place, "its end would change");
 }
 
 TEST_F(InsertionRefusalTest, ShiftsThatAreNoWholeBlocks) {
