@@ -89,6 +89,8 @@ struct CopyCounts {
   std::uint64_t buffered = 0;
   std::uint64_t holes = 0;  // holes of the source that stay holes
   std::uint64_t kept = 0;   // the bytes were in place already
+
+  CopyCounts& operator+=(const CopyCounts& other);
 };
 
 // An output that does not exist under its name until commit(). Destroying it uncommitted leaves nothing behind.

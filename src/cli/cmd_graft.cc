@@ -136,11 +136,10 @@ Status check_outputs(const GraftCommandOptions& options, const Inputs& inputs, F
   const auto& target = *inputs.target_file;
   const auto sources = std::to_array<const ReadableFile*>({inputs.target_file.get(), inputs.donor_file.get()});
   bool clones = false;
-  // In case that the checks end early.
+  // Here already, in case that the checks end early.
   report.needed_bytes = needed_bytes(plan, target, clones);
-  if (const auto free_bytes = files.free_bytes(report.output_path); free_bytes.ok()) {
-    report.free_bytes = free_bytes.value();
-  }
+  auto free_bytes = files.free_bytes(report.output_path);
+  report.free_bytes = free_bytes.ok() ? free_bytes.value() : 0;
   if (options.in_place) {
     MTPGRAFT_TRY(report.in_place, files.in_place_method(target, in_place_change(plan)));
     clones = report.in_place == InPlaceMethod::kClone;
@@ -170,7 +169,7 @@ Status check_outputs(const GraftCommandOptions& options, const Inputs& inputs, F
   } else {
     report.needed_bytes = needed_bytes(plan, target, clones);
   }
-  MTPGRAFT_TRY(report.free_bytes, files.free_bytes(report.output_path));
+  MTPGRAFT_CHECK(std::move(free_bytes));
   return check_space(report);
 }
 
@@ -185,12 +184,15 @@ void add_totals(report::GraftReport& report) {
   totals.copied = report.plan.output_size - totals.cloned - totals.kept - holes;
 }
 
+Durability durability_of(const GraftCommandOptions& options) {
+  return options.no_sync ? Durability::kNoSync : Durability::kSync;
+}
+
 Status write_checksums(const std::vector<Checksum>& checksums, const GraftCommandOptions& options, FileSystem& files) {
   const auto text = format_checksums(checksums);
   MTPGRAFT_TRY(const auto staged, files.stage(*options.checksums, text.size()));
   MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
-  MTPGRAFT_CHECK(staged->commit(options.force ? Overwrite::kYes : Overwrite::kNo,
-                                options.no_sync ? Durability::kNoSync : Durability::kSync));
+  MTPGRAFT_CHECK(staged->commit(options.force ? Overwrite::kYes : Overwrite::kNo, durability_of(options)));
   return ok_status();
 }
 
@@ -206,9 +208,9 @@ Status write_graft(const GraftCommandOptions& options, const Inputs& inputs, Byt
                                       : files.stage(report.output_path, plan.output_size));
   MTPGRAFT_TRY(report.copies, execute_plan(plan, target, *inputs.donor_file, *staged, how,
                                            make_progress("graft", plan.output_size, output)));
-  MTPGRAFT_TRY(report.totals.allocated,
-               staged->commit(options.force || options.in_place ? Overwrite::kYes : Overwrite::kNo,
-                              options.no_sync ? Durability::kNoSync : Durability::kSync));
+  MTPGRAFT_TRY(
+      report.totals.allocated,
+      staged->commit(options.force || options.in_place ? Overwrite::kYes : Overwrite::kNo, durability_of(options)));
   add_totals(report);
   return ok_status();
 }

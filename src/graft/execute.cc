@@ -58,8 +58,7 @@ class Executor {
                                         copy.range.offset % kCloneBlockBytes, kCloneBlockBytes,
                                         copy.range.source_offset % kCloneBlockBytes);
     }
-    const auto body = plan_body(plan_);
-    const bool is_body = copy.source == Source::kTarget && copy.range.offset == body.offset;
+    const bool is_body = copy.source == Source::kTarget && copy.range.offset == plan_.data_offset;
     if (options_.method == CopyMethod::kClone && is_body && copy.cloned_bytes == 0) {
       return clone_refusal(target_.path(), copy.clone_obstacle.empty() ? "they are too short" : copy.clone_obstacle);
     }
@@ -108,10 +107,7 @@ class Executor {
       }
       if (rest[i].length > 0) {
         MTPGRAFT_TRY(const auto counts, output_.copy_from(source, rest[i], how, progress_));
-        copy.copied.in_kernel += counts.in_kernel;
-        copy.copied.buffered += counts.buffered;
-        copy.copied.holes += counts.holes;
-        copy.copied.kept += counts.kept;
+        copy.copied += counts;
       }
     }
     return ok_status();

@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 
+#include "io/posix_io.h"
+
 namespace mtpgraft {
 namespace {
 
@@ -58,12 +60,8 @@ std::optional<std::vector<Extent>> map_extents(int fd, const ByteRange& range, F
 }
 
 std::uint64_t unshared_bytes(int fd) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) {
-    return 0;
-  }
-  const auto stored = static_cast<std::uint64_t>(status.st_blocks) * 512;
-  const auto extents = map_extents(fd, {0, static_cast<std::uint64_t>(status.st_size)}, FlushFirst::kNo);
+  const auto stored = stored_bytes_of(fd);
+  const auto extents = map_extents(fd, {0, size_of(fd)}, FlushFirst::kNo);
   std::uint64_t shared = 0;
   for (const auto& extent : extents.value_or(std::vector<Extent>{})) {
     shared += extent.is_shared ? extent.length : 0;

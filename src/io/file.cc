@@ -14,6 +14,14 @@ CopyRange clonable_part(const CopyRange& range) {
   return range.part(skip, (range.length - skip) / kCloneBlockBytes * kCloneBlockBytes);
 }
 
+CopyCounts& CopyCounts::operator+=(const CopyCounts& other) {
+  in_kernel += other.in_kernel;
+  buffered += other.buffered;
+  holes += other.holes;
+  kept += other.kept;
+  return *this;
+}
+
 std::vector<ByteRange> ReadableFile::shared_parts(const ReadableFile& /*source*/, const CopyRange& /*range*/) const {
   return {};
 }

@@ -36,25 +36,29 @@ class InsertionFile final : public StagedFile {
                 std::function<void(std::string_view)> after_step)
       : file_(file),
         change_(change),
-        inserted_bytes_(change.kept.offset - change.kept.source_offset),
         stored_bytes_(stored_bytes_of(file.descriptor())),
-        header_(change.kept.offset),
         end_(file.size()),
         started_(file.size()),
-        after_step_(std::move(after_step)) {}
+        after_step_(std::move(after_step)) {
+    journal_.inode = file.status().st_ino;
+    journal_.old_size = file.size();
+    journal_.new_size = change.new_size;
+    journal_.inserted_bytes = change.kept.offset - change.kept.source_offset;
+    journal_.new_header.resize(change.kept.offset);
+  }
   InsertionFile(const InsertionFile&) = delete;
   InsertionFile& operator=(const InsertionFile&) = delete;
 
   ~InsertionFile() override {
-    if (journal_) {
+    if (has_begun_) {
       // If this fails too, the journal stays, and the next command asks for `recover`.
-      (void)end_change(file_, *journal_).ok();
+      (void)end_change(file_, journal_).ok();
     }
   }
 
   Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
     if (offset < change_.kept.offset) {
-      std::ranges::copy(bytes, header_.begin() + static_cast<std::ptrdiff_t>(offset));
+      std::ranges::copy(bytes, journal_.new_header.begin() + static_cast<std::ptrdiff_t>(offset));
       return ok_status();
     }
     MTPGRAFT_CHECK(begin());
@@ -82,22 +86,23 @@ class InsertionFile final : public StagedFile {
     passed("synced the head");
     MTPGRAFT_CHECK(enter(JournalStep::kInsert));
     cache_droppers_.clear();  // waits for them
-    if (inserted_bytes_ > 0) {
-      MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, inserted_bytes_));
+    if (journal_.inserted_bytes > 0) {
+      MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, journal_.inserted_bytes));
       passed("inserted");
       MTPGRAFT_CHECK(sync_file(fd, path));
       passed("synced the insertion");
     }
     MTPGRAFT_CHECK(enter(JournalStep::kHeader));
     constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-    for (std::size_t done = 0; done < header_.size(); done += kPieceBytes) {
-      const auto piece = std::span(header_).subspan(done, std::min(kPieceBytes, header_.size() - done));
+    const auto header = std::span(journal_.new_header);
+    for (std::size_t done = 0; done < header.size(); done += kPieceBytes) {
+      const auto piece = header.subspan(done, std::min(kPieceBytes, header.size() - done));
       MTPGRAFT_CHECK(write_fully(fd, path, done, piece));
       passed("wrote a part of the header");
     }
     MTPGRAFT_CHECK(sync_file(fd, path));
     passed("synced the header");
-    journal_.reset();
+    has_begun_ = false;
     const auto stored = stored_bytes_of(fd);
     MTPGRAFT_CHECK(delete_journal(path));
     passed("deleted the journal");
@@ -106,7 +111,7 @@ class InsertionFile final : public StagedFile {
 
  private:
   // Where `offset` of the output stands before the insertion.
-  [[nodiscard]] std::uint64_t before_insertion(std::uint64_t offset) const { return offset - inserted_bytes_; }
+  [[nodiscard]] std::uint64_t before_insertion(std::uint64_t offset) const { return offset - journal_.inserted_bytes; }
 
   void passed(std::string_view step) const {
     if (after_step_) {
@@ -116,22 +121,15 @@ class InsertionFile final : public StagedFile {
 
   // The header is complete here: what comes before the kept range is written before what comes after it.
   Status begin() {
-    if (journal_) {
+    if (has_begun_) {
       return ok_status();
     }
-    Journal journal;
-    journal.inode = file_.status().st_ino;
-    journal.old_size = file_.size();
-    journal.new_size = change_.new_size;
-    journal.inserted_bytes = inserted_bytes_;
-    journal.new_header = header_;
-    journal.old_header.resize(change_.kept.source_offset);
-    MTPGRAFT_CHECK(file_.read_at(0, journal.old_header));
-    const auto bytes = write_journal(journal);
-    MTPGRAFT_TRY(const auto staged, PosixStagedFile::create(journal_path(file_.path()), bytes.size()));
-    MTPGRAFT_CHECK(staged->write_at(0, bytes));
+    journal_.old_header.resize(change_.kept.source_offset);
+    MTPGRAFT_CHECK(file_.read_at(0, journal_.old_header));
+    MTPGRAFT_TRY(const auto staged, PosixStagedFile::create(journal_path(file_.path()), journal_size(journal_)));
+    MTPGRAFT_CHECK(write_journal(journal_, *staged));
     MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
-    journal_ = std::move(journal);
+    has_begun_ = true;
     passed("wrote the journal");
     start_dropping_cache();
     return ok_status();
@@ -153,7 +151,7 @@ class InsertionFile final : public StagedFile {
 
   Status enter(JournalStep step) {
     MTPGRAFT_CHECK(set_journal_step(file_.path(), step));
-    journal_->step = step;
+    journal_.step = step;
     passed("entered a step");
     return ok_status();
   }
@@ -172,22 +170,17 @@ class InsertionFile final : public StagedFile {
 
   // Zeros are written: a hole would be taken for the gap of the insertion.
   Status append_zeros_up_to(std::uint64_t offset) {
-    static constexpr std::array<std::byte, 65536> kZeros{};
-    while (end_ < before_insertion(offset)) {
-      MTPGRAFT_CHECK(append(std::span(kZeros).first(
-          static_cast<std::size_t>(std::min<std::uint64_t>(before_insertion(offset) - end_, kZeros.size())))));
-    }
-    return ok_status();
+    const auto end = before_insertion(offset);
+    return in_zeros(end - std::min(end, end_), [&](std::span<const std::byte> zeros) { return append(zeros); });
   }
 
   const PosixReadableFile& file_;
   const InPlaceChange change_;
-  const std::uint64_t inserted_bytes_;
   const std::uint64_t stored_bytes_;
-  std::vector<std::byte> header_;
+  Journal journal_;         // its new header is collected here
+  bool has_begun_ = false;  // the journal is on disk
   std::uint64_t end_;
-  std::uint64_t started_;           // up to here the system has been told to write what was appended
-  std::optional<Journal> journal_;  // while one is on disk
+  std::uint64_t started_;  // up to here the system has been told to write what was appended
   std::function<void(std::string_view)> after_step_;
   std::vector<std::jthread> cache_droppers_;
 };

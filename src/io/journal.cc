@@ -19,20 +19,20 @@ namespace {
 constexpr std::string_view kSuffix = ".mtpgraft-journal";
 constexpr std::size_t kTextBytes = 4096;
 
-// The lines below the first, which must not change with the step.
+// The first block. Its digest leaves out the first line, which changes with the step.
 std::string describe(const Journal& journal) {
-  return fmt::format(
-      "inode {}\nold_size {}\nnew_size {}\ninserted_bytes {}\nold_header_bytes {}\nnew_header_bytes {}\n",
-      journal.inode, journal.old_size, journal.new_size, journal.inserted_bytes, journal.old_header.size(),
-      journal.new_header.size());
-}
-
-std::string digest_line(const std::string& text, const Journal& journal) {
+  const auto lines =
+      fmt::format("inode {}\nold_size {}\nnew_size {}\ninserted_bytes {}\nold_header_bytes {}\nnew_header_bytes {}\n",
+                  journal.inode, journal.old_size, journal.new_size, journal.inserted_bytes, journal.old_header.size(),
+                  journal.new_header.size());
   Hasher hasher;
-  hasher.update(std::as_bytes(std::span(text)));
+  hasher.update(std::as_bytes(std::span(lines)));
   hasher.update(journal.old_header);
   hasher.update(journal.new_header);
-  return fmt::format("xxh128 {}\n", to_hex(hasher.finish()));
+  auto text = fmt::format("{}{}\n{}xxh128 {}\n", kJournalMagic, static_cast<char>(journal.step), lines,
+                          to_hex(hasher.finish()));
+  text.resize(kTextBytes, '\n');
+  return text;
 }
 
 }  // namespace
@@ -48,57 +48,54 @@ bool has_journal(const std::string& path) {
   return std::filesystem::exists(journal_path(path), error);
 }
 
-std::vector<std::byte> write_journal(const Journal& journal) {
-  const auto description = describe(journal);
-  auto text = fmt::format("{}{}\n{}{}", kJournalMagic, static_cast<char>(journal.step), description,
-                          digest_line(description, journal));
-  text.resize(kTextBytes, '\n');
-  const auto text_bytes = std::as_bytes(std::span(text));
-  std::vector<std::byte> bytes(kTextBytes);
-  std::ranges::copy(text_bytes, bytes.begin());
-  bytes.insert(bytes.end(), journal.old_header.begin(), journal.old_header.end());
-  bytes.insert(bytes.end(), journal.new_header.begin(), journal.new_header.end());
-  return bytes;
+std::uint64_t journal_size(const Journal& journal) {
+  return kTextBytes + journal.old_header.size() + journal.new_header.size();
 }
 
-Result<Journal> parse_journal(const std::string& path, std::span<const std::byte> bytes) {
+Status write_journal(const Journal& journal, StagedFile& file) {
+  const auto text = describe(journal);
+  MTPGRAFT_CHECK(file.write_at(0, std::as_bytes(std::span(text))));
+  MTPGRAFT_CHECK(file.write_at(kTextBytes, journal.old_header));
+  return file.write_at(kTextBytes + journal.old_header.size(), journal.new_header);
+}
+
+Result<Journal> read_journal(const ReadableFile& file) {
   const Error damaged{ErrorCode::kMalformed,
                       "the journal of an in-place graft is damaged",
-                      path,
+                      file.path(),
                       {},
                       "the file it belongs to cannot be mended with it; take the file from its source again, then "
                       "delete the journal"};
-  if (bytes.size() < kTextBytes) {
+  if (file.size() < kTextBytes) {
     return damaged;
   }
-  const std::string text(reinterpret_cast<const char*>(bytes.data()), kTextBytes);
+  std::string text(kTextBytes, '\0');
+  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
   Journal journal;
   journal.step = static_cast<JournalStep>(text[kJournalStepOffset]);
   std::uint64_t old_header_bytes = 0;
-  std::uint64_t new_header_bytes = 0;
   for (const auto& [name, value] : {std::pair<std::string_view, std::uint64_t*>{"\ninode ", &journal.inode},
                                     {"\nold_size ", &journal.old_size},
                                     {"\nnew_size ", &journal.new_size},
                                     {"\ninserted_bytes ", &journal.inserted_bytes},
-                                    {"\nold_header_bytes ", &old_header_bytes},
-                                    {"\nnew_header_bytes ", &new_header_bytes}}) {
+                                    {"\nold_header_bytes ", &old_header_bytes}}) {
     const auto at = text.find(name);
     if (at == std::string::npos) {
       return damaged;
     }
     std::from_chars(text.data() + at + name.size(), text.data() + text.size(), *value);
   }
-  const auto headers = bytes.subspan(kTextBytes);
-  if (old_header_bytes > headers.size() || new_header_bytes != headers.size() - old_header_bytes) {
+  const auto header_bytes = file.size() - kTextBytes;
+  if (old_header_bytes > header_bytes) {
     return damaged;
   }
-  const auto old_header = headers.first(old_header_bytes);
-  const auto new_header = headers.subspan(old_header_bytes);
-  journal.old_header.assign(old_header.begin(), old_header.end());
-  journal.new_header.assign(new_header.begin(), new_header.end());
+  journal.old_header.resize(old_header_bytes);
+  journal.new_header.resize(header_bytes - old_header_bytes);
+  MTPGRAFT_CHECK(file.read_at(kTextBytes, journal.old_header));
+  MTPGRAFT_CHECK(file.read_at(kTextBytes + old_header_bytes, journal.new_header));
   const bool is_step = journal.step >= JournalStep::kAppend && journal.step <= JournalStep::kHeader;
-  // Writing it again must give the same bytes, its digest included.
-  return is_step && std::ranges::equal(write_journal(journal), bytes) ? Result<Journal>(std::move(journal)) : damaged;
+  // Written again it must be the same text, its digest included.
+  return is_step && describe(journal) == text ? Result<Journal>(std::move(journal)) : damaged;
 }
 
 Status set_journal_step(const std::string& path, JournalStep step) {

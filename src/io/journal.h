@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,10 +45,13 @@ std::string journal_path(const std::string& path);
 // Whether `path` was, or is just being, changed in place.
 bool has_journal(const std::string& path);
 
-std::vector<std::byte> write_journal(const Journal& journal);
+std::uint64_t journal_size(const Journal& journal);
 
-// kMalformed if it is not what write_journal() makes; `path` is for messages.
-Result<Journal> parse_journal(const std::string& path, std::span<const std::byte> bytes);
+// `file` has journal_size() bytes.
+Status write_journal(const Journal& journal, StagedFile& file);
+
+// kMalformed if it is not what write_journal() makes.
+Result<Journal> read_journal(const ReadableFile& file);
 
 // Changes the journal of `path`, by one byte, so that there is no state between the steps; on disk when it returns.
 Status set_journal_step(const std::string& path, JournalStep step);

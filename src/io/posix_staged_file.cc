@@ -221,8 +221,7 @@ Result<CopyCounts> PosixStagedFile::copy_from(const ReadableFile& source, const 
     MTPGRAFT_TRY(const auto copied,
                  copy_data(*posix, range.part(data.offset - range.source_offset, data.length), options, progress));
     counts.holes += hole_bytes;
-    counts.in_kernel += copied.in_kernel;
-    counts.buffered += copied.buffered;
+    counts += copied;
     at = data.offset + data.length;
   }
   return counts;
@@ -258,7 +257,7 @@ Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, c
   }
   const auto rest = range.part(counts.in_kernel, range.length - counts.in_kernel);
   MTPGRAFT_TRY(const auto buffered, StagedFile::copy_from(source, rest, options, paced_progress));
-  counts.buffered = buffered.buffered;
+  counts += buffered;
   return counts;
 }
 

@@ -148,9 +148,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
     return io_error(journal_name, "open");
   }
   const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
-  std::vector<std::byte> bytes(static_cast<std::size_t>(journal_file.size()));
-  MTPGRAFT_CHECK(journal_file.read_at(0, bytes));
-  MTPGRAFT_TRY(const auto journal, parse_journal(journal_name, bytes));
+  MTPGRAFT_TRY(const auto journal, read_journal(journal_file));
   if (journal.inode != file->status().st_ino) {
     return Error{ErrorCode::kRefused,
                  "its journal belongs to another file of this name",

@@ -16,13 +16,26 @@ inline Status advance(const Progress& progress, std::uint64_t bytes) {
   return progress(bytes) ? ok_status() : Status(Error{ErrorCode::kInterrupted, "interrupted"});
 }
 
+// Hands that many zeros to `use(bytes)`, which returns a Status, in pieces.
+template <class Use>
+Status in_zeros(std::uint64_t length, Use use) {
+  static constexpr std::array<std::byte, 65536> kZeros{};
+  while (length > 0) {
+    const auto piece =
+        std::span(kZeros).first(static_cast<std::size_t>(std::min<std::uint64_t>(length, kZeros.size())));
+    MTPGRAFT_CHECK(use(piece));
+    length -= piece.size();
+  }
+  return ok_status();
+}
+
 // Shows `observe`, if it is set, that many zeros.
 inline void show_zeros(const ByteSink& observe, std::uint64_t length) {
-  static constexpr std::array<std::byte, 65536> kZeros{};
-  while (observe && length > 0) {
-    const auto piece = std::min<std::uint64_t>(length, kZeros.size());
-    observe(std::span(kZeros).first(static_cast<std::size_t>(piece)));
-    length -= piece;
+  if (observe) {
+    (void)in_zeros(length, [&](std::span<const std::byte> zeros) {
+      observe(zeros);
+      return ok_status();
+    }).ok();
   }
 }
 

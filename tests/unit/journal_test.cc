@@ -11,6 +11,18 @@
 namespace mtpgraft {
 namespace {
 
+Bytes write_journal(const Journal& journal) {
+  MemoryFileSystem files;
+  const auto staged = files.stage("j", journal_size(journal));
+  EXPECT_THAT(mtpgraft::write_journal(journal, *staged.value()), IsOk());
+  EXPECT_THAT(staged.value()->commit(Overwrite::kNo, Durability::kSync), IsOk());
+  return *files.find("j");
+}
+
+Result<Journal> parse_journal(const std::string& path, std::span<const std::byte> bytes) {
+  return read_journal(MemoryFile(path, Bytes(bytes.begin(), bytes.end())));
+}
+
 Journal make_journal(std::size_t header_bytes = 300) {
   Journal journal;
   journal.step = JournalStep::kInsert;
