@@ -15,10 +15,11 @@ struct ExecuteOptions {
   ByteSink observe;
 };
 
-// How a Copy segment got into the output.
+// How a Copy segment, or a part of it that stands in a file of its own, got into the output.
 struct CopiedSegment {
   Source source;
-  CopyRange range;
+  const ReadableFile* file;
+  CopyRange range;  // source_offset is in `file`
   std::uint64_t cloned_bytes = 0;
   CopyCounts copied;           // the rest
   std::string clone_obstacle;  // why nothing of it was cloned; empty if it was not tried or is too short

@@ -40,6 +40,14 @@ inline constexpr std::uint64_t kCloneBlockBytes = 4096;
 // The whole blocks of a range; empty (at its end) unless both offsets are at the same place in a block.
 CopyRange clonable_part(const CopyRange& range);
 
+class ReadableFile;
+
+// Bytes of a file.
+struct FilePiece {
+  const ReadableFile* file;
+  ByteRange range;
+};
+
 class ReadableFile {
  public:
   ReadableFile() = default;
@@ -63,6 +71,13 @@ class ReadableFile {
   // The parts of this file's [range.offset, +length) that lie in the very blocks on disk that hold `source` at
   // range.source_offset, as parts relative to the range, ordered. Empty where the file system cannot tell.
   [[nodiscard]] virtual std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const;
+
+  // Where the bytes of a range stand, in order. A file that is composed of others names these; what it makes itself, and
+  // every other file, is its own.
+  [[nodiscard]] virtual std::vector<FilePiece> pieces(const ByteRange& range) const;
+
+  // The files that its bytes come from: itself, unless it is composed.
+  [[nodiscard]] virtual std::vector<const ReadableFile*> sources() const;
 };
 
 enum class Overwrite { kNo, kYes };

@@ -20,7 +20,11 @@ class Executor {
     for (const auto& segment : plan.segments) {
       const auto length = segment_length(segment);
       if (const auto* copy = std::get_if<Copy>(&segment)) {
-        copies_.push_back({copy->source, {copy->offset, offset, length}, 0, {}, {}});
+        auto at = offset;
+        for (const auto& [file, range] : source_of(copy->source).pieces({copy->offset, length})) {
+          copies_.push_back({copy->source, file, {range.offset, at, range.length}, 0, {}, {}});
+          at += range.length;
+        }
       }
       offset += length;
     }
@@ -34,7 +38,7 @@ class Executor {
     }
     for (const auto& copy : copies_) {
       for (const auto& range : rest_of(copy)) {
-        MTPGRAFT_CHECK(output_.reserve(file(copy.source), range));
+        MTPGRAFT_CHECK(output_.reserve(*copy.file, range));
       }
     }
     MTPGRAFT_CHECK(write_segments());
@@ -44,12 +48,14 @@ class Executor {
   }
 
  private:
-  [[nodiscard]] const ReadableFile& file(Source source) const { return source == Source::kTarget ? target_ : donor_; }
+  [[nodiscard]] const ReadableFile& source_of(Source source) const {
+    return source == Source::kTarget ? target_ : donor_;
+  }
 
   Status clone(CopiedSegment& copy) {
     const auto part = clonable_part(copy.range);
     if (part.length >= kMinClonedBytes) {
-      MTPGRAFT_TRY(const auto obstacle, output_.clone_from(file(copy.source), part));
+      MTPGRAFT_TRY(const auto obstacle, output_.clone_from(*copy.file, part));
       copy.cloned_bytes = obstacle ? 0 : part.length;
       copy.clone_obstacle = obstacle.value_or("");
       MTPGRAFT_CHECK(advance(progress_, copy.cloned_bytes));
@@ -86,8 +92,10 @@ class Executor {
           options_.observe(literal->bytes);
         }
       } else if (std::holds_alternative<Copy>(segment)) {
-        MTPGRAFT_CHECK(write_copy(*copy));
-        ++copy;
+        for (const auto end = offset + segment_length(segment); copy != copies_.end() && copy->range.offset < end;
+             ++copy) {
+          MTPGRAFT_CHECK(write_copy(*copy));
+        }
       } else {
         // Zeros need no writing: an output reads as zeros where nothing is written.
         show_zeros(options_.observe, segment_length(segment));
@@ -98,7 +106,7 @@ class Executor {
   }
 
   Status write_copy(CopiedSegment& copy) {
-    const auto& source = file(copy.source);
+    const auto& source = *copy.file;
     const CopyOptions how{options_.method, options_.observe};
     const auto rest = rest_of(copy);
     for (std::size_t i = 0; i < rest.size(); ++i) {

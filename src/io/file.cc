@@ -26,6 +26,10 @@ std::vector<ByteRange> ReadableFile::shared_parts(const ReadableFile& /*source*/
   return {};
 }
 
+std::vector<FilePiece> ReadableFile::pieces(const ByteRange& range) const { return {{this, range}}; }
+
+std::vector<const ReadableFile*> ReadableFile::sources() const { return {this}; }
+
 Result<std::optional<std::string>> StagedFile::clone_from(const ReadableFile& /*source*/, const CopyRange& /*range*/) {
   return std::optional<std::string>("files of this kind cannot share blocks");
 }

@@ -88,13 +88,15 @@ class PosixFileSystem final : public FileSystem {
       return check_no_journal(path);
     }
     for (const auto* input : inputs) {
-      const auto* posix = dynamic_cast<const PosixReadableFile*>(input);
-      if (posix != nullptr && same_file(posix->status(), status)) {
-        return Error{ErrorCode::kRefused,
-                     fmt::format("the output is the input '{}'", input->path()),
-                     path,
-                     {},
-                     "inputs are never written; give another name with -o"};
+      for (const auto* source : input->sources()) {
+        const auto* posix = dynamic_cast<const PosixReadableFile*>(source);
+        if (posix != nullptr && same_file(posix->status(), status)) {
+          return Error{ErrorCode::kRefused,
+                       fmt::format("the output is the input '{}'", source->path()),
+                       path,
+                       {},
+                       "inputs are never written; give another name with -o"};
+        }
       }
     }
     if (S_ISDIR(status.st_mode)) {

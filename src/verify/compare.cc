@@ -51,6 +51,20 @@ std::vector<ByteRange> without(std::uint64_t length, const std::vector<ByteRange
   return rest;
 }
 
+// The parts of a copy, which stands at `offset` of `file`, that lie in the source's own blocks on disk.
+std::vector<ByteRange> find_shared(const ReadableFile& file, const ReadableFile& source, const Copy& copy,
+                                   std::uint64_t offset) {
+  std::vector<ByteRange> shared;
+  std::uint64_t at = 0;
+  for (const auto& [piece_file, range] : source.pieces({copy.offset, copy.length})) {
+    for (const auto& part : file.shared_parts(*piece_file, {range.offset, offset + at, range.length})) {
+      shared.push_back({at + part.offset, part.length});
+    }
+    at += range.length;
+  }
+  return shared;
+}
+
 class Chunks {
  public:
   explicit Chunks(std::uint64_t file_size) : file_size_(file_size) {}
@@ -132,8 +146,7 @@ Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& pla
     std::vector<ByteRange> shared_parts;
     const auto* copy = std::get_if<Copy>(&segment);
     if (copy != nullptr && shared == SharedExtents::kTrust && offset + length <= file.size()) {
-      shared_parts =
-          file.shared_parts(copy->source == Source::kTarget ? target : donor, {copy->offset, offset, length});
+      shared_parts = find_shared(file, copy->source == Source::kTarget ? target : donor, *copy, offset);
     }
     for (const auto& part : shared_parts) {
       report.shared_bytes += part.length;

@@ -1,0 +1,58 @@
+// A file that exists only while it is read: ranges of other files, bytes in memory and bytes made on demand, one after the
+// other. So what is kept in other formats, or in several files, is read as the one GGUF that it amounts to.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mtpgraft/file.h"
+
+namespace mtpgraft {
+
+class ComposedFile final : public ReadableFile {
+ public:
+  // Makes out.size() bytes from `offset` bytes into the part on. Called from several threads.
+  using Maker = std::function<Status(std::uint64_t offset, std::span<std::byte> out)>;
+
+  // `path` stands in messages.
+  explicit ComposedFile(std::string path) : path_(std::move(path)) {}
+
+  void add_bytes(std::vector<std::byte> bytes);
+  void add_zeros(std::uint64_t length);
+  void pad_to(std::uint64_t alignment);
+  void add_range(std::shared_ptr<const ReadableFile> file, const ByteRange& range);
+  // `file` is where the maker reads.
+  void add_made(std::shared_ptr<const ReadableFile> file, std::uint64_t length, Maker maker);
+
+  [[nodiscard]] const std::string& path() const override { return path_; }
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
+  [[nodiscard]] Status check_unchanged() const override;
+  [[nodiscard]] std::uint64_t stored_bytes() const override { return size_; }
+  [[nodiscard]] std::vector<FilePiece> pieces(const ByteRange& range) const override;
+  [[nodiscard]] std::vector<const ReadableFile*> sources() const override;
+
+ private:
+  struct Part {
+    std::uint64_t offset;
+    std::uint64_t length;
+    std::shared_ptr<const ReadableFile> file;  // null for bytes and zeros
+    std::uint64_t file_offset = 0;
+    std::vector<std::byte> bytes{};
+    Maker maker{};
+  };
+
+  void add(Part part);
+  // Calls `use(part, range within the part)`, which returns a Status, for every part of a range that fits.
+  template <class Use>
+  Status in_parts(const ByteRange& range, Use use) const;
+
+  std::string path_;
+  std::vector<Part> parts_;  // none is empty
+  std::vector<std::shared_ptr<const ReadableFile>> files_;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace mtpgraft
