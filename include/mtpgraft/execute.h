@@ -27,15 +27,15 @@ struct CopiedSegment {
 
 // The target's tensor data and where they are in the output; where --replace takes out a head, up to that. Empty if the
 // output's data begin with something else.
-CopyRange plan_body(const Plan& plan);
+CopyRange plan_body(const FilePlan& plan);
 
 // The error for a target whose tensor data cannot be cloned where nothing else is allowed.
 Error clone_refusal(const std::string& target_path, const std::string& reason);
 
 // Writes the plan's bytes to `output`, which the caller then commits. What can be cloned is cloned first, then storage
 // is taken for the rest, then it is copied, in ascending order. Fails with kIo if an input changed meanwhile.
-Result<std::vector<CopiedSegment>> execute_plan(const Plan& plan, const ReadableFile& target, const ReadableFile& donor,
-                                                StagedFile& output, const ExecuteOptions& options,
-                                                const Progress& progress);
+Result<std::vector<CopiedSegment>> execute_plan(const FilePlan& plan, const ReadableFile& target,
+                                                const ReadableFile& donor, StagedFile& output,
+                                                const ExecuteOptions& options, const Progress& progress);
 
 }  // namespace mtpgraft

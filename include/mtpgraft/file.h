@@ -72,8 +72,8 @@ class ReadableFile {
   // range.source_offset, as parts relative to the range, ordered. Empty where the file system cannot tell.
   [[nodiscard]] virtual std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const;
 
-  // Where the bytes of a range stand, in order. A file that is composed of others names these; what it makes itself, and
-  // every other file, is its own.
+  // Where the bytes of a range stand, in order. A file that is composed of others names these; what it makes itself,
+  // and every other file, is its own.
   [[nodiscard]] virtual std::vector<FilePiece> pieces(const ByteRange& range) const;
 
   // The files that its bytes come from: itself, unless it is composed.

@@ -40,6 +40,16 @@ std::string_view value_type_name(ValueType type);
 // Bytes of one scalar; 0 for strings and arrays.
 std::uint64_t value_type_bytes(ValueType type);
 
+// A value as it is to be written.
+struct GgufValue {
+  ValueType type = ValueType::kU32;
+  ValueType element_type = ValueType::kU32;  // of an array; the type itself otherwise
+  std::uint64_t element_count = 1;           // of an array; 1 otherwise
+  std::vector<std::byte> bytes;              // without type, length and count, as KeyValue::value_offset tells
+
+  bool operator==(const GgufValue&) const = default;
+};
+
 struct KeyValue {
   std::string key;
   ValueType type = ValueType::kU32;
@@ -65,6 +75,8 @@ struct KeyValue {
   [[nodiscard]] std::optional<std::string_view> text() const;                             // a complete string scalar
   // The array's strings that are kept as a whole, from the first on.
   [[nodiscard]] std::vector<std::string_view> kept_strings() const;
+  // Nothing if it is not complete.
+  [[nodiscard]] std::optional<GgufValue> value() const;
 
   // Same type and same bytes.
   [[nodiscard]] bool same_value(const KeyValue& other) const {

@@ -59,12 +59,16 @@ struct Warning {
   std::string message;
 };
 
-struct Plan {
+// The bytes of one output file.
+struct FilePlan {
   std::vector<Segment> segments;  // tile [0, output_size)
   std::vector<Region> regions;    // tile [0, output_size)
   std::uint64_t output_size = 0;
   std::uint64_t data_offset = 0;
   std::uint64_t tensor_count = 0;
+};
+
+struct Plan : FilePlan {
   std::vector<KeyChange> key_changes;
   std::uint64_t first_head_block = 0;
   std::uint64_t head_block_count = 0;
@@ -96,10 +100,29 @@ struct RecordLabels {
   std::string donor_file;
 };
 
-struct GraftOptions {
-  bool replace = false;                // take out a head that the target has
-  std::optional<RecordLabels> labels;  // nothing: no record, and no padding for block cloning
+// A change of a key that the user asks for.
+struct KeyEdit {
+  std::string key;
+  std::optional<GgufValue> value;  // nothing: the key is taken out
 };
+
+// Reads "KEY=TYPE:VALUE": TYPE is u32, f32, bool, str, ..., or one with [] and then VALUE is a JSON array. Fails with
+// kUsage.
+Result<KeyEdit> parse_key_edit(std::string_view text);
+
+// What makes llama.cpp run the model at `factor` times the context that it was trained with, by YaRN. Fails with
+// kIncompatible if the target does not tell its context length.
+Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double factor);
+
+struct GraftOptions {
+  bool replace = false;                   // take out a head that the target has
+  std::optional<RecordLabels> labels;     // nothing: no record, and no padding for block cloning
+  std::optional<Digest> target_header{};  // what digest_header() says, for the record
+  std::vector<KeyEdit> edits{};           // applied last
+};
+
+// The digest of everything before the tensor data, by which `strip` proves that it restored the target.
+Result<Digest> digest_header(const ReadableFile& file, const GgufFile& gguf);
 
 // Fails with kIncompatible (or kUnsupported) if the result would not load and draft; its details are all the
 // reasons.

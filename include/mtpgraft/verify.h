@@ -37,7 +37,7 @@ struct VerifyReport {
 enum class SharedExtents : std::uint8_t { kRead, kTrust };
 
 // Compares every byte of `file` with what the plan makes of target and donor.
-Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& plan, const ReadableFile& target,
+Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan& plan, const ReadableFile& target,
                                        const ReadableFile& donor, SharedExtents shared, const Progress& progress);
 
 // Makes the plan of target and donor again, with the names that the file's own record uses, and compares with it.
@@ -65,7 +65,7 @@ Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const 
 class ChecksumCollector {
  public:
   // `plan` must outlive the collector.
-  explicit ChecksumCollector(const Plan& plan);
+  explicit ChecksumCollector(const FilePlan& plan);
   ChecksumCollector(const ChecksumCollector&) = delete;
   ChecksumCollector& operator=(const ChecksumCollector&) = delete;
   ~ChecksumCollector();

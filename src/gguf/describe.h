@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "mtpgraft/gguf.h"
 
@@ -8,6 +9,12 @@ namespace mtpgraft {
 
 // A scalar, or the array's element `index`, as people write it: "true", "12", "1e-06"; "?" if it is not kept.
 std::string describe_element(const KeyValue& item, std::uint64_t index = 0);
+
+// In quotes, printable, and shortened.
+std::string quoted(std::string_view text);
+
+// The whole value, shortened: "\"yarn\"", "[1, 1, 2, ...]".
+std::string describe_value(const KeyValue& item);
 
 // "u32", "bool[12]".
 std::string describe_type(const KeyValue& item);

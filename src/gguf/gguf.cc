@@ -143,6 +143,10 @@ std::vector<std::string_view> KeyValue::kept_strings() const {
   return strings;
 }
 
+std::optional<GgufValue> KeyValue::value() const {
+  return is_complete() ? std::optional(GgufValue{type, element_type, element_count, kept}) : std::nullopt;
+}
+
 const KeyValue* GgufFile::find_key(std::string_view key) const {
   const auto found = std::ranges::find(keys, key, &KeyValue::key);
   return found != keys.end() ? &*found : nullptr;

@@ -3,15 +3,6 @@
 #include "gguf/format.h"
 
 namespace mtpgraft {
-namespace {
-
-void append_key(Bytes& bytes, std::string_view key, ValueType type) {
-  append_string(bytes, key);
-  append_value(bytes, static_cast<std::uint32_t>(type));
-}
-
-}  // namespace
-
 void append_string(Bytes& bytes, std::string_view text) {
   append_value(bytes, std::uint64_t{text.size()});
   append_bytes(bytes, text.data(), text.size());
@@ -26,27 +17,35 @@ Bytes serialize_counts(std::uint32_t version, std::uint64_t tensor_count, std::u
   return bytes;
 }
 
-Bytes serialize_u32_key(std::string_view key, std::uint32_t value) {
-  Bytes bytes;
-  append_key(bytes, key, ValueType::kU32);
-  append_value(bytes, value);
-  return bytes;
+GgufValue u32_value(std::uint32_t value) {
+  GgufValue result{ValueType::kU32, ValueType::kU32, 1, {}};
+  append_value(result.bytes, value);
+  return result;
 }
+
+GgufValue string_value(std::string_view text) {
+  GgufValue result{ValueType::kString, ValueType::kString, 1, {}};
+  append_bytes(result.bytes, text.data(), text.size());
+  return result;
+}
+
+Bytes serialize_u32_key(std::string_view key, std::uint32_t value) { return serialize_key(key, u32_value(value)); }
 
 Bytes serialize_string_key(std::string_view key, std::string_view value) {
-  Bytes bytes;
-  append_key(bytes, key, ValueType::kString);
-  append_string(bytes, value);
-  return bytes;
+  return serialize_key(key, string_value(value));
 }
 
-Bytes serialize_array_key(std::string_view key, ValueType element_type, std::uint64_t element_count,
-                          const Bytes& elements) {
+Bytes serialize_key(std::string_view key, const GgufValue& value) {
   Bytes bytes;
-  append_key(bytes, key, ValueType::kArray);
-  append_value(bytes, static_cast<std::uint32_t>(element_type));
-  append_value(bytes, element_count);
-  append_bytes(bytes, elements.data(), elements.size());
+  append_string(bytes, key);
+  append_value(bytes, static_cast<std::uint32_t>(value.type));
+  if (value.type == ValueType::kArray) {
+    append_value(bytes, static_cast<std::uint32_t>(value.element_type));
+    append_value(bytes, value.element_count);
+  } else if (value.type == ValueType::kString) {
+    append_value(bytes, std::uint64_t{value.bytes.size()});
+  }
+  append_bytes(bytes, value.bytes.data(), value.bytes.size());
   return bytes;
 }
 

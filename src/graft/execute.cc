@@ -13,7 +13,7 @@ constexpr std::uint64_t kMinClonedBytes = std::uint64_t{64} << 10;
 
 class Executor {
  public:
-  Executor(const Plan& plan, const ReadableFile& target, const ReadableFile& donor, StagedFile& output,
+  Executor(const FilePlan& plan, const ReadableFile& target, const ReadableFile& donor, StagedFile& output,
            const ExecuteOptions& options, const Progress& progress)
       : plan_(plan), target_(target), donor_(donor), output_(output), options_(options), progress_(progress) {
     std::uint64_t offset = 0;
@@ -129,7 +129,7 @@ class Executor {
     });
   }
 
-  const Plan& plan_;
+  const FilePlan& plan_;
   const ReadableFile& target_;
   const ReadableFile& donor_;
   StagedFile& output_;
@@ -140,7 +140,7 @@ class Executor {
 
 }  // namespace
 
-CopyRange plan_body(const Plan& plan) {
+CopyRange plan_body(const FilePlan& plan) {
   CopyRange body{0, plan.data_offset, 0};
   std::uint64_t offset = 0;
   for (const auto& segment : plan.segments) {
@@ -161,9 +161,9 @@ Error clone_refusal(const std::string& target_path, const std::string& reason) {
           "use --copy=auto, which copies what cannot be cloned"};
 }
 
-Result<std::vector<CopiedSegment>> execute_plan(const Plan& plan, const ReadableFile& target, const ReadableFile& donor,
-                                                StagedFile& output, const ExecuteOptions& options,
-                                                const Progress& progress) {
+Result<std::vector<CopiedSegment>> execute_plan(const FilePlan& plan, const ReadableFile& target,
+                                                const ReadableFile& donor, StagedFile& output,
+                                                const ExecuteOptions& options, const Progress& progress) {
   return Executor(plan, target, donor, output, options, progress).run();
 }
 

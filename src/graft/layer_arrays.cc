@@ -94,10 +94,10 @@ std::optional<double> last_non_zero(const KeyValue& item, std::uint64_t trunk_bl
 
 }  // namespace
 
-Result<std::optional<LayerArrayChange>> extend_layer_array(const KeyValue& item, const GgufFile& target,
-                                                           std::uint64_t trunk_blocks, const GgufFile& donor,
-                                                           const Head& donor_head) {
-  using Unchanged = std::optional<LayerArrayChange>;
+Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const GgufFile& target,
+                                                    std::uint64_t trunk_blocks, const GgufFile& donor,
+                                                    const Head& donor_head) {
+  using Unchanged = std::optional<GgufValue>;
   const auto prefix = fmt::format("{}.", target.architecture());
   if (!item.is_array() || !item.key.starts_with(prefix)) {
     return Unchanged{};
@@ -147,7 +147,7 @@ Result<std::optional<LayerArrayChange>> extend_layer_array(const KeyValue& item,
   if (elements == item.kept && item.is_complete()) {
     return Unchanged{};
   }
-  return std::optional(LayerArrayChange{std::move(elements), blocks_after});
+  return std::optional(GgufValue{ValueType::kArray, item.element_type, blocks_after, std::move(elements)});
 }
 
 }  // namespace mtpgraft

@@ -10,15 +10,10 @@
 
 namespace mtpgraft {
 
-struct LayerArrayChange {
-  Bytes elements;  // the whole new value
-  std::uint64_t element_count = 0;
-};
-
 // The new value of `item`, a key of the target; nothing if it stays as it is. Fails if the array is per-layer, as far
 // as its length tells, and no one knows what to put there.
-Result<std::optional<LayerArrayChange>> extend_layer_array(const KeyValue& item, const GgufFile& target,
-                                                           std::uint64_t trunk_blocks, const GgufFile& donor,
-                                                           const Head& donor_head);
+Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const GgufFile& target,
+                                                    std::uint64_t trunk_blocks, const GgufFile& donor,
+                                                    const Head& donor_head);
 
 }  // namespace mtpgraft

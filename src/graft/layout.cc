@@ -1,7 +1,5 @@
 #include "graft/layout.h"
 
-#include "util/checked.h"
-
 namespace mtpgraft {
 
 std::uint64_t segment_length(const Segment& segment) {
@@ -49,8 +47,8 @@ void Layout::add_copy(Source source, std::uint64_t offset, std::uint64_t length)
   }
 }
 
-void Layout::pad_to(std::uint64_t alignment) {
-  const auto length = align_up(size_, alignment) - size_;
+void Layout::pad_up_to(std::uint64_t size) {
+  const auto length = size - size_;
   if (length != 0) {
     begin_padding();
     grow(length);
@@ -58,7 +56,7 @@ void Layout::pad_to(std::uint64_t alignment) {
   }
 }
 
-void Layout::finish(Plan& plan) && {
+void Layout::finish(FilePlan& plan) && {
   plan.segments = std::move(segments_);
   plan.regions = std::move(regions_);
   plan.output_size = size_;

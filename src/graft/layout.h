@@ -20,10 +20,10 @@ class Layout {
   void begin_padding();
   // Joined with the last segment if it goes on where that one ends.
   void add_copy(Source source, std::uint64_t offset, std::uint64_t length);
-  // Zeros up to the next multiple of `alignment`, as a region of padding.
-  void pad_to(std::uint64_t alignment);
+  // Zeros up to this size, as a region of padding.
+  void pad_up_to(std::uint64_t size);
 
-  void finish(Plan& plan) &&;
+  void finish(FilePlan& plan) &&;
 
  private:
   void grow(std::uint64_t length);

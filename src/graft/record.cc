@@ -2,21 +2,48 @@
 
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
 #include <span>
 
+#include "graft/value_json.h"
 #include "util/hash.h"
 
 namespace mtpgraft {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kRecordVersion = 1;
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
 Digest digest_text(std::string_view text) { return digest_of(std::as_bytes(std::span(text))); }
+
+Json old_keys_to_json(const std::vector<OldKey>& old_keys) {
+  auto json = Json::object();
+  for (const auto& [key, value, place] : old_keys) {
+    auto& entry = json[key] = value ? value_to_json(*value) : Json(nullptr);
+    if (place) {
+      entry["place"] = *place;
+    }
+  }
+  return json;
+}
+
+std::optional<std::vector<OldKey>> old_keys_from_json(const Json& json) {
+  std::vector<OldKey> old_keys;
+  for (const auto& [key, entry] : json.items()) {
+    OldKey old{key, std::nullopt, std::nullopt};
+    if (!entry.is_null()) {
+      old.value = value_from_json(entry);
+      if (!old.value) {
+        return std::nullopt;
+      }
+      if (entry.contains("place")) {
+        old.place = entry.at("place").get<std::size_t>();
+      }
+    }
+    old_keys.push_back(std::move(old));
+  }
+  return old_keys;
+}
 
 // The text ends with this field, which covers all that stands before it.
 constexpr std::string_view kSelfDigest = R"(,"xxh128":")";
@@ -32,7 +59,10 @@ std::string write_record(const Record& record) {
                     {"n_kv", record.origin.key_count},
                     {"n_tensors", record.origin.tensor_count},
                     {"data_offset", record.origin.data_offset}};
-  json["keys"] = Json::parse(record.origin.old_keys_json);
+  if (record.origin.header_digest) {
+    json["target"]["header_xxh128"] = to_hex(*record.origin.header_digest);
+  }
+  json["keys"] = old_keys_to_json(record.origin.old_keys);
   json["donor"] = {{"file", record.labels.donor_file},
                    {"architecture", record.donor_architecture},
                    {"blocks", record.donor_blocks},
@@ -62,12 +92,14 @@ std::optional<Record> read_record(std::string_view text) {
     const auto& donor = json.at("donor");
     const auto& head = json.at("head");
     const auto digest = parse_digest(head.at("xxh128").get<std::string>());
-    if (!digest) {
+    auto old_keys = old_keys_from_json(json.at("keys"));
+    if (!digest || !old_keys) {
       return std::nullopt;
     }
     record.labels = {json.at("tool"), target.at("file"), donor.at("file")};
     record.origin = {target.at("file"),      target.at("size"),        target.at("n_kv"),
-                     target.at("n_tensors"), target.at("data_offset"), dump(json.at("keys"))};
+                     target.at("n_tensors"), target.at("data_offset"), parse_digest(target.value("header_xxh128", "")),
+                     std::move(*old_keys)};
     record.donor_architecture = donor.at("architecture");
     donor.at("blocks").get_to(record.donor_blocks);
     record.donor_name = donor.at("name");

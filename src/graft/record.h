@@ -11,6 +11,13 @@ namespace mtpgraft {
 
 inline constexpr std::string_view kRecordKey = "mtpgraft.record";
 
+// A key of the original that the graft changed.
+struct OldKey {
+  std::string key;
+  std::optional<GgufValue> value;    // nothing: there was no such key
+  std::optional<std::size_t> place;  // among the original's keys, if the graft has it no more
+};
+
 // The target as it was before any graft, and the old values of what was patched. A second graft in the place of the
 // first keeps this, so that the record still tells how to get the original back.
 struct RecordOrigin {
@@ -19,7 +26,8 @@ struct RecordOrigin {
   std::uint64_t key_count = 0;
   std::uint64_t tensor_count = 0;
   std::uint64_t data_offset = 0;
-  std::string old_keys_json;  // object: key -> {type, value}, or null for a key that was not there
+  std::optional<Digest> header_digest;  // of everything before the tensor data
+  std::vector<OldKey> old_keys;
 };
 
 struct RecordHead {

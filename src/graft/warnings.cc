@@ -12,17 +12,6 @@
 namespace mtpgraft {
 namespace {
 
-std::string describe_value(const KeyValue& item) {
-  if (!item.is_array()) {
-    return describe_element(item);
-  }
-  std::string values;
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(item.element_count, 8); ++i) {
-    values += fmt::format("{}{}", i == 0 ? "[" : ", ", describe_element(item, i));
-  }
-  return values + ']';
-}
-
 // Keys that load whatever they say, and spoil the drafts when they differ: the runtime takes the target's.
 constexpr auto kSilentKeys = std::to_array<std::string_view>(
     {"rope.freq_base", "rope.dimension_count", "rope.dimension_sections", "attention.layer_norm_rms_epsilon"});

@@ -12,45 +12,7 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-constexpr std::size_t kShownElements = 6;
-constexpr std::size_t kShownCharacters = 72;
 constexpr std::size_t kShownFindings = 20;
-
-std::string shorten(std::string_view text) {
-  auto shown = printable(text.substr(0, kShownCharacters));
-  if (text.size() > kShownCharacters) {
-    shown += fmt::format("... ({} bytes)", text.size());
-  }
-  return shown;
-}
-
-std::string quoted(std::string_view text) { return fmt::format("\"{}\"", shorten(text)); }
-
-std::string describe_value(const KeyValue& item) {
-  if (item.type == ValueType::kString) {
-    return quoted({reinterpret_cast<const char*>(item.kept.data()), item.kept.size()});
-  }
-  if (!item.is_array()) {
-    return describe_element(item);
-  }
-  std::vector<std::string> shown;
-  if (item.element_type == ValueType::kString) {
-    for (const auto text : item.kept_strings()) {
-      if (shown.size() == kShownElements) {
-        break;
-      }
-      shown.push_back(quoted(text));
-    }
-  } else {
-    // A pattern over the layers is worth reading as a whole.
-    const std::uint64_t limit = item.element_count <= 128 ? item.element_count : kShownElements;
-    shown.reserve(limit);
-    for (std::uint64_t i = 0; i < limit; ++i) {
-      shown.push_back(describe_element(item, i));
-    }
-  }
-  return fmt::format("[{}{}]", fmt::join(shown, ", "), shown.size() < item.element_count ? ", ..." : "");
-}
 
 std::string plural(std::uint64_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");

@@ -138,9 +138,9 @@ Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const 
 }
 
 struct ChecksumCollector::State {
-  explicit State(const Plan& of) : plan(of) {}
+  explicit State(const FilePlan& of) : plan(of) {}
 
-  const Plan& plan;
+  const FilePlan& plan;
   std::uint64_t offset = 0;
   std::size_t region = 0;
   Hasher hasher;
@@ -164,7 +164,7 @@ struct ChecksumCollector::State {
   }
 };
 
-ChecksumCollector::ChecksumCollector(const Plan& plan) : state_(std::make_unique<State>(plan)) {}
+ChecksumCollector::ChecksumCollector(const FilePlan& plan) : state_(std::make_unique<State>(plan)) {}
 ChecksumCollector::~ChecksumCollector() = default;
 
 void ChecksumCollector::observe(std::span<const std::byte> bytes) {

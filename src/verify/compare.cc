@@ -85,7 +85,7 @@ class Chunks {
 
 class Differences {
  public:
-  explicit Differences(const Plan& plan) : plan_(plan) {}
+  explicit Differences(const FilePlan& plan) : plan_(plan) {}
 
   // Both spans stand at `offset` of the output and have the same length.
   void compare(std::uint64_t offset, std::span<const std::byte> expected, std::span<const std::byte> actual) {
@@ -128,14 +128,14 @@ class Differences {
     std::uint64_t bytes = 0;
   };
 
-  const Plan& plan_;
+  const FilePlan& plan_;
   std::mutex mutex_;
   std::map<std::size_t, Difference> by_region_;
 };
 
 }  // namespace
 
-Result<VerifyReport> compare_with_plan(const ReadableFile& file, const Plan& plan, const ReadableFile& target,
+Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan& plan, const ReadableFile& target,
                                        const ReadableFile& donor, SharedExtents shared, const Progress& progress) {
   VerifyReport report;
   Differences differences(plan);

@@ -23,7 +23,7 @@ struct Case {
     head.block_count = head_blocks;
   }
 
-  Result<std::optional<LayerArrayChange>> extend(std::string_view key) const {
+  Result<std::optional<GgufValue>> extend(std::string_view key) const {
     return extend_layer_array(*target.find_key(prefix + std::string(key)), target, 4, donor, head);
   }
 
@@ -34,7 +34,7 @@ struct Case {
     std::vector<double> result;
     if (change.ok() && change.value()) {
       KeyValue item = *target.find_key(prefix + std::string(key));
-      item.kept = change.value()->elements;
+      item.kept = change.value()->bytes;
       item.element_count = change.value()->element_count;
       for (std::uint64_t i = 0; i < item.element_count; ++i) {
         result.push_back(item.number_at(i).value());
@@ -205,7 +205,7 @@ TEST(LayerArrays, KeepTheElementType) {
   set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {2, 2, 2, 2});
   auto change = graft.extend(kHeadCountKv);
   ASSERT_THAT(change, IsOk());
-  EXPECT_EQ(change.value()->elements.size(), 20U);
+  EXPECT_EQ(change.value()->bytes.size(), 20U);
   set_array<std::uint8_t>(graft.target, "qwen35.attention.head_count_kv", {2, 2, 2, 2});
   EXPECT_THAT(graft.extend(kHeadCountKv), FailsWith(ErrorCode::kIncompatible, "attention.head_count_kv"));
 }

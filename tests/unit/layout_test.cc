@@ -5,8 +5,8 @@
 namespace mtpgraft {
 namespace {
 
-Plan finish(Layout& layout) {
-  Plan plan;
+FilePlan finish(Layout& layout) {
+  FilePlan plan;
   std::move(layout).finish(plan);
   return plan;
 }
@@ -46,8 +46,8 @@ TEST(Layout, PadsOnlyWhereNeeded) {
   Layout layout;
   layout.begin(Region::Kind::kTensorData, "a");
   layout.add(Bytes(33));
-  layout.pad_to(32);
-  layout.pad_to(32);
+  layout.pad_up_to(64);
+  layout.pad_up_to(64);
   EXPECT_EQ(layout.size(), 64U);
   const auto plan = finish(layout);
   ASSERT_EQ(plan.segments.size(), 2U);

@@ -5,13 +5,23 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gguf/serialize.h"
+
 namespace mtpgraft {
 namespace {
 
 Record example() {
   Record record;
   record.labels = {"mtpgraft 0.1.0", "model-Q4_K_M.gguf", "donor \"quoted\" ünï.gguf"};
-  record.origin = {"model-Q4_K_M.gguf", 6720000, 32, 162, 36416, R"({"qwen35.block_count":{"type":"u32","value":12}})"};
+  record.origin = {"model-Q4_K_M.gguf",
+                   6720000,
+                   32,
+                   162,
+                   36416,
+                   Digest{1, 2},
+                   {{"qwen35.block_count", u32_value(12), std::nullopt},
+                    {"general.name", string_value("\xff\"'"), 3},
+                    {"qwen35.nextn_predict_layers", std::nullopt, std::nullopt}}};
   record.donor_architecture = "qwen35";
   record.donor_blocks = {8, 9};
   record.donor_name = "a\nname";
@@ -28,7 +38,13 @@ void expect_equal(const Record& a, const Record& b) {
   EXPECT_EQ(a.origin.key_count, b.origin.key_count);
   EXPECT_EQ(a.origin.tensor_count, b.origin.tensor_count);
   EXPECT_EQ(a.origin.data_offset, b.origin.data_offset);
-  EXPECT_EQ(a.origin.old_keys_json, b.origin.old_keys_json);
+  EXPECT_EQ(a.origin.header_digest, b.origin.header_digest);
+  ASSERT_EQ(a.origin.old_keys.size(), b.origin.old_keys.size());
+  for (std::size_t i = 0; i < a.origin.old_keys.size(); ++i) {
+    EXPECT_EQ(a.origin.old_keys[i].key, b.origin.old_keys[i].key);
+    EXPECT_EQ(a.origin.old_keys[i].value, b.origin.old_keys[i].value);
+    EXPECT_EQ(a.origin.old_keys[i].place, b.origin.old_keys[i].place);
+  }
   EXPECT_EQ(a.donor_architecture, b.donor_architecture);
   EXPECT_EQ(a.donor_blocks, b.donor_blocks);
   EXPECT_EQ(a.donor_name, b.donor_name);

@@ -1,0 +1,72 @@
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "gguf/serialize.h"
+#include "graft/value_json.h"
+#include "mtpgraft/plan.h"
+
+namespace mtpgraft {
+
+Result<KeyEdit> parse_key_edit(std::string_view text) {
+  const auto equals = text.find('=');
+  const auto colon = equals != std::string_view::npos ? text.find(':', equals) : equals;
+  if (equals == 0 || colon == std::string_view::npos) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("'{}' is not KEY=TYPE:VALUE", text),
+                 {},
+                 {},
+                 "for example qwen35.context_length=u32:262144"};
+  }
+  const auto key = text.substr(0, equals);
+  const auto type = text.substr(equals + 1, colon - equals - 1);
+  const auto value = text.substr(colon + 1);
+  const bool is_string = type == "str" || type == "string";
+  const auto json = is_string ? Json(std::string(value)) : Json::parse(value, nullptr, false);
+  if (json.is_discarded()) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("the value for key '{}' is no {}: {}", key, type, value),
+                 {},
+                 {},
+                 "numbers, true, false and arrays are written as in JSON: f32:0.5, str[]:[\"a\",\"b\"]"};
+  }
+  MTPGRAFT_TRY(auto parsed, parse_value(key, type, json));
+  return KeyEdit{std::string(key), std::move(parsed)};
+}
+
+Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double factor) {
+  const auto read = [&](std::string_view name) {
+    const auto* item = target.find_arch_key(name);
+    return item != nullptr && !item->is_array() ? item->unsigned_at() : std::nullopt;
+  };
+  // What an earlier extension started from.
+  auto trained = read("rope.scaling.original_context_length");
+  trained = trained ? trained : read("context_length");
+  if (!trained || *trained == 0) {
+    return Error{ErrorCode::kIncompatible,
+                 fmt::format("key '{}.context_length' is absent: --yarn cannot tell what the target was trained with",
+                             target.architecture()),
+                 target.path,
+                 {},
+                 "set it too: --set ARCHITECTURE.context_length=u32:TOKENS"};
+  }
+  const auto extended = std::round(static_cast<double>(*trained) * factor);
+  if (!(factor > 1) || extended > UINT32_MAX) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("--yarn {}: {} tokens times that is no longer context", factor, *trained),
+                 {},
+                 {},
+                 "give a factor above 1, as 4"};
+  }
+  GgufValue factor_value{ValueType::kF32, ValueType::kF32, 1, {}};
+  append_value(factor_value.bytes, static_cast<float>(factor));
+  const auto edit = [&](std::string_view name, GgufValue value) {
+    return KeyEdit{fmt::format("{}.{}", target.architecture(), name), std::move(value)};
+  };
+  return std::vector<KeyEdit>{
+      edit("rope.scaling.type", string_value("yarn")), edit("rope.scaling.factor", std::move(factor_value)),
+      edit("rope.scaling.original_context_length", u32_value(static_cast<std::uint32_t>(*trained))),
+      edit("context_length", u32_value(static_cast<std::uint32_t>(extended)))};
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,87 @@
+#include "graft/key_list.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace mtpgraft {
+
+KeyList keys_of(const GgufFile& file) {
+  KeyList keys;
+  keys.reserve(file.keys.size());
+  for (const auto& item : file.keys) {
+    if (item.key != kRecordKey) {
+      keys.push_back({item.key, &item});
+    }
+  }
+  return keys;
+}
+
+void set_key(KeyList& keys, std::string_view key, GgufValue value) {
+  const auto found = std::ranges::find(keys, key, &KeyEntry::key);
+  KeyEntry entry{std::string(key), nullptr, std::move(value)};
+  if (found != keys.end()) {
+    *found = std::move(entry);
+  } else {
+    keys.push_back(std::move(entry));
+  }
+}
+
+void remove_key(KeyList& keys, std::string_view key) {
+  std::erase_if(keys, [&](const KeyEntry& entry) { return entry.key == key; });
+}
+
+Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now) {
+  std::vector<OldKey> old;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const auto& entry = before[i];
+    const auto found = std::ranges::find(now, entry.key, &KeyEntry::key);
+    if (found != now.end() && entry.item != nullptr && found->item == entry.item) {
+      continue;
+    }
+    auto value = entry.item != nullptr ? entry.item->value() : std::optional(entry.value);
+    if (!value) {
+      return Error{ErrorCode::kUnsupported,
+                   fmt::format("the old value of key '{}' has {} bytes, too many for the record", entry.key,
+                               entry.item->value_bytes()),
+                   {},
+                   {},
+                   "with --no-record it can be changed, but not be restored by 'strip'"};
+    }
+    old.push_back({entry.key, std::move(value), found == now.end() ? std::optional(i) : std::nullopt});
+  }
+  for (const auto& entry : now) {
+    if (std::ranges::find(before, entry.key, &KeyEntry::key) == before.end()) {
+      old.push_back({entry.key, std::nullopt, std::nullopt});
+    }
+  }
+  return old;
+}
+
+std::optional<KeyList> undo_keys(KeyList now, const std::vector<OldKey>& old) {
+  for (const auto& [key, value, place] : old) {
+    if (place) {
+      continue;
+    }
+    if (std::ranges::find(now, key, &KeyEntry::key) == now.end()) {
+      return std::nullopt;
+    }
+    if (value) {
+      set_key(now, key, *value);
+    } else {
+      remove_key(now, key);
+    }
+  }
+  // In the order of their places, so that each finds those before it.
+  for (const auto& [key, value, place] : old) {
+    if (place) {
+      if (*place > now.size()) {
+        return std::nullopt;
+      }
+      now.insert(now.begin() + static_cast<std::ptrdiff_t>(*place), {key, nullptr, value.value_or(GgufValue{})});
+    }
+  }
+  return now;
+}
+
+}  // namespace mtpgraft
