@@ -114,21 +114,25 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   command->add_option("DONOR", options.donor, "A GGUF with the head: full model, mtp-*.gguf, or head tensors only")
       ->required();
   auto* output =
-      command->add_option("-o,--output", options.output, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)")
-          ->option_text("FILE");
-  auto* in_place =
       command
-          ->add_flag("--in-place", options.in_place, "Change TARGET itself, in the time and space that the head takes")
-          ->excludes(output);
-  command->add_flag("-n,--dry-run", options.dry_run, "Print the plan with every tensor of the head, write nothing");
+          ->add_option("-o,--output", options.write.output, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)")
+          ->option_text("FILE");
+  auto* in_place = command
+                       ->add_flag("--in-place", options.write.in_place,
+                                  "Change TARGET itself, in the time and space that the head takes")
+                       ->excludes(output);
+  command->add_flag("-n,--dry-run", options.write.dry_run,
+                    "Print the plan with every tensor of the head, write nothing");
   command->add_flag("--replace", options.replace, "Put the head in the place of one that TARGET has");
-  command->add_flag("-f,--force", options.force, "Replace an existing output file");
+  command->add_flag("-f,--force", options.write.force, "Replace an existing output file");
   command->add_flag("--strict", options.strict, "Refuse what is otherwise only warned about");
   command
       ->add_flag("--no-record", options.no_record,
                  "Leave out the key mtpgraft.record, which tells the head's origin and digest")
       ->excludes(in_place);
-  command->add_option("--checksums", options.checksums, "Write the output's checksums too, as 'checksum' prints them")
+  command
+      ->add_option("--checksums", options.write.checksums,
+                   "Write the output's checksums too, as 'checksum' prints them")
       ->option_text("FILE");
   const std::map<std::string, CopyMethod> copy_methods{{"auto", CopyMethod::kAuto},
                                                        {"clone", CopyMethod::kClone},
@@ -136,13 +140,14 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
                                                        {"buffered", CopyMethod::kBuffered}};
   command
       ->add_option_function<std::string>(
-          "--copy", [&options, copy_methods](const std::string& name) { options.copy = copy_methods.at(name); },
+          "--copy", [&options, copy_methods](const std::string& name) { options.write.copy = copy_methods.at(name); },
           "auto (default), clone (share blocks or fail), kernel, or buffered")
       ->option_text("WAY")
       ->check(CLI::IsMember(copy_methods))
       ->excludes(in_place);
   command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
-  command->add_flag("--no-sync", options.no_sync, "Do not wait until the output is on the disk")->excludes(in_place);
+  command->add_flag("--no-sync", options.write.no_sync, "Do not wait until the output is on the disk")
+      ->excludes(in_place);
   command->footer(
       "Examples:\n"
       "  mtpgraft graft --dry-run Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf\n"

@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "mtpgraft/file.h"
+#include "cli/write_plan.h"
 
 namespace mtpgraft::cli {
 
@@ -24,16 +24,10 @@ struct InspectOptions {
 struct GraftCommandOptions {
   std::string target;
   std::string donor;
-  std::optional<std::string> output;
-  std::optional<std::string> checksums;
-  CopyMethod copy = CopyMethod::kAuto;
-  bool in_place = false;
+  WriteOptions write;
   bool replace = false;
-  bool dry_run = false;
-  bool force = false;
   bool strict = false;
   bool no_record = false;
-  bool no_sync = false;
   bool verbose = false;
 };
 

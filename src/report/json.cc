@@ -199,13 +199,13 @@ std::string graft_to_json(const GraftReport& report) {
   const auto& plan = report.plan;
   auto json = envelope("graft", true);
   auto& result = json["result"];
-  result["dry_run"] = !report.seconds;
+  result["dry_run"] = !report.writing.seconds;
   result["target"] = report.target_path;
   result["donor"] = report.donor_path;
-  result["output"] = report.output_path;
+  result["output"] = report.writing.path;
   result["output_size"] = plan.output_size;
-  result["needed_bytes"] = report.needed_bytes;
-  result["free_bytes"] = report.free_bytes;
+  result["needed_bytes"] = report.writing.needed_bytes;
+  result["free_bytes"] = report.writing.free_bytes;
   result["data_offset"] = plan.data_offset;
   result["tensor_count"] = plan.tensor_count;
   result["head"] = {
@@ -232,14 +232,14 @@ std::string graft_to_json(const GraftReport& report) {
   for (const auto& warning : report.warnings) {
     result["warnings"].push_back({{"id", warning.id}, {"message", warning.message}});
   }
-  result["in_place"] = !report.in_place                            ? Json(nullptr)
-                       : *report.in_place == InPlaceMethod::kClone ? Json("clone")
-                                                                   : Json("insert");
-  result["bytes_cloned"] = report.totals.cloned;
-  result["bytes_kept"] = report.totals.kept;
-  result["bytes_copied"] = report.totals.copied;
-  result["bytes_allocated"] = report.totals.allocated;
-  result["seconds"] = report.seconds ? Json(*report.seconds) : Json(nullptr);
+  result["in_place"] = !report.writing.in_place                            ? Json(nullptr)
+                       : *report.writing.in_place == InPlaceMethod::kClone ? Json("clone")
+                                                                           : Json("insert");
+  result["bytes_cloned"] = report.writing.totals.cloned;
+  result["bytes_kept"] = report.writing.totals.kept;
+  result["bytes_copied"] = report.writing.totals.copied;
+  result["bytes_allocated"] = report.writing.totals.allocated;
+  result["seconds"] = report.writing.seconds ? Json(*report.writing.seconds) : Json(nullptr);
   return dump(json);
 }
 

@@ -28,20 +28,25 @@ struct CopyTotals {
   std::uint64_t allocated = 0;  // of storage
 };
 
-struct GraftReport {
-  std::string target_path;
-  std::string donor_path;
-  std::string output_path;
-  Summary target;
-  Summary donor;
-  Plan plan;
-  std::vector<Warning> warnings;   // the plan's and those about the output's name
+// How an output was written, or would be.
+struct Writing {
+  std::string path;
   std::uint64_t needed_bytes = 0;  // of disk; holes of the target stay holes
   std::uint64_t free_bytes = 0;    // where the output goes
   std::optional<InPlaceMethod> in_place;
   std::vector<CopiedSegment> copies;
   CopyTotals totals;
   std::optional<double> seconds;  // nothing: a dry run
+};
+
+struct GraftReport {
+  std::string target_path;
+  std::string donor_path;
+  Summary target;
+  Summary donor;
+  Plan plan;
+  std::vector<Warning> warnings;  // the plan's and those about the output's name
+  Writing writing;
 };
 
 struct CheckLine {

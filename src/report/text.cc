@@ -184,7 +184,7 @@ std::string describe_copies(const std::vector<CopiedSegment>& copies) {
 
 std::string describe_in_place(const GraftReport& report) {
   const auto& plan = report.plan;
-  return *report.in_place == InPlaceMethod::kClone
+  return *report.writing.in_place == InPlaceMethod::kClone
              ? "in place: a new file that shares the target's blocks takes its name\n"
              : fmt::format("in place: {} are inserted at the target's front, {} appended\n",
                            format_bytes(plan.data_offset - plan_body(plan).source_offset),
@@ -193,11 +193,11 @@ std::string describe_in_place(const GraftReport& report) {
 
 // "7.4 MiB in 0.0 s: 6.4 MiB cloned, 1.0 MiB copied, 1.0 MiB newly allocated on disk".
 std::string describe_totals(const GraftReport& report) {
-  const auto& totals = report.totals;
+  const auto& totals = report.writing.totals;
   const auto reused = totals.kept > 0 ? fmt::format("{} kept in place", format_bytes(totals.kept))
                                       : fmt::format("{} cloned", format_bytes(totals.cloned));
   return fmt::format("{} in {:.1f} s: {}, {} copied, {} newly allocated on disk", format_bytes(report.plan.output_size),
-                     *report.seconds, reused, format_bytes(totals.copied), format_bytes(totals.allocated));
+                     *report.writing.seconds, reused, format_bytes(totals.copied), format_bytes(totals.allocated));
 }
 
 std::string describe_graft(const GraftReport& report, bool details) {
@@ -207,7 +207,7 @@ std::string describe_graft(const GraftReport& report, bool details) {
   };
   std::vector<Row> files{model(report.target_path, report.target),
                          model(report.donor_path, report.donor),
-                         {"", printable(report.output_path), printable(report.target.architecture)}};
+                         {"", printable(report.writing.path), printable(report.target.architecture)}};
   files[0][0] = "target";
   files[0].push_back(fmt::format("{} trunk blocks, {}", report.target.trunk_blocks, describe_head(report.target)));
   files[1][0] = "donor";
@@ -249,22 +249,22 @@ std::string describe_graft(const GraftReport& report, bool details) {
     text +=
         fmt::format("{} {}, on stderr\n", report.warnings.size(), report.warnings.size() == 1 ? "warning" : "warnings");
   }
-  if (report.in_place) {
+  if (report.writing.in_place) {
     text += describe_in_place(report);
   }
-  if (!report.seconds) {
-    return text + fmt::format("dry run: nothing was written; {} needed, {} free\n", format_bytes(report.needed_bytes),
-                              format_bytes(report.free_bytes));
+  if (!report.writing.seconds) {
+    return text + fmt::format("dry run: nothing was written; {} needed, {} free\n",
+                              format_bytes(report.writing.needed_bytes), format_bytes(report.writing.free_bytes));
   }
-  if (details && !report.copies.empty()) {
-    text += describe_copies(report.copies);
+  if (details && !report.writing.copies.empty()) {
+    text += describe_copies(report.writing.copies);
   }
   text += describe_totals(report);
-  if (report.in_place) {
-    return text + fmt::format("; to check it:\n  mtpgraft verify {}\n", shell_quoted(report.output_path));
+  if (report.writing.in_place) {
+    return text + fmt::format("; to check it:\n  mtpgraft verify {}\n", shell_quoted(report.writing.path));
   }
   return text + fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}\n",
-                            shell_quoted(report.output_path), shell_quoted(report.target_path),
+                            shell_quoted(report.writing.path), shell_quoted(report.target_path),
                             shell_quoted(report.donor_path));
 }
 
