@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 #include <fnmatch.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
@@ -21,11 +23,21 @@ std::vector<std::size_t> list_matches(const std::vector<T>& items, std::string T
   return matches;
 }
 
-Result<report::InspectedFile> inspect(const std::string& path, const InspectOptions& options, FileSystem& files) {
+Result<Projector> open_projector(const std::string& path, FileSystem& files) {
+  MTPGRAFT_TRY(const auto file, files.open(path));
+  MTPGRAFT_TRY(const auto gguf, parse_gguf(*file));
+  return read_projector(gguf);
+}
+
+Result<report::InspectedFile> inspect(const std::string& path, const InspectOptions& options,
+                                      const std::optional<Projector>& projector, FileSystem& files) {
   MTPGRAFT_TRY(const auto file, files.open(path));
   report::InspectedFile inspected;
   MTPGRAFT_TRY(inspected.gguf, parse_gguf(*file));
   inspected.summary = summarise(inspected.gguf);
+  if (projector) {
+    inspected.mmproj = check_projector(inspected.gguf, *projector);
+  }
   inspected.listed_keys = list_matches(inspected.gguf.keys, &KeyValue::key, options.keys_glob);
   inspected.listed_tensors = list_matches(inspected.gguf.tensors, &TensorInfo::name, options.tensors_glob);
   const auto warn_of_none = [&](std::string_view what, const std::string& glob, const std::vector<std::size_t>& found) {
@@ -41,10 +53,14 @@ Result<report::InspectedFile> inspect(const std::string& path, const InspectOpti
 }  // namespace
 
 Result<int> run_inspect(const InspectOptions& options, const OutputOptions& output, FileSystem& files) {
+  std::optional<Projector> projector;
+  if (options.mmproj) {
+    MTPGRAFT_TRY(projector, open_projector(*options.mmproj, files));
+  }
   std::vector<report::InspectedFile> inspected;
   std::vector<report::FailedFile> failed;
   for (const auto& path : options.files) {
-    auto file = inspect(path, options, files);
+    auto file = inspect(path, options, projector, files);
     if (file.ok()) {
       inspected.push_back(std::move(file).value());
       continue;
@@ -72,7 +88,10 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
       report_error(file.error, "inspect", false);
     }
   }
-  return failed.empty() ? 0 : exit_code(failed.front().error.code);
+  if (!failed.empty()) {
+    return exit_code(failed.front().error.code);
+  }
+  return std::ranges::none_of(inspected, &report::InspectedFile::is_misfit) ? 0 : kExitFile;
 }
 
 }  // namespace mtpgraft::cli

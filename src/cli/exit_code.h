@@ -23,7 +23,7 @@ inline constexpr auto kExitCodes = std::to_array<ExitCode>({
     {0, "done, and what was asked for is true"},
     {kExitDifference, "verification found a difference"},
     {kExitUsage, "the command line is wrong"},
-    {kExitFile, "a file is malformed or unsupported, or target and donor do not fit"},
+    {kExitFile, "a file is malformed or unsupported, or target and donor (or projector) do not fit"},
     {kExitSystem, "the system failed: missing or unreadable file, no space, I/O error"},
     {kExitRefused, "refused: the output exists, is an input, or cannot be changed in place"},
     {130, "interrupted (143: terminated, 129: hung up); nothing was written, or it was put back"},

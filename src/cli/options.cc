@@ -100,9 +100,14 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
   command->add_flag("--tensors{*}", options.tensors_glob,
                     "List tensors; --tensors='blk.8.*' lists those that match the pattern");
   command->add_flag("--kv{*}", options.keys_glob, "List keys and values; --kv='*.rope.*' lists those that match");
+  command
+      ->add_option("--mmproj", options.mmproj,
+                   "Tell whether this vision or audio projector fits; exit code 3 unless it fits each FILE")
+      ->option_text("PROJECTOR");
   command->footer(
       "Examples:\n"
       "  mtpgraft inspect Model-Q4_K_M.gguf\n"
+      "  mtpgraft inspect Model-MTP-Q4_K_M.gguf --mmproj mmproj-F16.gguf\n"
       "  mtpgraft inspect --tensors='*.nextn.*' --kv='*nextn*' mtp-Base-Q8_0.gguf\n");
   return command;
 }

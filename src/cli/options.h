@@ -19,6 +19,7 @@ struct InspectOptions {
   std::vector<std::string> files;
   std::string tensors_glob;  // empty: do not list
   std::string keys_glob;
+  std::optional<std::string> mmproj;
 };
 
 struct GraftCommandOptions {

@@ -13,9 +13,7 @@
 #include "graft/warnings.h"
 
 namespace mtpgraft {
-namespace {
 
-// A scalar, or the first entry of a per-layer array that is not 0: exports write 0 for layers without the thing.
 std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_view key) {
   const auto* item = file.find_arch_key(key);
   if (item == nullptr) {
@@ -29,6 +27,8 @@ std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_v
   }
   return std::nullopt;
 }
+
+namespace {
 
 // Hyper-parameters that shapes hang on: a difference cannot load.
 constexpr auto kEqualKeys = std::to_array<std::string_view>(

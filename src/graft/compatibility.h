@@ -2,7 +2,10 @@
 // per-layer arrays, which fall out of extending them.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graft/architectures.h"
@@ -15,6 +18,10 @@ struct Fit {
   std::vector<Warning> warnings;
   bool is_other_model = false;  // a refusal says that the donor's dimensions are not the target's
 };
+
+// `{arch}.key`: a scalar, or the first entry of a per-layer array that is not 0, as exports write 0 for layers without
+// the thing.
+std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_view key);
 
 // What every block of `head` must have in models of this architecture, and has not; one sentence each.
 std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& head, const Architecture& architecture);

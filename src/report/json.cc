@@ -1,5 +1,6 @@
 #include "report/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -131,8 +132,18 @@ Json head_json(const Summary& summary) {
           {"grafted_from", summary.grafted_from.empty() ? Json(nullptr) : Json(summary.grafted_from)}};
 }
 
+Json projector_json(const ProjectorFit& fit) {
+  const auto& projector = fit.projector;
+  return {{"path", projector.path},
+          {"projector_type", projector.type.empty() ? Json(nullptr) : Json(projector.type)},
+          {"projection_width", optional_json(projector.width)},
+          {"embedding_length", optional_json(fit.embedding_length)},
+          {"fits", fit.fits ? Json(*fit.fits) : Json(nullptr)},
+          {"reason", fit.reason.empty() ? Json(nullptr) : Json(fit.reason)}};
+}
+
 Json file_json(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj] = file;
   Json json{{"path", gguf.path},
             {"size", gguf.size},
             {"gguf_version", gguf.version},
@@ -149,6 +160,9 @@ Json file_json(const InspectedFile& file) {
             {"trunk_blocks", summary.trunk_blocks},
             {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
             {"mtp", head_json(summary)}};
+  if (mmproj) {
+    json["mmproj"] = projector_json(*mmproj);
+  }
   if (!listed_keys.empty()) {
     json["keys"] = Json::array();
     for (const auto index : listed_keys) {
@@ -180,7 +194,7 @@ std::string error_to_json(const Error& error, std::string_view command) {
 }
 
 std::string inspected_to_json(const std::vector<InspectedFile>& files, const std::vector<FailedFile>& failed) {
-  auto json = envelope("inspect", failed.empty());
+  auto json = envelope("inspect", failed.empty() && std::ranges::none_of(files, &InspectedFile::is_misfit));
   auto& list = json["result"]["files"] = Json::array();
   for (const auto& file : files) {
     list.push_back(file_json(file));

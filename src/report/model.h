@@ -8,6 +8,7 @@
 #include "mtpgraft/execute.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
+#include "mtpgraft/projector.h"
 #include "mtpgraft/summary.h"
 #include "mtpgraft/verify.h"
 
@@ -18,6 +19,9 @@ struct InspectedFile {
   Summary summary;
   std::vector<std::size_t> listed_tensors;  // indices into gguf.tensors
   std::vector<std::size_t> listed_keys;     // indices into gguf.keys
+  std::optional<ProjectorFit> mmproj;       // nothing: not asked for
+
+  [[nodiscard]] bool is_misfit() const { return mmproj && !mmproj->fits.value_or(false); }
 };
 
 // How the bytes of an output came to be, in bytes.

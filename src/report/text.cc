@@ -70,6 +70,21 @@ std::string describe_offset(const std::optional<std::uint64_t>& offset) {
   return offset ? fmt::format(" (at byte {})", *offset) : "";
 }
 
+// "mmproj-F16.gguf: qwen3vl_merger, 1152 -> 5120 wide, fits".
+std::string describe_projector(const ProjectorFit& fit) {
+  const auto& projector = fit.projector;
+  auto text = printable(projector.path) + ": ";
+  if (!projector.type.empty()) {
+    text += printable(projector.type) + ", ";
+  }
+  if (fit.fits.value_or(false)) {
+    return text + fmt::format("{}{} wide, fits",
+                              projector.encoder_width ? fmt::format("{} -> ", *projector.encoder_width) : "",
+                              *projector.width);
+  }
+  return text + (fit.fits ? "does not fit: " : "cannot tell whether it fits: ") + printable(fit.reason);
+}
+
 }  // namespace
 
 std::string describe_error(const Error& error) {
@@ -89,7 +104,7 @@ std::string describe_error(const Error& error) {
 }
 
 std::string describe_inspected(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj] = file;
   std::vector<Row> rows;
   rows.push_back(
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
@@ -113,6 +128,9 @@ std::string describe_inspected(const InspectedFile& file) {
   }
   if (!summary.grafted_from.empty()) {
     rows.push_back({"", "grafted from " + quoted(summary.grafted_from)});
+  }
+  if (mmproj) {
+    rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
   rows.push_back({"llama.cpp", printable(summary.runtime)});
   if (!summary.advice.empty()) {
@@ -141,7 +159,7 @@ std::string describe_inspected(const InspectedFile& file) {
 
 std::string compare_inspected(const std::vector<InspectedFile>& files) {
   std::vector<Row> rows{{"file", "model", "size", "tensors", "trunk", "MTP", "head", "drafts"}};
-  for (const auto& [gguf, summary, listed_tensors, listed_keys] : files) {
+  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj] : files) {
     const bool has_head = summary.head.has_tensors();
     rows.push_back(
         {printable(gguf.path), printable(summary.architecture), format_bytes(gguf.size),

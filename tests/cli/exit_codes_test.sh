@@ -66,6 +66,7 @@ expect_usage_error --bogus checksum --bogus "$TARGET"
 expect_usage_error --output graft "$TARGET" "$DONOR" -o
 expect_usage_error third graft "$TARGET" "$DONOR" third
 expect_usage_error FILE inspect
+expect_usage_error --mmproj inspect "$TARGET" --mmproj
 expect_usage_error FILE verify
 expect_usage_error FILE checksum
 expect_usage_error --donor verify "$GRAFT" --target "$TARGET"
@@ -93,7 +94,7 @@ expect_help '' --help --version inspect graft verify checksum 'Exit codes:' 'Exa
 for number in 0 1 2 3 4 5 130; do
   expect_text "$STDOUT" "^  $number +[a-z]"
 done
-expect_help inspect FILE --tensors --kv Examples "${common[@]}"
+expect_help inspect FILE --tensors --kv --mmproj Examples "${common[@]}"
 expect_help graft TARGET DONOR --output --dry-run --replace --force --strict --no-record --no-sync --verbose -v -o -n -f Examples \
   "${common[@]}"
 expect_help verify FILE --target --donor --check --exact --status --strict --ignore-missing -c Examples "${common[@]}"

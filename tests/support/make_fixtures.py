@@ -698,6 +698,32 @@ def random_tensor(rng, name, shape, type_id):
     return Tensor(name, shape, type_id, data)
 
 
+# Projectors of vision encoders
+
+
+def mmproj(width):
+    """The keys and tensors of a Qwen3.6 projector that tell what it goes with, for a model of that width."""
+    keys = {"general.architecture": (STRING, "clip"), "general.type": (STRING, "mmproj"),
+            "clip.has_vision_encoder": (BOOL, True), "clip.projector_type": (STRING, "qwen3vl_merger"),
+            "clip.vision.embedding_length": (U32, 64), "clip.vision.projection_dim": (U32, width)}
+    shapes = [("mm.0.weight", (256, 256)), ("mm.0.bias", (256,)), ("mm.2.weight", (256, width)), ("mm.2.bias", (width,))]
+    rng = random.Random(15)
+    return GgufFile(3, keys, [random_tensor(rng, name, shape, F32 if len(shape) == 1 else F16)
+                              for name, shape in shapes])
+
+
+@case
+def mmproj_256(_):
+    """vision projector for a model that is 256 wide, as the bundled ones are"""
+    return mmproj(256)
+
+
+@case
+def mmproj_512(_):
+    """vision projector for a model that is 512 wide"""
+    return mmproj(512)
+
+
 # Complete tiny models of the mixture-of-experts architectures
 
 
