@@ -9,7 +9,7 @@ declare -A rank
 for i in "${!layers[@]}"; do rank[${layers[i]}]=$i; done
 declare -A layer_of_header=(
   [result.h]=util [digest.h]=util [file.h]=io [gguf.h]=gguf [head.h]=graft [plan.h]=graft [execute.h]=graft
-  [summary.h]=graft [projector.h]=graft [verify.h]=verify)
+  [strip.h]=graft [summary.h]=graft [projector.h]=graft [verify.h]=verify)
 # Headers of libraries and of the system that only these files may include.
 declare -A owners=(
   ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'

@@ -90,6 +90,13 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   if (!options.no_record) {
     graft.labels = RecordLabels{"mtpgraft " MTPGRAFT_VERSION, file_name(options.target), file_name(options.donor)};
   }
+  graft.edits = options.edits;
+  if (options.yarn_factor != 0) {
+    MTPGRAFT_TRY(const auto yarn, make_yarn_edits(inputs.target, options.yarn_factor));
+    // Before the others, which may say it better.
+    graft.edits.insert(graft.edits.begin(), yarn.begin(), yarn.end());
+  }
+  MTPGRAFT_TRY(graft.target_header, digest_header(*inputs.sources.target, inputs.target));
   const auto make_plan = [&](DigestHead digest) -> Result<Plan> {
     MTPGRAFT_TRY(const auto head_data, read_head_data(*inputs.sources.donor, inputs.donor, digest,
                                                       make_progress("read head", report.donor.head.bytes, output)));

@@ -8,6 +8,8 @@ namespace mtpgraft::cli {
 
 Result<int> run_inspect(const InspectOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& output, FileSystem& files);
+Result<int> run_extract(const ExtractOptions& options, const OutputOptions& output, FileSystem& files);
+Result<int> run_strip(const StripCommandOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_recover(const RecoverOptions& options, const OutputOptions& output, FileSystem& files);

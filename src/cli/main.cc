@@ -16,6 +16,8 @@ Result<int> dispatch(const Options& options, FileSystem& files) {
     FileSystem& files;
     Result<int> operator()(const InspectOptions& command) const { return run_inspect(command, output, files); }
     Result<int> operator()(const GraftCommandOptions& command) const { return run_graft(command, output, files); }
+    Result<int> operator()(const ExtractOptions& command) const { return run_extract(command, output, files); }
+    Result<int> operator()(const StripCommandOptions& command) const { return run_strip(command, output, files); }
     Result<int> operator()(const VerifyOptions& command) const { return run_verify(command, output, files); }
     Result<int> operator()(const ChecksumOptions& command) const { return run_checksum(command, output, files); }
     Result<int> operator()(const RecoverOptions& command) const { return run_recover(command, output, files); }

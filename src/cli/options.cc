@@ -112,47 +112,96 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
   return command;
 }
 
+struct WriteFlags {
+  CLI::Option* output;
+  CLI::Option* in_place;  // null for commands without
+};
+
+WriteFlags add_write_options(CLI::App& command, WriteOptions& options, const char* output_help,
+                             const char* in_place_help) {
+  WriteFlags flags{};
+  flags.output = command.add_option("-o,--output", options.output, output_help)->option_text("FILE");
+  if (in_place_help != nullptr) {
+    flags.in_place = command.add_flag("--in-place", options.in_place, in_place_help)->excludes(flags.output);
+  }
+  command.add_flag("-n,--dry-run", options.dry_run, "Print the plan with every tensor of the head, write nothing");
+  command.add_flag("-f,--force", options.force, "Replace an existing output file");
+  command.add_option("--checksums", options.checksums, "Write the output's checksums too, as 'checksum' prints them")
+      ->option_text("FILE");
+  const std::map<std::string, CopyMethod> copy_methods{{"auto", CopyMethod::kAuto},
+                                                       {"clone", CopyMethod::kClone},
+                                                       {"kernel", CopyMethod::kKernel},
+                                                       {"buffered", CopyMethod::kBuffered}};
+  auto* copy =
+      command
+          .add_option_function<std::string>(
+              "--copy", [&options, copy_methods](const std::string& name) { options.copy = copy_methods.at(name); },
+              "auto (default), clone (share blocks or fail), kernel, or buffered")
+          ->option_text("WAY")
+          ->check(CLI::IsMember(copy_methods));
+  auto* no_sync = command.add_flag("--no-sync", options.no_sync, "Do not wait until the output is on the disk");
+  if (flags.in_place != nullptr) {
+    copy->excludes(flags.in_place);
+    no_sync->excludes(flags.in_place);
+  }
+  return flags;
+}
+
+void add_edit_options(CLI::App& command, GraftCommandOptions& options) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--set",
+          [&options](const std::vector<std::string>& texts) {
+            for (const auto& text : texts) {
+              auto edit = parse_key_edit(text);
+              if (!edit.ok()) {
+                throw CLI::ValidationError(edit.error().hint.empty()
+                                               ? edit.error().message
+                                               : fmt::format("{} ({})", edit.error().message, edit.error().hint));
+              }
+              options.edits.push_back(std::move(edit).value());
+            }
+          },
+          "Give a key a value: qwen35.context_length=u32:262144, general.tags=str[]:[\"a\"]")
+      ->option_text("KEY=TYPE:VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->trigger_on_parse();
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--unset",
+          [&options](const std::vector<std::string>& keys) {
+            for (const auto& key : keys) {
+              options.edits.push_back({key, std::nullopt});
+            }
+          },
+          "Leave a key out")
+      ->option_text("KEY")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->trigger_on_parse();
+  command.add_option("--yarn", options.yarn_factor, "Extend the context by this factor with YaRN: --yarn 4")
+      ->option_text("FACTOR")
+      ->check(CLI::Range(1.0, 1e6));
+}
+
 CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   auto* command = app.add_subcommand("graft", "Write TARGET with the MTP head of DONOR in it to a new file");
   command->add_option("TARGET", options.target, "The GGUF that gets the head; only read, but with --in-place")
       ->required();
   command->add_option("DONOR", options.donor, "A GGUF with the head: full model, mtp-*.gguf, or head tensors only")
       ->required();
-  auto* output =
-      command
-          ->add_option("-o,--output", options.write.output, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)")
-          ->option_text("FILE");
-  auto* in_place = command
-                       ->add_flag("--in-place", options.write.in_place,
-                                  "Change TARGET itself, in the time and space that the head takes")
-                       ->excludes(output);
-  command->add_flag("-n,--dry-run", options.write.dry_run,
-                    "Print the plan with every tensor of the head, write nothing");
+  const auto flags =
+      add_write_options(*command, options.write, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)",
+                        "Change TARGET itself, in the time and space that the head takes");
   command->add_flag("--replace", options.replace, "Put the head in the place of one that TARGET has");
-  command->add_flag("-f,--force", options.write.force, "Replace an existing output file");
   command->add_flag("--strict", options.strict, "Refuse what is otherwise only warned about");
   command
       ->add_flag("--no-record", options.no_record,
                  "Leave out the key mtpgraft.record, which tells the head's origin and digest")
-      ->excludes(in_place);
-  command
-      ->add_option("--checksums", options.write.checksums,
-                   "Write the output's checksums too, as 'checksum' prints them")
-      ->option_text("FILE");
-  const std::map<std::string, CopyMethod> copy_methods{{"auto", CopyMethod::kAuto},
-                                                       {"clone", CopyMethod::kClone},
-                                                       {"kernel", CopyMethod::kKernel},
-                                                       {"buffered", CopyMethod::kBuffered}};
-  command
-      ->add_option_function<std::string>(
-          "--copy", [&options, copy_methods](const std::string& name) { options.write.copy = copy_methods.at(name); },
-          "auto (default), clone (share blocks or fail), kernel, or buffered")
-      ->option_text("WAY")
-      ->check(CLI::IsMember(copy_methods))
-      ->excludes(in_place);
+      ->excludes(flags.in_place);
+  add_edit_options(*command, options);
   command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
-  command->add_flag("--no-sync", options.write.no_sync, "Do not wait until the output is on the disk")
-      ->excludes(in_place);
   command->footer(
       "Examples:\n"
       "  mtpgraft graft --dry-run Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf\n"
@@ -160,6 +209,36 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
       "  mtpgraft graft --in-place Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf # no second file\n"
       "  mtpgraft graft --replace Model-MTP-Q4_K_M.gguf mtp-Base-BF16.gguf -o Other-MTP-Q4_K_M.gguf\n"
       "A model that declares a head which it has not is mended by the same command.\n");
+  return command;
+}
+
+CLI::App* add_extract(CLI::App& app, ExtractOptions& options) {
+  auto* command = app.add_subcommand("extract", "Write the MTP head of DONOR to a file of its own");
+  command->add_option("DONOR", options.donor, "What has the head, as for graft")->required();
+  add_write_options(*command, options.write, "Output file; llama.cpp's -hf looks for names that begin with mtp-",
+                    nullptr)
+      .output->required();
+  command
+      ->add_option("--for", options.target, "Number the head for this model, and take keys and shared tensors from it")
+      ->option_text("TARGET");
+  command->add_flag("--tensors-only", options.tensors_only, "Only the head's tensors: a small donor, not for -md");
+  command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft extract Base-MTP-Q8_0.gguf -o mtp-Base-Q8_0.gguf    # for llama-server -md, and as a donor\n"
+      "  mtpgraft extract Base-MTP-Q8_0.gguf --for Model-Q4_K_M.gguf -o mtp-Model-Q8_0.gguf\n");
+  return command;
+}
+
+CLI::App* add_strip(CLI::App& app, StripCommandOptions& options) {
+  auto* command = app.add_subcommand("strip", "Take the MTP head out of a model");
+  command->add_option("FILE", options.file, "A model with a head, or one that declares a head it has not")->required();
+  add_write_options(*command, options.write, "Output file", "Change FILE itself");
+  command->add_flag("-v,--verbose", options.verbose, "Print every tensor that is taken out");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft strip Model-MTP-Q4_K_M.gguf -o Model-Q4_K_M.gguf    # of a graft: the original, byte for byte\n"
+      "  mtpgraft strip --in-place Broken-Q4_K_M.gguf                 # missing tensor 'blk.32...': loads again\n");
   return command;
 }
 
@@ -228,11 +307,15 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   Options options;
   InspectOptions inspect;
   GraftCommandOptions graft;
+  ExtractOptions extract;
+  StripCommandOptions strip;
   VerifyOptions verify;
   ChecksumOptions checksum;
   RecoverOptions recover;
   const auto* inspect_command = add_inspect(app, inspect);
   const auto* graft_command = add_graft(app, graft);
+  const auto* extract_command = add_extract(app, extract);
+  const auto* strip_command = add_strip(app, strip);
   const auto* verify_command = add_verify(app, verify);
   const auto* checksum_command = add_checksum(app, checksum);
   add_recover(app, recover);
@@ -273,6 +356,10 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     options.command = std::move(inspect);
   } else if (command == graft_command) {
     options.command = std::move(graft);
+  } else if (command == extract_command) {
+    options.command = std::move(extract);
+  } else if (command == strip_command) {
+    options.command = std::move(strip);
   } else if (command == verify_command) {
     options.command = std::move(verify);
   } else if (command == checksum_command) {

@@ -26,9 +26,25 @@ struct GraftCommandOptions {
   std::string target;
   std::string donor;
   WriteOptions write;
+  std::vector<KeyEdit> edits;  // in the order of the command line
+  double yarn_factor = 0;      // 0: none
   bool replace = false;
   bool strict = false;
   bool no_record = false;
+  bool verbose = false;
+};
+
+struct ExtractOptions {
+  std::string donor;
+  std::string target;  // --for; may be empty
+  WriteOptions write;
+  bool tensors_only = false;
+  bool verbose = false;
+};
+
+struct StripCommandOptions {
+  std::string file;
+  WriteOptions write;
   bool verbose = false;
 };
 
@@ -54,7 +70,9 @@ struct RecoverOptions {
 
 struct Options {
   OutputOptions output;
-  std::variant<InspectOptions, GraftCommandOptions, VerifyOptions, ChecksumOptions, RecoverOptions> command;
+  std::variant<InspectOptions, GraftCommandOptions, ExtractOptions, StripCommandOptions, VerifyOptions, ChecksumOptions,
+               RecoverOptions>
+      command;
   std::string command_name;
 };
 

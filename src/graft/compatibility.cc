@@ -278,4 +278,16 @@ Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& d
   return fit;
 }
 
+Status refuse_misfit(const GgufFile& target, const GgufFile& donor, const Fit& fit) {
+  if (fit.refusals.empty()) {
+    return ok_status();
+  }
+  return Error{ErrorCode::kIncompatible,
+               fmt::format("the head of '{}' does not fit", donor.path),
+               target.path,
+               {},
+               fit.is_other_model ? "take the head from the model that the target was made from" : "",
+               fit.refusals};
+}
+
 }  // namespace mtpgraft

@@ -37,4 +37,7 @@ Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& targ
 Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& donor, const Head& donor_head,
               const HeadData& head_data);
 
+// The error that tells all refusals, if there are any.
+Status refuse_misfit(const GgufFile& target, const GgufFile& donor, const Fit& fit);
+
 }  // namespace mtpgraft

@@ -92,21 +92,42 @@ std::optional<double> last_non_zero(const KeyValue& item, std::uint64_t trunk_bl
   return std::nullopt;
 }
 
+// The name of an array of the model without "{arch}."; nothing if a head never changes it.
+std::optional<std::string_view> per_layer_name(const KeyValue& item, const GgufFile& file) {
+  const auto prefix = fmt::format("{}.", file.architecture());
+  if (!item.is_array() || !item.key.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  const auto name = std::string_view(item.key).substr(prefix.size());
+  const auto* known = find_layer_array(file.architecture(), name);
+  return known != nullptr && known->rule != ArrayRule::kExtend ? std::nullopt : std::optional(name);
+}
+
+// The elements of the first blocks, as far as they are held.
+Bytes first_elements(const KeyValue& item, std::uint64_t count) {
+  const auto bytes = std::min<std::uint64_t>(count * value_type_bytes(item.element_type), item.kept.size());
+  return {item.kept.begin(), item.kept.begin() + static_cast<std::ptrdiff_t>(bytes)};
+}
+
 }  // namespace
+
+std::optional<GgufValue> cut_layer_array(const KeyValue& item, const GgufFile& file, std::uint64_t trunk_blocks) {
+  const bool covers_head = trunk_blocks < item.element_count && item.element_count == read_depth(file).block_count;
+  if (!per_layer_name(item, file) || !covers_head || value_type_bytes(item.element_type) == 0) {
+    return std::nullopt;
+  }
+  return GgufValue{ValueType::kArray, item.element_type, trunk_blocks, first_elements(item, trunk_blocks)};
+}
 
 Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const GgufFile& target,
                                                     std::uint64_t trunk_blocks, const GgufFile& donor,
                                                     const Head& donor_head) {
   using Unchanged = std::optional<GgufValue>;
-  const auto prefix = fmt::format("{}.", target.architecture());
-  if (!item.is_array() || !item.key.starts_with(prefix)) {
+  const auto name = per_layer_name(item, target);
+  if (!name) {
     return Unchanged{};
   }
-  const auto name = std::string_view(item.key).substr(prefix.size());
-  const auto* known = find_layer_array(target.architecture(), name);
-  if (known != nullptr && known->rule != ArrayRule::kExtend) {
-    return Unchanged{};
-  }
+  const auto* known = find_layer_array(target.architecture(), *name);
   const auto blocks_before = read_depth(target).block_count.value_or(0);
   const auto blocks_after = trunk_blocks + donor_head.block_count;
   if (item.element_count != trunk_blocks && item.element_count != blocks_before) {
@@ -119,11 +140,9 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
                     item.key, item.element_count, trunk_blocks, blocks_before),
         target.path, item.offset, "llama.cpp refuses such files; convert the target again"};
   }
-  const auto* theirs = donor.find_arch_key(name);
+  const auto* theirs = donor.find_arch_key(*name);
   // A placeholder's arrays may cover the head already, but the head that comes in knows better.
-  Bytes elements(item.kept.begin(),
-                 item.kept.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(
-                                         trunk_blocks * value_type_bytes(item.element_type), item.kept.size())));
+  auto elements = first_elements(item, trunk_blocks);
   for (std::uint64_t i = 0; i < donor_head.block_count; ++i) {
     const auto fill = known != nullptr ? known->fill : ArrayFill::kDonorOrLast;
     auto value = donor_value(theirs, donor, donor_head, i, known != nullptr && fill == ArrayFill::kDonorOrLast);

@@ -16,4 +16,7 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
                                                     std::uint64_t trunk_blocks, const GgufFile& donor,
                                                     const Head& donor_head);
 
+// The value of `item`, a key of `file`, without the head's entries; nothing if it has none.
+std::optional<GgufValue> cut_layer_array(const KeyValue& item, const GgufFile& file, std::uint64_t trunk_blocks);
+
 }  // namespace mtpgraft

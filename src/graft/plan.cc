@@ -30,14 +30,7 @@ class Planner {
     MTPGRAFT_CHECK(check_target(target_, target_head_, options_.replace));
     MTPGRAFT_CHECK(check_donor(donor_, donor_head_, target_));
     auto fit = check_fit(target_, target_head_, donor_, donor_head_, head_data_);
-    if (!fit.refusals.empty()) {
-      return Error{ErrorCode::kIncompatible,
-                   fmt::format("the head of '{}' does not fit", donor_.path),
-                   target_.path,
-                   {},
-                   fit.is_other_model ? "take the head from the model that the target was made from" : "",
-                   std::move(fit.refusals)};
-    }
+    MTPGRAFT_CHECK(refuse_misfit(target_, donor_, fit));
     plan_.warnings = std::move(fit.warnings);
     Assembly assembly{.target = target_, .keys = keys_of(target_), .tensors = {}, .record = {}};
     MTPGRAFT_CHECK(set_head_keys(target_, trunk_blocks_, donor_, donor_head_, assembly.keys, plan_));
@@ -154,6 +147,7 @@ class Planner {
     record.head.tensor_count = plan_.head_tensors.size();
     record.head.bytes = plan_.head_bytes;
     record.head.digest = head_data_.digest.value_or(Digest{});
+    record.edits = options_.edits;
     return write_record(record);
   }
 

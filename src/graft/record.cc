@@ -71,6 +71,9 @@ std::string write_record(const Record& record) {
                   {"tensors", record.head.tensor_count},
                   {"bytes", record.head.bytes},
                   {"xxh128", to_hex(record.head.digest)}};
+  for (const auto& [key, value] : record.edits) {
+    json["edits"].push_back({{"key", key}, {"to", value ? value_to_json(*value) : Json(nullptr)}});
+  }
   auto text = dump(json);
   text.pop_back();
   return fmt::format("{0}{1}{2}\"}}", text, kSelfDigest, to_hex(digest_text(text)));
@@ -103,6 +106,14 @@ std::optional<Record> read_record(std::string_view text) {
     record.donor_architecture = donor.at("architecture");
     donor.at("blocks").get_to(record.donor_blocks);
     record.donor_name = donor.at("name");
+    for (const auto& edit : json.value("edits", Json::array())) {
+      const auto& to = edit.at("to");
+      auto value = to.is_null() ? std::nullopt : value_from_json(to);
+      if (!to.is_null() && !value) {
+        return std::nullopt;
+      }
+      record.edits.push_back({edit.at("key"), std::move(value)});
+    }
     record.head = {head.at("blocks"), head.at("tensors"), head.at("bytes"), *digest};
     return record;
   } catch (const Json::exception&) {

@@ -44,6 +44,7 @@ struct Record {
   std::vector<std::uint64_t> donor_blocks;
   std::string donor_name;  // general.name, may be empty
   RecordHead head;
+  std::vector<KeyEdit> edits;  // what the user changed besides
 };
 
 // One line of JSON with a digest of itself at the end; no time, host or path.

@@ -185,6 +185,63 @@ Json file_json(const InspectedFile& file) {
   return json;
 }
 
+void add_file_plan(Json& result, const FilePlan& plan, const Writing& writing) {
+  result["output"] = writing.path;
+  result["output_size"] = plan.output_size;
+  result["needed_bytes"] = writing.needed_bytes;
+  result["free_bytes"] = writing.free_bytes;
+  result["data_offset"] = plan.data_offset;
+  result["tensor_count"] = plan.tensor_count;
+}
+
+void add_writing(Json& result, const Writing& writing) {
+  result["in_place"] = !writing.in_place                            ? Json(nullptr)
+                       : *writing.in_place == InPlaceMethod::kClone ? Json("clone")
+                                                                    : Json("insert");
+  result["bytes_cloned"] = writing.totals.cloned;
+  result["bytes_kept"] = writing.totals.kept;
+  result["bytes_copied"] = writing.totals.copied;
+  result["bytes_allocated"] = writing.totals.allocated;
+  result["seconds"] = writing.seconds ? Json(*writing.seconds) : Json(nullptr);
+}
+
+Json changes_json(const std::vector<KeyChange>& changes) {
+  auto json = Json::array();
+  for (const auto& change : changes) {
+    json.push_back({{"key", change.key},
+                    {"type", change.type},
+                    {"from", change.from.empty() ? Json(nullptr) : Json(change.from)},
+                    {"to", change.to}});
+  }
+  return json;
+}
+
+Json warnings_json(const std::vector<Warning>& warnings) {
+  auto json = Json::array();
+  for (const auto& warning : warnings) {
+    json.push_back({{"id", warning.id}, {"message", warning.message}});
+  }
+  return json;
+}
+
+Json head_plan_json(const Plan& plan) {
+  return {{"first_block", plan.first_head_block}, {"blocks", plan.head_block_count}, {"bytes", plan.head_bytes}};
+}
+
+Json head_tensors_json(const Plan& plan) {
+  auto json = Json::array();
+  for (const auto& head : plan.head_tensors) {
+    json.push_back({{"name", head.name},
+                    {"donor_name", head.donor_name},
+                    {"type", tensor_type_name(head.info.type)},
+                    {"donor_type", tensor_type_name(head.donor_type)},
+                    {"shape", shape_json(head.info)},
+                    {"offset", head.info.offset},
+                    {"bytes", head.info.size_bytes}});
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string error_to_json(const Error& error, std::string_view command) {
@@ -216,44 +273,46 @@ std::string graft_to_json(const GraftReport& report) {
   result["dry_run"] = !report.writing.seconds;
   result["target"] = report.target_path;
   result["donor"] = report.donor_path;
-  result["output"] = report.writing.path;
-  result["output_size"] = plan.output_size;
-  result["needed_bytes"] = report.writing.needed_bytes;
-  result["free_bytes"] = report.writing.free_bytes;
-  result["data_offset"] = plan.data_offset;
-  result["tensor_count"] = plan.tensor_count;
-  result["head"] = {
-      {"first_block", plan.first_head_block}, {"blocks", plan.head_block_count}, {"bytes", plan.head_bytes}};
-  result["keys"] = Json::array();
-  for (const auto& change : plan.key_changes) {
-    result["keys"].push_back({{"key", change.key},
-                              {"type", change.type},
-                              {"from", change.from.empty() ? Json(nullptr) : Json(change.from)},
-                              {"to", change.to}});
-  }
-  result["tensors"] = Json::array();
-  for (const auto& head : plan.head_tensors) {
-    result["tensors"].push_back({{"name", head.name},
-                                 {"donor_name", head.donor_name},
-                                 {"type", tensor_type_name(head.info.type)},
-                                 {"donor_type", tensor_type_name(head.donor_type)},
-                                 {"shape", shape_json(head.info)},
-                                 {"offset", head.info.offset},
-                                 {"bytes", head.info.size_bytes}});
-  }
+  add_file_plan(result, plan, report.writing);
+  result["head"] = head_plan_json(plan);
+  result["keys"] = changes_json(plan.key_changes);
+  result["tensors"] = head_tensors_json(plan);
   result["removed_tensors"] = plan.removed_tensors;
-  result["warnings"] = Json::array();
-  for (const auto& warning : report.warnings) {
-    result["warnings"].push_back({{"id", warning.id}, {"message", warning.message}});
-  }
-  result["in_place"] = !report.writing.in_place                            ? Json(nullptr)
-                       : *report.writing.in_place == InPlaceMethod::kClone ? Json("clone")
-                                                                           : Json("insert");
-  result["bytes_cloned"] = report.writing.totals.cloned;
-  result["bytes_kept"] = report.writing.totals.kept;
-  result["bytes_copied"] = report.writing.totals.copied;
-  result["bytes_allocated"] = report.writing.totals.allocated;
-  result["seconds"] = report.writing.seconds ? Json(*report.writing.seconds) : Json(nullptr);
+  result["warnings"] = warnings_json(report.warnings);
+  add_writing(result, report.writing);
+  return dump(json);
+}
+
+std::string extract_to_json(const ExtractReport& report) {
+  const auto& plan = report.plan;
+  auto json = envelope("extract", true);
+  auto& result = json["result"];
+  result["dry_run"] = !report.writing.seconds;
+  result["donor"] = report.donor_path;
+  result["form"] = report.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";
+  add_file_plan(result, plan, report.writing);
+  result["head"] = head_plan_json(plan);
+  result["keys"] = changes_json(plan.key_changes);
+  result["tensors"] = head_tensors_json(plan);
+  result["warnings"] = warnings_json(report.warnings);
+  add_writing(result, report.writing);
+  return dump(json);
+}
+
+std::string strip_to_json(const StripReport& report) {
+  const auto& plan = report.plan;
+  auto json = envelope("strip", true);
+  auto& result = json["result"];
+  result["dry_run"] = !report.writing.seconds;
+  result["file"] = report.path;
+  add_file_plan(result, plan, report.writing);
+  result["original"] = plan.original ? Json(plan.original->file) : Json(nullptr);
+  result["restores_original"] = report.restores_original;
+  result["keys"] = changes_json(plan.key_changes);
+  result["removed_tensors"] = plan.removed_tensors;
+  result["removed_bytes"] = plan.removed_bytes;
+  result["warnings"] = warnings_json(report.warnings);
+  add_writing(result, report.writing);
   return dump(json);
 }
 

@@ -19,6 +19,8 @@ struct FailedFile {
 
 std::string inspected_to_json(const std::vector<InspectedFile>& files, const std::vector<FailedFile>& failed);
 std::string graft_to_json(const GraftReport& report);
+std::string extract_to_json(const ExtractReport& report);
+std::string strip_to_json(const StripReport& report);
 std::string verification_to_json(const std::string& path, const VerifyReport& report);
 std::string recovery_to_json(const std::string& path, Recovery recovery);
 std::string check_to_json(const std::string& path, const CheckReport& report);

@@ -9,6 +9,7 @@
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
 #include "mtpgraft/projector.h"
+#include "mtpgraft/strip.h"
 #include "mtpgraft/summary.h"
 #include "mtpgraft/verify.h"
 
@@ -50,6 +51,24 @@ struct GraftReport {
   Summary donor;
   Plan plan;
   std::vector<Warning> warnings;  // the plan's and those about the output's name
+  Writing writing;
+};
+
+struct ExtractReport {
+  std::string donor_path;
+  Summary donor;
+  Plan plan;
+  ExtractForm form = ExtractForm::kSidecar;
+  std::vector<Warning> warnings;
+  Writing writing;
+};
+
+struct StripReport {
+  std::string path;
+  Summary file;
+  StripPlan plan;
+  bool restores_original = false;  // the header is the one that the record tells of
+  std::vector<Warning> warnings;
   Writing writing;
 };
 

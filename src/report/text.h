@@ -17,6 +17,10 @@ std::string compare_inspected(const std::vector<InspectedFile>& files);
 // The plan of a dry run (`seconds` absent), or what was done. With `details` every tensor is listed.
 std::string describe_graft(const GraftReport& report, bool details);
 
+// As describe_graft().
+std::string describe_extract(const ExtractReport& report, bool details);
+std::string describe_strip(const StripReport& report, bool details);
+
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details);
 
 std::string describe_recovery(const std::string& path, Recovery recovery);

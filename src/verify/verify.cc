@@ -110,6 +110,8 @@ Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& 
   const auto record = parsed.ok() ? find_record(parsed.value()) : std::nullopt;
   // A target with a head can only have been grafted with --replace.
   GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
+  MTPGRAFT_TRY(options.target_header, digest_header(target, target_gguf));
+  options.edits = record ? record->edits : std::vector<KeyEdit>{};
   MTPGRAFT_TRY(auto plan, make_graft_plan(target_gguf, donor_gguf, head_data, options));
   if (!parsed.ok() || parsed.value().find_key(kRecordKey) == nullptr) {
     // Grafted without a record, or the damage is such that it cannot be found: the size decides between the two.

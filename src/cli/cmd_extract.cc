@@ -1,0 +1,51 @@
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "report/json.h"
+#include "report/text.h"
+
+namespace mtpgraft::cli {
+
+Result<int> run_extract(const ExtractOptions& options, const OutputOptions& output, FileSystem& files) {
+  MTPGRAFT_CHECK(check_names(options.write));
+  report::ExtractReport report;
+  report.donor_path = options.donor;
+  report.form = options.tensors_only ? ExtractForm::kTensorsOnly : ExtractForm::kSidecar;
+  report.writing.path = options.write.output.value();
+  Sources sources;
+  std::optional<GgufFile> target;
+  if (!options.target.empty()) {
+    MTPGRAFT_TRY(sources.target, files.open(options.target));
+    MTPGRAFT_TRY(target, parse_gguf(*sources.target));
+  }
+  MTPGRAFT_TRY(sources.donor, files.open(options.donor));
+  MTPGRAFT_TRY(const auto donor, parse_gguf(*sources.donor));
+  if (!sources.target) {
+    sources.target = sources.donor;
+  }
+  report.donor = summarise(donor);
+  MTPGRAFT_TRY(const auto head_data, read_head_data(*sources.donor, donor, DigestHead::kNo,
+                                                    make_progress("read head", report.donor.head.bytes, output)));
+  MTPGRAFT_TRY(report.plan, make_extract_plan(donor, head_data, target ? &*target : nullptr, report.form));
+  report.warnings = report.plan.warnings;
+  auto obstacle = check_writing(report.plan, sources, options.write, files, report.writing);
+  if (!options.write.dry_run || output.json) {
+    MTPGRAFT_CHECK(obstacle);
+  }
+  for (const auto& warning : report.warnings) {
+    log_warning(warning.message);
+  }
+  if (!options.write.dry_run) {
+    MTPGRAFT_CHECK(
+        write_plan("extract", report.plan, std::move(sources), options.write, output, files, report.writing));
+  }
+  if (output.json) {
+    MTPGRAFT_CHECK(print_answer(report::extract_to_json(report) + '\n'));
+  } else if (!output.quiet) {
+    MTPGRAFT_CHECK(print_answer(report::describe_extract(report, options.write.dry_run || options.verbose)));
+  }
+  MTPGRAFT_CHECK(std::move(obstacle));
+  return 0;
+}
+
+}  // namespace mtpgraft::cli

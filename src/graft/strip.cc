@@ -1,0 +1,176 @@
+#include "mtpgraft/strip.h"
+
+#include <fmt/core.h>
+
+#include <set>
+
+#include "gguf/serialize.h"
+#include "graft/assembly.h"
+#include "graft/compatibility.h"
+#include "graft/head_changes.h"
+#include "graft/layer_arrays.h"
+#include "io/stream.h"
+#include "util/hash.h"
+
+namespace mtpgraft {
+namespace {
+
+Error nothing_to_strip(const GgufFile& file, std::string message, std::string hint = {}) {
+  return {ErrorCode::kIncompatible, std::move(message), file.path, {}, std::move(hint)};
+}
+
+Status check_strippable(const GgufFile& file, const Head& head) {
+  switch (head.state) {
+    case HeadState::kPresent:
+    case HeadState::kPlaceholder:
+      return ok_status();
+    case HeadState::kBroken:
+      if (head.has_tensors() && head.first_block > 0) {
+        return ok_status();
+      }
+      break;
+    case HeadState::kNone:
+      return nothing_to_strip(file, "has no head to take out");
+    case HeadState::kSidecar:
+    case HeadState::kTensorsOnly:
+      return nothing_to_strip(file, "is a head without trunk: nothing would be left");
+    case HeadState::kShard:
+      return shard_error(file, "file");
+  }
+  auto error = nothing_to_strip(file, "the head is broken in a way that does not tell where the trunk ends");
+  error.details = head.problems;
+  return error;
+}
+
+class Stripper {
+ public:
+  Stripper(const GgufFile& file, const StripOptions& options)
+      : file_(file), options_(options), head_(find_head(file)), trunk_blocks_(count_trunk_blocks(file, head_)) {}
+
+  Result<StripPlan> make() && {
+    MTPGRAFT_CHECK(check_strippable(file_, head_));
+    Assembly assembly{.target = file_, .keys = keys_of(file_), .tensors = choose_tensors(), .record = {}};
+    const auto record = find_record(file_);
+    if (file_.find_key(kRecordKey) != nullptr && !record) {
+      warn_of_record("its own digest does not fit");
+    }
+    auto restored = record ? undo_keys(assembly.keys, record->origin.old_keys) : std::nullopt;
+    if (restored) {
+      const auto& origin = record->origin;
+      plan_.original = {origin.file, origin.size, origin.header_digest};
+      assembly.size_max = origin.size;
+      assembly.keys = std::move(*restored);
+    } else {
+      if (record) {
+        warn_of_record("keys that it tells of are no longer in the file");
+      }
+      clean_keys(assembly.keys);
+    }
+    describe_changes(assembly.keys);
+    static_cast<FilePlan&>(plan_) = assemble(assembly);
+    warn_of_original();
+    return std::move(plan_);
+  }
+
+ private:
+  std::vector<TensorEntry> choose_tensors() {
+    const std::set<std::size_t> removed(head_.tensors.begin(), head_.tensors.end());
+    std::vector<TensorEntry> kept;
+    for (std::size_t i = 0; i < file_.tensors.size(); ++i) {
+      const auto& tensor = file_.tensors[i];
+      if (removed.contains(i)) {
+        plan_.removed_tensors.push_back(tensor.name);
+        plan_.removed_bytes += tensor.size_bytes;
+      } else {
+        kept.push_back(keep_tensor(tensor));
+      }
+    }
+    return kept;
+  }
+
+  // As the converter's --no-mtp writes them.
+  void clean_keys(KeyList& keys) const {
+    const auto name_of = [&](std::string_view name) { return fmt::format("{}.{}", file_.architecture(), name); };
+    set_key(keys, name_of("block_count"), u32_value(static_cast<std::uint32_t>(trunk_blocks_)));
+    if (options_.keep_size && file_.find_arch_key("nextn_predict_layers") != nullptr) {
+      set_key(keys, name_of("nextn_predict_layers"), u32_value(0));
+    } else {
+      remove_key(keys, name_of("nextn_predict_layers"));
+    }
+    for (const auto& item : file_.keys) {
+      if (auto value = cut_layer_array(item, file_, trunk_blocks_)) {
+        set_key(keys, item.key, std::move(*value));
+      }
+    }
+  }
+
+  void describe_changes(const KeyList& keys) {
+    for (const auto& item : file_.keys) {
+      const auto now = std::ranges::find(keys, item.key, &KeyEntry::key);
+      if (item.key == kRecordKey) {
+        plan_.key_changes.push_back({item.key, "string", "the graft's record", "none"});
+      } else if (now == keys.end()) {
+        plan_.key_changes.push_back(describe_change(item.key, &item, nullptr));
+      } else if (now->item == nullptr && now->value != item.value()) {
+        plan_.key_changes.push_back(describe_change(item.key, &item, &now->value));
+      }
+    }
+    for (const auto& entry : keys) {
+      if (file_.find_key(entry.key) == nullptr) {
+        plan_.key_changes.push_back(describe_change(entry.key, nullptr, &entry.value));
+      }
+    }
+  }
+
+  void warn_of_record(std::string_view reason) {
+    plan_.warnings.push_back({"record-unusable", fmt::format("the record cannot restore the original ({}); the result "
+                                                             "is a trunk with clean keys",
+                                                             reason)});
+  }
+
+  void warn_of_original() {
+    if (plan_.original && plan_.original->size > plan_.output_size) {
+      plan_.warnings.push_back(
+          {"trailing-bytes", fmt::format("the original had {} bytes after its last tensor, which the graft dropped",
+                                         plan_.original->size - plan_.output_size)});
+    }
+  }
+
+  const GgufFile& file_;
+  const StripOptions& options_;
+  const Head head_;
+  const std::uint64_t trunk_blocks_;
+  StripPlan plan_;
+};
+
+}  // namespace
+
+Result<StripPlan> make_strip_plan(const GgufFile& file, const StripOptions& options) {
+  return Stripper(file, options).make();
+}
+
+Result<Digest> digest_planned_header(const FilePlan& plan, const ReadableFile& target) {
+  Hasher hasher;
+  std::vector<std::byte> buffer(std::size_t{1} << 16);
+  const auto hash = [&](std::span<const std::byte> piece) {
+    hasher.update(piece);
+    return ok_status();
+  };
+  std::uint64_t offset = 0;
+  for (const auto& segment : plan.segments) {
+    if (offset >= plan.data_offset) {
+      break;
+    }
+    if (const auto* literal = std::get_if<Literal>(&segment)) {
+      hasher.update(literal->bytes);
+    } else if (const auto* copy = std::get_if<Copy>(&segment)) {
+      MTPGRAFT_CHECK(read_in_pieces(target, copy->offset, copy->length, buffer, hash));
+    } else {
+      MTPGRAFT_CHECK(in_zeros(segment_length(segment), hash));
+    }
+    offset += segment_length(segment);
+  }
+  return hasher.finish();
+}
+
+}  // namespace mtpgraft
