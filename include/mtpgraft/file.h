@@ -138,10 +138,11 @@ class StagedFile {
 // How a file is changed in place.
 enum class InPlaceMethod {
   kClone,   // a new file that shares the old one's blocks takes its name
-  kInsert,  // blocks are inserted at the front of the file itself, protected by a journal beside it
+  kInsert,  // in the file itself, by inserting blocks at its front or taking them out, protected by a journal beside it
 };
 
-// The bytes of a file that stay as they are, and where they will be: in a file of `new_size` bytes.
+// The bytes of a file that stay as they are, and where they will be: in a file of `new_size` bytes. Where nothing moves
+// and the size stays, only the blocks that differ are written, on any file system.
 struct InPlaceChange {
   CopyRange kept;
   std::uint64_t new_size;

@@ -25,31 +25,27 @@ Error refusal(const std::string& path, std::string message, std::string hint) {
   return {ErrorCode::kRefused, std::move(message), path, {}, std::move(hint)};
 }
 
-constexpr const char* kUseCopy = "graft without --in-place, which writes a new file";
-
 // Writing the head to disk is started by this much at a time.
 constexpr std::uint64_t kWindowBytes = std::uint64_t{16} << 20;
 
-class InsertionFile final : public StagedFile {
- public:
-  InsertionFile(const PosixReadableFile& file, const InPlaceChange& change,
-                std::function<void(std::string_view)> after_step)
-      : file_(file),
-        change_(change),
-        stored_bytes_(stored_bytes_of(file.descriptor())),
-        end_(file.size()),
-        started_(file.size()),
-        after_step_(std::move(after_step)) {
-    journal_.inode = file.status().st_ino;
-    journal_.old_size = file.size();
-    journal_.new_size = change.new_size;
-    journal_.inserted_bytes = change.kept.offset - change.kept.source_offset;
-    journal_.new_header.resize(change.kept.offset);
-  }
-  InsertionFile(const InsertionFile&) = delete;
-  InsertionFile& operator=(const InsertionFile&) = delete;
+std::uint64_t shift_of(const CopyRange& kept) {
+  return std::max(kept.offset, kept.source_offset) - std::min(kept.offset, kept.source_offset);
+}
 
-  ~InsertionFile() override {
+// Whether the change takes blocks out at the front, or does nothing to the kept range but cut what is behind it.
+bool is_removal(const InPlaceChange& change, std::uint64_t size) {
+  return change.kept.offset < change.kept.source_offset ||
+         (change.kept.offset == change.kept.source_offset && change.new_size < size);
+}
+
+// What inserting and removing have in common: the new header is collected, the kept range is in place already, and once
+// there is a journal, destroying the file ends the change.
+class ChangedFile : public StagedFile {
+ public:
+  ChangedFile(const ChangedFile&) = delete;
+  ChangedFile& operator=(const ChangedFile&) = delete;
+
+  ~ChangedFile() override {
     if (has_begun_) {
       // If this fails too, the journal stays, and the next command asks for `recover`.
       (void)end_change(file_, journal_).ok();
@@ -57,13 +53,8 @@ class InsertionFile final : public StagedFile {
   }
 
   Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
-    if (offset < change_.kept.offset) {
-      std::ranges::copy(bytes, journal_.new_header.begin() + static_cast<std::ptrdiff_t>(offset));
-      return ok_status();
-    }
-    MTPGRAFT_CHECK(begin());
-    MTPGRAFT_CHECK(append_zeros_up_to(offset));
-    return append(bytes);
+    std::ranges::copy(bytes, header_.begin() + static_cast<std::ptrdiff_t>(offset));
+    return ok_status();
   }
 
   Result<CopyCounts> copy_from(const ReadableFile& source, const CopyRange& range, const CopyOptions& options,
@@ -77,10 +68,85 @@ class InsertionFile final : public StagedFile {
     return counts;
   }
 
+ protected:
+  ChangedFile(const PosixReadableFile& file, const InPlaceChange& change, AfterStep after_step)
+      : file_(file), change_(change), header_(change.kept.offset), after_step_(std::move(after_step)) {
+    journal_.inode = file.status().st_ino;
+    journal_.inserted_bytes = shift_of(change.kept);
+  }
+
+  void passed(std::string_view step) const {
+    if (after_step_) {
+      after_step_(step);
+    }
+  }
+
+  [[nodiscard]] Result<std::vector<std::byte>> read_present_header() const {
+    std::vector<std::byte> header(change_.kept.source_offset);
+    MTPGRAFT_CHECK(file_.read_at(0, header));
+    return header;
+  }
+
+  Status begin() {
+    MTPGRAFT_TRY(const auto staged, PosixStagedFile::create(journal_path(file_.path()), journal_size(journal_)));
+    MTPGRAFT_CHECK(write_journal(journal_, *staged));
+    MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
+    has_begun_ = true;
+    passed("wrote the journal");
+    if (journal_.inserted_bytes > 0) {
+      start_dropping_cache();
+    }
+    return ok_status();
+  }
+
+  const PosixReadableFile& file_;
+  const InPlaceChange change_;
+  Journal journal_;
+  std::vector<std::byte> header_;  // the new one
+  bool has_begun_ = false;         // the journal is on disk
+  const AfterStep after_step_;
+  std::vector<std::jthread> cache_droppers_;
+
+ private:
+  // Shifting drops the file from the page cache, on one core. Here all do it, while other things are written.
+  void start_dropping_cache() {
+    const auto part = file_.size() / worker_count() + 1;
+    try {
+      for (std::uint64_t offset = 0; offset < file_.size(); offset += part) {
+        cache_droppers_.emplace_back([fd = file_.descriptor(), offset, part] {
+          ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(part), POSIX_FADV_DONTNEED);
+        });
+      }
+    } catch (const std::system_error&) {
+      // No thread to be had: shifting takes a moment longer.
+    }
+  }
+};
+
+class InsertionFile final : public ChangedFile {
+ public:
+  InsertionFile(const PosixReadableFile& file, const InPlaceChange& change, AfterStep after_step)
+      : ChangedFile(file, change, std::move(after_step)),
+        stored_bytes_(stored_bytes_of(file.descriptor())),
+        end_(file.size()),
+        started_(file.size()) {
+    journal_.old_size = file.size();
+    journal_.new_size = change.new_size;
+  }
+
+  Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    if (offset < change_.kept.offset) {
+      return ChangedFile::write_at(offset, bytes);
+    }
+    MTPGRAFT_CHECK(begin_insertion());
+    MTPGRAFT_CHECK(append_zeros_up_to(offset));
+    return append(bytes);
+  }
+
   Result<std::uint64_t> commit(Overwrite /*overwrite*/, Durability /*durability*/) override {
     const auto fd = file_.descriptor();
     const auto& path = file_.path();
-    MTPGRAFT_CHECK(begin());
+    MTPGRAFT_CHECK(begin_insertion());
     MTPGRAFT_CHECK(append_zeros_up_to(change_.new_size));
     MTPGRAFT_CHECK(sync_file(fd, path));
     passed("synced the head");
@@ -93,13 +159,7 @@ class InsertionFile final : public StagedFile {
       passed("synced the insertion");
     }
     MTPGRAFT_CHECK(enter(JournalStep::kHeader));
-    constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-    const auto header = std::span(journal_.new_header);
-    for (std::size_t done = 0; done < header.size(); done += kPieceBytes) {
-      const auto piece = header.subspan(done, std::min(kPieceBytes, header.size() - done));
-      MTPGRAFT_CHECK(write_fully(fd, path, done, piece));
-      passed("wrote a part of the header");
-    }
+    MTPGRAFT_CHECK(write_header());
     MTPGRAFT_CHECK(sync_file(fd, path));
     passed("synced the header");
     has_begun_ = false;
@@ -113,46 +173,35 @@ class InsertionFile final : public StagedFile {
   // Where `offset` of the output stands before the insertion.
   [[nodiscard]] std::uint64_t before_insertion(std::uint64_t offset) const { return offset - journal_.inserted_bytes; }
 
-  void passed(std::string_view step) const {
-    if (after_step_) {
-      after_step_(step);
-    }
-  }
-
   // The header is complete here: what comes before the kept range is written before what comes after it.
-  Status begin() {
+  Status begin_insertion() {
     if (has_begun_) {
       return ok_status();
     }
-    journal_.old_header.resize(change_.kept.source_offset);
-    MTPGRAFT_CHECK(file_.read_at(0, journal_.old_header));
-    MTPGRAFT_TRY(const auto staged, PosixStagedFile::create(journal_path(file_.path()), journal_size(journal_)));
-    MTPGRAFT_CHECK(write_journal(journal_, *staged));
-    MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
-    has_begun_ = true;
-    passed("wrote the journal");
-    start_dropping_cache();
-    return ok_status();
-  }
-
-  // The insertion drops the file from the page cache, on one core. Here all do it, while the head is written.
-  void start_dropping_cache() {
-    const auto part = file_.size() / worker_count() + 1;
-    try {
-      for (std::uint64_t offset = 0; offset < file_.size(); offset += part) {
-        cache_droppers_.emplace_back([fd = file_.descriptor(), offset, part] {
-          ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(part), POSIX_FADV_DONTNEED);
-        });
-      }
-    } catch (const std::system_error&) {
-      // No thread to be had: the insertion takes a moment longer.
-    }
+    MTPGRAFT_TRY(journal_.old_header, read_present_header());
+    journal_.new_header = std::move(header_);
+    return begin();
   }
 
   Status enter(JournalStep step) {
-    MTPGRAFT_CHECK(set_journal_step(file_.path(), step));
-    journal_.step = step;
+    MTPGRAFT_CHECK(enter_step(file_.path(), journal_, step));
     passed("entered a step");
+    return ok_status();
+  }
+
+  // Where nothing was inserted, the old header still stands there: only the blocks that differ are written.
+  Status write_header() {
+    const bool is_over_old = journal_.inserted_bytes == 0;
+    const std::size_t piece_bytes = is_over_old ? kCloneBlockBytes : std::size_t{1} << 20;
+    const auto header = std::span<const std::byte>(journal_.new_header);
+    for (std::size_t done = 0; done < header.size(); done += piece_bytes) {
+      const auto piece = header.subspan(done, std::min(piece_bytes, header.size() - done));
+      if (is_over_old && std::ranges::equal(piece, std::span(journal_.old_header).subspan(done, piece.size()))) {
+        continue;
+      }
+      MTPGRAFT_CHECK(write_fully(file_.descriptor(), file_.path(), done, piece));
+      passed("wrote a part of the header");
+    }
     return ok_status();
   }
 
@@ -174,22 +223,37 @@ class InsertionFile final : public StagedFile {
     return in_zeros(end - std::min(end, end_), [&](std::span<const std::byte> zeros) { return append(zeros); });
   }
 
-  const PosixReadableFile& file_;
-  const InPlaceChange change_;
   const std::uint64_t stored_bytes_;
-  Journal journal_;         // its new header is collected here
-  bool has_begun_ = false;  // the journal is on disk
   std::uint64_t end_;
   std::uint64_t started_;  // up to here the system has been told to write what was appended
-  std::function<void(std::string_view)> after_step_;
-  std::vector<std::jthread> cache_droppers_;
+};
+
+// Takes out what an insertion would have put in, by undoing one whose last step is done.
+class RemovalFile final : public ChangedFile {
+ public:
+  RemovalFile(const PosixReadableFile& file, const InPlaceChange& change, AfterStep after_step)
+      : ChangedFile(file, change, std::move(after_step)) {
+    journal_.step = JournalStep::kHeader;
+    journal_.old_size = change.new_size;
+    journal_.new_size = file.size();
+  }
+
+  Result<std::uint64_t> commit(Overwrite /*overwrite*/, Durability /*durability*/) override {
+    MTPGRAFT_TRY(journal_.new_header, read_present_header());
+    journal_.old_header = std::move(header_);
+    MTPGRAFT_CHECK(begin());
+    cache_droppers_.clear();  // waits for them
+    MTPGRAFT_CHECK(undo_change(file_, journal_, after_step_));
+    has_begun_ = false;
+    return std::uint64_t{0};
+  }
 };
 
 }  // namespace
 
 Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path) {
   const auto in_use = refusal(path, "another program has the file open",
-                              "end that program first ('fuser' names it), or graft without --in-place");
+                              "end that program first ('fuser' names it), or leave out --in-place");
   // Should another program wait for our lease to end, O_NONBLOCK makes us the one who gives way.
   FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK); }));
   struct stat status {};
@@ -197,60 +261,68 @@ Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& pa
     return errno == EWOULDBLOCK || errno == ETXTBSY ? in_use : io_error(path, "open for writing");
   }
   if (!S_ISREG(status.st_mode)) {
-    return refusal(path, "is not a regular file", kUseCopy);
+    return refusal(path, "is not a regular file", kWriteNewFile);
   }
   if (::fcntl(fd.get(), F_SETLEASE, F_WRLCK) != 0) {
     return errno == EAGAIN
                ? in_use
                : refusal(path, "the system does not tell whether another program has the file open (no lease)",
-                         kUseCopy);
+                         kWriteNewFile);
   }
   // No signal when another program wants the file; check_unchanged() asks.
   ::fcntl(fd.get(), F_SETOWN, 0);
   return std::make_unique<PosixReadableFile>(path, std::move(fd), status, PosixReadableFile::Lease::kHeld);
 }
 
-Status check_insertion(const PosixReadableFile& file, const InPlaceChange& change) {
+Status check_change(const PosixReadableFile& file, const InPlaceChange& change) {
   const auto& kept = change.kept;
   const auto& path = file.path();
+  const auto shift = shift_of(kept);
+  const bool removes = is_removal(change, file.size());
+  if (shift % kCloneBlockBytes != 0) {
+    return refusal(path, "its data cannot be shifted by whole blocks", kWriteNewFile);
+  }
+  const auto new_end = kept.offset + kept.length;
+  const auto old_end = kept.source_offset + kept.length;
+  if (removes ? new_end != change.new_size || old_end > file.size() : old_end != file.size()) {
+    return refusal(
+        path,
+        "its end would change (a head that --replace takes out, or bytes behind the last tensor), which takes a file "
+        "system that can share blocks",
+        kWriteNewFile);
+  }
+  if (shift == 0) {
+    return ok_status();
+  }
   struct statfs system {};
   if (::fstatfs(file.descriptor(), &system) != 0) {
     return io_error(path, "look at the file system");
   }
   if (system.f_type != EXT4_SUPER_MAGIC && system.f_type != XFS_SUPER_MAGIC) {
-    return refusal(path, "its file system can neither share blocks between files nor insert them safely", kUseCopy);
-  }
-  if (kept.source_offset + kept.length != file.size()) {
-    return refusal(
-        path,
-        "its end would change (a head that --replace takes out, or bytes behind the last tensor), which takes a file "
-        "system that can share blocks",
-        kUseCopy);
-  }
-  if (kept.offset < kept.source_offset || (kept.offset - kept.source_offset) % kCloneBlockBytes != 0) {
-    return refusal(path, "its data cannot be shifted by whole blocks", kUseCopy);
+    return refusal(path, "its file system can neither share blocks between files nor shift them safely", kWriteNewFile);
   }
   if (!is_stored_whole(file.descriptor(), file.size())) {
-    return refusal(path,
-                   "it is sparse: after a crash, its holes could not be told from the gap that the insertion leaves",
-                   "fill the holes first (cp --sparse=never FILE NEW), or graft without --in-place");
+    return refusal(path, "it is sparse: after a crash, its holes could not be told from the gap that shifting leaves",
+                   "fill the holes first (cp --sparse=never FILE NEW), or leave out --in-place");
   }
-  // The same insertion into a file that nobody needs.
-  const auto inserted_bytes = kept.offset - kept.source_offset;
+  // The same shift of a block in a file that nobody needs.
   const FileDescriptor probe(::open(parent_of(real_path(path)).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   const std::array<std::byte, kCloneBlockBytes> block{};
-  if (!probe.valid() || !write_fully(probe.get(), path, 0, block).ok()) {
+  if (!probe.valid() || !write_fully(probe.get(), path, removes ? shift : 0, block).ok()) {
     return io_error(path, "create a file beside it");
   }
-  if (inserted_bytes > 0 &&
-      !change_blocks(probe.get(), path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, inserted_bytes).ok()) {
-    return refusal(path, "its file system cannot insert blocks", kUseCopy);
+  const auto mode = removes ? FALLOC_FL_COLLAPSE_RANGE : FALLOC_FL_INSERT_RANGE;
+  if (!change_blocks(probe.get(), path, mode, "shift blocks", 0, shift).ok()) {
+    return refusal(path, "its file system cannot shift blocks", kWriteNewFile);
   }
   return ok_status();
 }
 
-std::unique_ptr<StagedFile> stage_insertion(const PosixReadableFile& file, const InPlaceChange& change,
-                                            std::function<void(std::string_view)> after_step) {
+std::unique_ptr<StagedFile> stage_change(const PosixReadableFile& file, const InPlaceChange& change,
+                                         AfterStep after_step) {
+  if (is_removal(change, file.size())) {
+    return std::make_unique<RemovalFile>(file, change, std::move(after_step));
+  }
   return std::make_unique<InsertionFile>(file, change, std::move(after_step));
 }
 

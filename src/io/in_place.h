@@ -1,26 +1,27 @@
-// Changing a file in place: appending behind its end, inserting blocks at its front, and writing a new header over
-// them, with a journal beside the file from before the first change until after the last.
+// Changing a file in place, with a journal beside it from before the first change until after the last: inserting
+// blocks at its front, writing a new header over them and appending behind its end, or the reverse.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
+#include "io/journal.h"
 #include "io/posix_readable_file.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
 
+// The hint where this is impossible.
+inline constexpr const char* kWriteNewFile = "write a new file instead: leave out --in-place";
+
 // Opens the file for reading and writing, with a lease: fails with kRefused if any program has it open.
 Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path);
 
-// Nothing if blocks can be inserted into `file` for this change, else why not.
-Status check_insertion(const PosixReadableFile& file, const InPlaceChange& change);
+// Nothing if `file` itself can be changed so, else why not.
+Status check_change(const PosixReadableFile& file, const InPlaceChange& change);
 
-// As FileSystem::stage_in_place(), by insertion. `after_step` is called after everything that changes a file, with a
-// word for it, so that tests can stop there.
-std::unique_ptr<StagedFile> stage_insertion(const PosixReadableFile& file, const InPlaceChange& change,
-                                            std::function<void(std::string_view)> after_step = {});
+// As FileSystem::stage_in_place(), in the file itself.
+std::unique_ptr<StagedFile> stage_change(const PosixReadableFile& file, const InPlaceChange& change,
+                                         AfterStep after_step = {});
 
 }  // namespace mtpgraft

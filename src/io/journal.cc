@@ -61,7 +61,7 @@ Status write_journal(const Journal& journal, StagedFile& file) {
 
 Result<Journal> read_journal(const ReadableFile& file) {
   const Error damaged{ErrorCode::kMalformed,
-                      "the journal of an in-place graft is damaged",
+                      "the journal of an in-place change is damaged",
                       file.path(),
                       {},
                       "the file it belongs to cannot be mended with it; take the file from its source again, then "
@@ -98,15 +98,17 @@ Result<Journal> read_journal(const ReadableFile& file) {
   return is_step && describe(journal) == text ? Result<Journal>(std::move(journal)) : damaged;
 }
 
-Status set_journal_step(const std::string& path, JournalStep step) {
-  const auto journal = journal_path(path);
-  const FileDescriptor fd(::open(journal.c_str(), O_WRONLY | O_CLOEXEC));
+Status enter_step(const std::string& path, Journal& journal, JournalStep step) {
+  const auto name = journal_path(path);
+  const FileDescriptor fd(::open(name.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd.valid()) {
-    return io_error(journal, "open");
+    return io_error(name, "open");
   }
   const auto byte = static_cast<std::byte>(step);
-  MTPGRAFT_CHECK(write_fully(fd.get(), journal, kJournalStepOffset, {&byte, 1}));
-  return sync_file(fd.get(), journal);
+  MTPGRAFT_CHECK(write_fully(fd.get(), name, kJournalStepOffset, {&byte, 1}));
+  MTPGRAFT_CHECK(sync_file(fd.get(), name));
+  journal.step = step;
+  return ok_status();
 }
 
 Status delete_journal(const std::string& path) {

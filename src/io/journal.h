@@ -6,11 +6,13 @@
 //   ...
 //
 // padded with newlines; behind it stand the old and the new bytes before the kept range. docs/design.md tells what the
-// steps mean.
+// steps mean. Taking blocks out is the same as undoing their insertion, so its journal is that of the insertion: `old`
+// is what the file is to become.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,9 @@ enum class JournalStep : char {
   kInsert = '2',  // blocks are being inserted: there may be a gap of `inserted_bytes` anywhere
   kHeader = '3',  // the blocks are at the front, and the new header is written over them
 };
+
+// Is called after everything that changes a file, with a word for it, so that tests can stop there.
+using AfterStep = std::function<void(std::string_view)>;
 
 inline constexpr std::string_view kJournalMagic = "mtpgraft journal 1, step ";
 // Where in the journal the one byte stands that tells the step.
@@ -53,8 +58,9 @@ Status write_journal(const Journal& journal, StagedFile& file);
 // kMalformed if it is not what write_journal() makes.
 Result<Journal> read_journal(const ReadableFile& file);
 
-// Changes the journal of `path`, by one byte, so that there is no state between the steps; on disk when it returns.
-Status set_journal_step(const std::string& path, JournalStep step);
+// Changes `journal`, and by one byte that of `path`, so that there is no state between the steps; on disk when it
+// returns.
+Status enter_step(const std::string& path, Journal& journal, JournalStep step);
 
 Status delete_journal(const std::string& path);
 

@@ -22,7 +22,7 @@ bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == 
 Status check_no_journal(const std::string& path) {
   if (has_journal(path)) {
     return Error{ErrorCode::kRefused,
-                 "an in-place graft of this file is running or was interrupted",
+                 "an in-place change of this file is running or was interrupted",
                  path,
                  {},
                  "if none is running: mtpgraft recover " + shell_quoted(path)};
@@ -43,7 +43,7 @@ Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFi
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override {
-    // Before opening it: that would disturb an in-place graft which is running.
+    // Before opening it: that would disturb an in-place change which is running.
     MTPGRAFT_CHECK(check_no_journal(path));
     // O_NONBLOCK: opening a pipe must not hang; regular files do not notice.
     FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
@@ -131,10 +131,10 @@ class PosixFileSystem final : public FileSystem {
                                std::uint64_t{status.st_nlink}),
                    path,
                    {},
-                   "graft without --in-place, which writes a new file"};
+                   kWriteNewFile};
     }
     if ((status.st_mode & 0222) == 0) {
-      return Error{ErrorCode::kRefused, "is read-only", path, {}, "chmod u+w it first, or graft without --in-place"};
+      return Error{ErrorCode::kRefused, "is read-only", path, {}, "chmod u+w it first, or leave out --in-place"};
     }
     MTPGRAFT_TRY(auto file, open_with_lease(path));
     return std::unique_ptr<ReadableFile>(std::move(file));
@@ -142,14 +142,16 @@ class PosixFileSystem final : public FileSystem {
 
   Result<InPlaceMethod> in_place_method(const ReadableFile& file, const InPlaceChange& change) override {
     const auto& posix = as_posix(file);
-    if (clonable_part(change.kept).length > 0) {
+    const bool is_edit = change.kept.offset == change.kept.source_offset && change.new_size == file.size();
+    // To write a few blocks of a header is less than to make a clone and to adopt the attributes.
+    if (!is_edit && clonable_part(change.kept).length > 0) {
       MTPGRAFT_TRY(const auto probe, stage_replacement(posix, kCloneBlockBytes));
       MTPGRAFT_TRY(const auto obstacle, probe->clone_from(file, {0, 0, kCloneBlockBytes}));
       if (!obstacle) {
         return InPlaceMethod::kClone;
       }
     }
-    MTPGRAFT_CHECK(check_insertion(posix, change));
+    MTPGRAFT_CHECK(check_change(posix, change));
     return InPlaceMethod::kInsert;
   }
 
@@ -157,7 +159,7 @@ class PosixFileSystem final : public FileSystem {
                                                      InPlaceMethod method) override {
     const auto& posix = as_posix(file);
     if (method == InPlaceMethod::kInsert) {
-      return stage_insertion(posix, change);
+      return stage_change(posix, change);
     }
     MTPGRAFT_TRY(auto staged, stage_replacement(posix, change.new_size));
     return std::unique_ptr<StagedFile>(std::move(staged));

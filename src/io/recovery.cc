@@ -17,7 +17,7 @@ namespace {
 
 Error unknown_state(const std::string& path) {
   return {ErrorCode::kMalformed,
-          "the file is in no state that an interrupted in-place graft leaves",
+          "the file is in no state that an interrupted in-place change leaves",
           path,
           {},
           "another program has changed it; if it is whole, or you take it from its source again, delete the journal " +
@@ -56,11 +56,20 @@ Result<std::vector<std::byte>> read_around(const PosixReadableFile& file, const 
   return bytes;
 }
 
+Result<std::vector<std::byte>> read_first(const PosixReadableFile& file, std::uint64_t length) {
+  return read_around(file, {length, 0}, length);
+}
+
 Status remove_gap(int fd, const std::string& path, const ByteRange& gap) {
   if (gap.offset + gap.length == size_of(fd)) {
     return resize_file(fd, path, gap.offset);
   }
   return change_blocks(fd, path, FALLOC_FL_COLLAPSE_RANGE, "take blocks out", gap.offset, gap.length);
+}
+
+// Whether all or a part of the new header may stand in the file.
+bool may_have_new_header(int fd, const Journal& journal) {
+  return journal.step == JournalStep::kHeader && size_of(fd) == journal.new_size;
 }
 
 // The file's first bytes in step kHeader: those of the new header where it has been written, else as before.
@@ -76,27 +85,30 @@ bool is_partly_written(std::span<const std::byte> bytes, const Journal& journal)
 
 }  // namespace
 
-Result<Recovery> end_change(const PosixReadableFile& file, const Journal& journal) {
+Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step) {
   const auto fd = file.descriptor();
   const auto& path = file.path();
-  if (journal.step == JournalStep::kHeader && size_of(fd) == journal.new_size) {
-    std::vector<std::byte> header(journal.new_header.size());
-    MTPGRAFT_CHECK(file.read_at(0, header));
-    if (header == journal.new_header) {
-      MTPGRAFT_CHECK(sync_file(fd, path));
-      MTPGRAFT_CHECK(delete_journal(path));
-      return Recovery::kCompleted;
+  const auto passed = [&](std::string_view step) {
+    if (after_step) {
+      after_step(step);
     }
+  };
+  if (may_have_new_header(fd, journal)) {
+    MTPGRAFT_TRY(const auto header, read_first(file, journal.new_header.size()));
     if (!is_partly_written(header, journal)) {
       return unknown_state(path);
     }
     MTPGRAFT_CHECK(write_fully(fd, path, journal.inserted_bytes, journal.old_header));
+    passed("wrote the old header");
     if (journal.inserted_bytes > 0) {
       MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, "clear blocks", 0,
                                    journal.inserted_bytes));
+      passed("made the gap");
     }
     MTPGRAFT_CHECK(sync_file(fd, path));
-    MTPGRAFT_CHECK(set_journal_step(path, JournalStep::kInsert));
+    passed("synced the old header");
+    MTPGRAFT_CHECK(enter_step(path, journal, JournalStep::kInsert));
+    passed("entered a step");
   }
   auto size = size_of(fd);
   ByteRange gap{size, 0};
@@ -113,11 +125,29 @@ Result<Recovery> end_change(const PosixReadableFile& file, const Journal& journa
   }
   if (gap.length > 0) {
     MTPGRAFT_CHECK(remove_gap(fd, path, gap));
+    passed("took the gap out");
     MTPGRAFT_CHECK(sync_file(fd, path));
+    passed("synced without the gap");
   }
   MTPGRAFT_CHECK(resize_file(fd, path, journal.old_size));
+  passed("cut the end");
   MTPGRAFT_CHECK(sync_file(fd, path));
+  passed("synced the end");
   MTPGRAFT_CHECK(delete_journal(path));
+  passed("deleted the journal");
+  return ok_status();
+}
+
+Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step) {
+  if (may_have_new_header(file.descriptor(), journal)) {
+    MTPGRAFT_TRY(const auto header, read_first(file, journal.new_header.size()));
+    if (header == journal.new_header) {
+      MTPGRAFT_CHECK(sync_file(file.descriptor(), file.path()));
+      MTPGRAFT_CHECK(delete_journal(file.path()));
+      return Recovery::kCompleted;
+    }
+  }
+  MTPGRAFT_CHECK(undo_change(file, journal, after_step));
   return Recovery::kRolledBack;
 }
 
@@ -137,7 +167,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
   auto opened = open_with_lease(path);
   if (!opened.ok()) {
     if (opened.error().code == ErrorCode::kRefused) {
-      opened.error().hint = "if it is a graft that is still running, wait for it; else end that program";
+      opened.error().hint = "if mtpgraft is still changing the file, wait for it; else end that program";
     }
     return opened.error();
   }
@@ -148,7 +178,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
     return io_error(journal_name, "open");
   }
   const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
-  MTPGRAFT_TRY(const auto journal, read_journal(journal_file));
+  MTPGRAFT_TRY(auto journal, read_journal(journal_file));
   if (journal.inode != file->status().st_ino) {
     return Error{ErrorCode::kRefused,
                  "its journal belongs to another file of this name",

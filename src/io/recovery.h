@@ -9,9 +9,12 @@
 
 namespace mtpgraft {
 
-// Undoes the change step by step, from the last to the first; or finishes it if nothing is missing. Interrupted in
-// turn, it goes on where it was. `file` is leased.
-Result<Recovery> end_change(const PosixReadableFile& file, const Journal& journal);
+// Undoes the change step by step, from the last to the first, and deletes the journal. Interrupted in turn, it goes on
+// where it was. `file` is leased; `journal` is kept as it is on disk.
+Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step = {});
+
+// The same, unless nothing but deleting the journal is missing; then it does that.
+Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step = {});
 
 // As FileSystem::recover().
 Result<Recovery> recover_in_place(const std::string& path);

@@ -216,7 +216,7 @@ in_place_on() {
     expect_same "$fs/sparse.gguf" dense.gguf
   else
     expect_exit 5 "$MTPGRAFT" graft --in-place "$fs/sparse.gguf" "$donor"
-    expect_text "$STDERR" 'it is sparse: after a crash, its holes could not be told from the gap that the insertion leaves'
+    expect_text "$STDERR" 'it is sparse: after a crash, its holes could not be told from the gap that shifting leaves'
     expect_text "$STDERR" '^  hint: fill the holes first \(cp --sparse=never FILE NEW\)'
     expect_same "$fs/sparse.gguf" sparse.gguf
     # Blocks that were reserved and never written look like data while they are in the cache, and later like a hole.
@@ -293,7 +293,7 @@ expect_refused_by_all() {
       expect_json "x['error']['hint'].startswith('if none is running: mtpgraft recover ')"
     else
       expect_nothing_on stdout
-      expect_text "$STDERR" '^mtpgraft: .*: an in-place graft of this file is running or was interrupted$'
+      expect_text "$STDERR" '^mtpgraft: .*: an in-place change of this file is running or was interrupted$'
       expect_text "$STDERR" '^  hint: if none is running: mtpgraft recover .*gguf$'
     fi
   done
@@ -415,25 +415,25 @@ TEXT
   appended
   for at in 0 5 30 200 4095 4096 9000 $((journal_bytes - 1)); do
     head -c "$at" journal >"$journal"
-    expect_kept 3 'journal: the journal of an in-place graft is damaged$'
+    expect_kept 3 'journal: the journal of an in-place change is damaged$'
   done
   for at in 0 17 25 30 60 100 180 250 4000 4096 20000 $((journal_bytes - 1)); do
     cp journal "$journal"
     flip_byte "$journal" "$at"
-    expect_kept 3 'journal: the journal of an in-place graft is damaged$'
+    expect_kept 3 'journal: the journal of an in-place change is damaged$'
   done
   (cat journal && echo) >"$journal"
-  expect_kept 3 'journal: the journal of an in-place graft is damaged$'
+  expect_kept 3 'journal: the journal of an in-place change is damaged$'
   cp journal "$journal"
   exec 9<"$target"
   expect_kept 5 'another program has the file open$'
   exec 9<&-
   old && flip_byte "$target" 100
-  expect_kept 3 'the file is in no state that an interrupted in-place graft leaves$'
+  expect_kept 3 'the file is in no state that an interrupted in-place change leaves$'
   old && truncate -s 6000000 "$target"
-  expect_kept 3 'the file is in no state that an interrupted in-place graft leaves$'
+  expect_kept 3 'the file is in no state that an interrupted in-place change leaves$'
   appended && echo >>"$target"
-  expect_kept 3 'the file is in no state that an interrupted in-place graft leaves$'
+  expect_kept 3 'the file is in no state that an interrupted in-place change leaves$'
   cp -L --reflink=never "$TARGET" "$fs/other" && mv "$fs/other" "$target"
   expect_kept 5 'its journal belongs to another file of this name$'
   expect_text "$STDERR" "^  hint: if this one is whole, delete $PWD/$journal\$"
@@ -517,6 +517,6 @@ esac
 
 if mount_fs tmpfs; then
   fresh tmpfs
-  refuses tmpfs 'its file system can neither share blocks between files nor insert them safely'
+  refuses tmpfs 'its file system can neither share blocks between files nor shift them safely'
   expect_only tmpfs "$TARGET" "$DONOR"
 fi

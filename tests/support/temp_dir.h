@@ -10,7 +10,8 @@ namespace mtpgraft {
 // An empty folder that is gone with all its files at the end.
 class TempDir {
  public:
-  TempDir() : path_((std::filesystem::temp_directory_path() / "mtpgraft-test-XXXXXX").string()) {
+  explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path())
+      : path_((parent / "mtpgraft-test-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) {
       throw std::runtime_error("cannot make " + path_);
     }
