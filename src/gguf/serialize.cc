@@ -23,16 +23,16 @@ GgufValue u32_value(std::uint32_t value) {
   return result;
 }
 
+GgufValue f32_value(float value) {
+  GgufValue result{ValueType::kF32, ValueType::kF32, 1, {}};
+  append_value(result.bytes, value);
+  return result;
+}
+
 GgufValue string_value(std::string_view text) {
   GgufValue result{ValueType::kString, ValueType::kString, 1, {}};
   append_bytes(result.bytes, text.data(), text.size());
   return result;
-}
-
-Bytes serialize_u32_key(std::string_view key, std::uint32_t value) { return serialize_key(key, u32_value(value)); }
-
-Bytes serialize_string_key(std::string_view key, std::string_view value) {
-  return serialize_key(key, string_value(value));
 }
 
 Bytes serialize_key(std::string_view key, const GgufValue& value) {

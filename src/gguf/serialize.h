@@ -34,10 +34,9 @@ void append_string(Bytes& bytes, std::string_view text);
 
 Bytes serialize_counts(std::uint32_t version, std::uint64_t tensor_count, std::uint64_t key_count);
 GgufValue u32_value(std::uint32_t value);
+GgufValue f32_value(float value);
 GgufValue string_value(std::string_view text);
 
-Bytes serialize_u32_key(std::string_view key, std::uint32_t value);
-Bytes serialize_string_key(std::string_view key, std::string_view value);
 Bytes serialize_key(std::string_view key, const GgufValue& value);
 
 // `data_offset` is where the file's tensor data begin.

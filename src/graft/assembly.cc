@@ -46,7 +46,7 @@ Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>
   }
   if (record) {
     layout.begin(Region::Kind::kKey, std::string(kRecordKey));
-    layout.add(serialize_string_key(kRecordKey, *record));
+    layout.add(serialize_key(kRecordKey, string_value(*record)));
   }
   const auto data_offset = assembly.tensors.empty() ? 0 : assembly.tensors.front().info.offset;
   for (const auto& tensor : assembly.tensors) {

@@ -58,13 +58,12 @@ Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double fact
                  {},
                  "give a factor above 1, as 4"};
   }
-  GgufValue factor_value{ValueType::kF32, ValueType::kF32, 1, {}};
-  append_value(factor_value.bytes, static_cast<float>(factor));
   const auto edit = [&](std::string_view name, GgufValue value) {
     return KeyEdit{fmt::format("{}.{}", target.architecture(), name), std::move(value)};
   };
   return std::vector<KeyEdit>{
-      edit("rope.scaling.type", string_value("yarn")), edit("rope.scaling.factor", std::move(factor_value)),
+      edit("rope.scaling.type", string_value("yarn")),
+      edit("rope.scaling.factor", f32_value(static_cast<float>(factor))),
       edit("rope.scaling.original_context_length", u32_value(static_cast<std::uint32_t>(*trained))),
       edit("context_length", u32_value(static_cast<std::uint32_t>(extended)))};
 }

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <span>
 
 #include "gguf/describe.h"
 #include "graft/architectures.h"
+#include "graft/norms.h"
 
 namespace mtpgraft {
 namespace {
@@ -100,25 +102,19 @@ void warn_of_unshifted_norms(const Architecture& architecture, const GgufFile& d
   if (!architecture.norms_are_shifted) {
     return;
   }
-  std::vector<double> means;
+  std::vector<std::span<const float>> norms;
   for (std::size_t i = 0; i < donor_head.tensors.size(); ++i) {
     const auto& values = head_data.vectors[i];
-    const auto& name = donor.tensors[donor_head.tensors[i]].name;
-    if (values && !values->empty() && name.ends_with("norm.weight")) {
-      double sum = 0;
-      for (const float value : *values) {
-        sum += value;
-      }
-      means.push_back(sum / static_cast<double>(values->size()));
+    if (values && is_norm(donor.tensors[donor_head.tensors[i]].name)) {
+      norms.emplace_back(*values);
     }
   }
-  std::ranges::sort(means);
-  constexpr double kUnshiftedBelow = 0.5;
-  if (!means.empty() && means[means.size() / 2] < kUnshiftedBelow) {
+  const auto median = median_of_means(norms);
+  if (median && *median < kUnshiftedNormsBelow) {
     warnings.push_back({"norms-unshifted",
                         fmt::format("the head's norm weights have a mean of about {:.2f}; llama.cpp expects about 1 "
                                     "(1 + w): a raw copy of a checkpoint's norms drafts noise",
-                                    means[means.size() / 2])});
+                                    *median)});
   }
 }
 

@@ -1,0 +1,33 @@
+// Donors that are Hugging Face checkpoints.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mtpgraft/file.h"
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+struct CheckpointOptions {
+  std::string architecture;        // general.architecture of the target: what a head without config.json is read as
+  std::optional<int> norm_offset;  // added to norm weights, 0 or 1; nothing: the values decide
+};
+
+// A checkpoint's head as the GGUF that llama.cpp's converter would make of it, without trunk and tokenizer. It is made
+// while it is read; matrices are ranges of the checkpoint's own files where the GGUF has the same bytes.
+struct CheckpointHead {
+  std::shared_ptr<const ReadableFile> file;
+  int norm_offset = 0;
+  std::vector<std::string> notes;  // what was decided for want of a statement
+};
+
+// A directory, or a file that ends in .safetensors.
+bool is_checkpoint(const std::string& path);
+
+// Fails with kIncompatible if there is no head, with kUnsupported if the head is of a kind that is not handled.
+Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSystem& files);
+
+}  // namespace mtpgraft

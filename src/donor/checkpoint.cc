@@ -1,0 +1,164 @@
+#include "donor/checkpoint.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <span>
+#include <utility>
+
+#include "util/text.h"
+
+namespace mtpgraft {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::string_view kIndex = "model.safetensors.index.json";
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+Result<Json> read_json(const std::string& path, FileSystem& files) {
+  MTPGRAFT_TRY(const auto file, files.open(path));
+  const auto malformed = [&](const char* what) { return Error{ErrorCode::kMalformed, what, path}; };
+  if (file->size() > kJsonBytesMax) {
+    return malformed("is too large for a checkpoint's JSON");
+  }
+  std::string text(file->size(), '\0');
+  MTPGRAFT_CHECK(file->read_at(0, std::as_writable_bytes(std::span(text))));
+  auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    return malformed("is not a JSON object");
+  }
+  return json;
+}
+
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
+// A folder that was downloaded is not to be trusted with links.
+Status check_stays_inside(const std::string& folder, const std::string& path) {
+  std::error_code error;
+  const auto real = fs::canonical(path, error);
+  if (error) {
+    return Error{ErrorCode::kIo,
+                 fmt::format("cannot open: {}", error.message()),
+                 path,
+                 {},
+                 "the checkpoint is not complete; download this file too"};
+  }
+  if (real.parent_path() != fs::canonical(folder, error)) {
+    return Error{ErrorCode::kRefused,
+                 "is a symbolic link that leads out of the checkpoint's folder",
+                 path,
+                 {},
+                 "the Hugging Face cache consists of such links; hf download --local-dir DIR makes a folder of files"};
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(std::string path, FileSystem& files)
+    : path_(std::move(path)), is_folder_(fs::is_directory(path_)), files_(&files) {}
+
+Status Checkpoint::read_config(const std::string& folder) {
+  const auto path = (fs::path(folder) / "config.json").string();
+  if (!is_there(path)) {
+    return ok_status();
+  }
+  MTPGRAFT_TRY(config_, read_json(path, *files_));
+  const auto text = config_->find("text_config");
+  if (text != config_->end() && text->is_object()) {
+    const Json inner = *text;
+    config_->update(inner);
+  }
+  return ok_status();
+}
+
+Status Checkpoint::read_index(const std::string& folder) {
+  const auto path = (fs::path(folder) / kIndex).string();
+  MTPGRAFT_TRY(const auto index, read_json(path, *files_));
+  const auto map = index.find("weight_map");
+  if (map == index.end() || !map->is_object()) {
+    return Error{ErrorCode::kMalformed, "has no object 'weight_map'", path};
+  }
+  for (const auto& [name, file] : map->items()) {
+    if (!file.is_string()) {
+      return Error{ErrorCode::kMalformed, fmt::format("weight_map: '{}' has no file name", name), path};
+    }
+    const auto file_name = file.get<std::string>();
+    if (!is_plain_name(file_name)) {
+      return Error{ErrorCode::kMalformed,
+                   fmt::format("weight_map: '{}' is in '{}', which is not the name of a file in the folder", name,
+                               printable(file_name)),
+                   path};
+    }
+    files_of_tensors_[name] = (fs::path(folder) / file_name).string();
+  }
+  return ok_status();
+}
+
+Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
+  auto& open = open_files_[path];
+  if (!open.file) {
+    if (is_folder_) {
+      MTPGRAFT_CHECK(check_stays_inside(path_, path));
+    }
+    MTPGRAFT_TRY(open.file, files_->open(path));
+    MTPGRAFT_TRY(open.tensors, parse_safetensors(*open.file));
+    std::ranges::sort(open.tensors, {}, &SafetensorsTensor::name);
+  }
+  return &open;
+}
+
+Result<Checkpoint> Checkpoint::open(const std::string& path, FileSystem& files) {
+  Checkpoint checkpoint(path, files);
+  const auto folder = checkpoint.is_folder_ ? fs::path(path) : fs::path(path).parent_path();
+  MTPGRAFT_CHECK(checkpoint.read_config(folder.string()));
+  if (checkpoint.is_folder_ && is_there(folder / kIndex)) {
+    MTPGRAFT_CHECK(checkpoint.read_index(path));
+    return checkpoint;
+  }
+  auto only_file = path;
+  if (checkpoint.is_folder_) {
+    only_file = (folder / "model.safetensors").string();
+    if (!is_there(only_file)) {
+      only_file = (folder / "mtp.safetensors").string();
+    }
+    if (!is_there(only_file)) {
+      return Error{ErrorCode::kIo,
+                   fmt::format("has neither {} nor model.safetensors nor mtp.safetensors", kIndex),
+                   path,
+                   {},
+                   "give a folder as hf download --local-dir DIR makes it, or a .safetensors file"};
+    }
+  }
+  MTPGRAFT_TRY(const auto* open, checkpoint.open_file(only_file));
+  for (const auto& tensor : open->tensors) {
+    checkpoint.files_of_tensors_[tensor.name] = only_file;
+  }
+  return checkpoint;
+}
+
+Result<CheckpointTensor> Checkpoint::find(const std::string& name) {
+  const auto& path = files_of_tensors_.at(name);
+  MTPGRAFT_TRY(const auto* open, open_file(path));
+  const auto found = std::ranges::lower_bound(open->tensors, name, {}, &SafetensorsTensor::name);
+  if (found == open->tensors.end() || found->name != name) {
+    return Error{ErrorCode::kMalformed,
+                 fmt::format("has no tensor '{}', which {} says is in it", name, kIndex),
+                 path,
+                 {},
+                 "the files of the checkpoint do not belong together; download them again"};
+  }
+  return CheckpointTensor{*found, open->file};
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,55 @@
+// The files of a Hugging Face checkpoint: which tensors there are, and in which file each stands.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "donor/safetensors.h"
+#include "mtpgraft/file.h"
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+struct CheckpointTensor : SafetensorsTensor {
+  std::shared_ptr<const ReadableFile> file;
+};
+
+class Checkpoint {
+ public:
+  // `path` is a folder (its index, or model.safetensors, or mtp.safetensors, says what there is) or one .safetensors
+  // file.
+  static Result<Checkpoint> open(const std::string& path, FileSystem& files);
+
+  // config.json with `text_config` merged into it; nothing if there is none.
+  [[nodiscard]] const std::optional<nlohmann::json>& config() const { return config_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // Every tensor's name, and the path of the file it is in.
+  [[nodiscard]] const std::map<std::string, std::string>& files_of_tensors() const { return files_of_tensors_; }
+
+  // Opens the tensor's file when it is asked for the first time.
+  Result<CheckpointTensor> find(const std::string& name);
+
+ private:
+  struct OpenFile {
+    std::shared_ptr<const ReadableFile> file;
+    std::vector<SafetensorsTensor> tensors;  // by name
+  };
+
+  Checkpoint(std::string path, FileSystem& files);
+  Status read_config(const std::string& folder);
+  Status read_index(const std::string& folder);
+  Result<OpenFile*> open_file(const std::string& path);
+
+  std::string path_;
+  bool is_folder_;
+  FileSystem* files_;
+  std::optional<nlohmann::json> config_;
+  std::map<std::string, std::string> files_of_tensors_;
+  std::map<std::string, OpenFile> open_files_;
+};
+
+}  // namespace mtpgraft

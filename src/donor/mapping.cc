@@ -1,0 +1,313 @@
+#include "donor/mapping.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "graft/architectures.h"
+
+namespace mtpgraft {
+namespace {
+
+using enum Transform;
+
+constexpr auto kQwenFusion = std::to_array<TensorRule>({
+    {"mtp.fc", "nextn.eh_proj"},
+    {"mtp.pre_fc_norm_embedding", "nextn.enorm"},
+    {"mtp.pre_fc_norm_hidden", "nextn.hnorm"},
+    {"mtp.norm", "nextn.shared_head_norm"},
+});
+
+constexpr auto kFusion = std::to_array<TensorRule>({
+    {"eh_proj", "nextn.eh_proj"},
+    {"enorm", "nextn.enorm"},
+    {"hnorm", "nextn.hnorm"},
+    {"embed_tokens", "nextn.embed_tokens"},
+    {"shared_head.norm", "nextn.shared_head_norm"},
+    {"shared_head.head", "nextn.shared_head_head"},
+});
+
+constexpr auto kAttention = std::to_array<TensorRule>({
+    {"input_layernorm", "attn_norm"},
+    {"self_attn.q_proj", "attn_q"},
+    {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},
+    {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"},
+    {"self_attn.k_norm", "attn_k_norm"},
+});
+
+constexpr auto kLatentAttention = std::to_array<TensorRule>({
+    {"input_layernorm", "attn_norm"},
+    {"self_attn.q_proj", "attn_q"},
+    {"self_attn.q_a_proj", "attn_q_a"},
+    {"self_attn.q_a_layernorm", "attn_q_a_norm"},
+    {"self_attn.q_b_proj", "attn_q_b"},
+    {"self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"},
+    {"self_attn.kv_a_layernorm", "attn_kv_a_norm"},
+    {"self_attn.kv_b_proj.weight", "attn_k_b.weight", kSplitKeyValue},
+    {"self_attn.o_proj", "attn_output"},
+});
+
+constexpr auto kIndexer = std::to_array<TensorRule>({
+    {"self_attn.indexer.wq_b", "indexer.attn_q_b"},
+    {"self_attn.indexer.wk", "indexer.attn_k"},
+    {"self_attn.indexer.k_norm", "indexer.k_norm"},
+    {"self_attn.indexer.weights_proj", "indexer.proj"},
+});
+
+constexpr auto kPostAttentionNorm = std::to_array<TensorRule>({{"post_attention_layernorm", "post_attention_norm"}});
+constexpr auto kFeedForwardNorm = std::to_array<TensorRule>({{"post_attention_layernorm", "ffn_norm"}});
+
+constexpr auto kDense = std::to_array<TensorRule>({
+    {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"},
+});
+
+constexpr auto kExperts = std::to_array<TensorRule>({
+    {"mlp.gate.weight", "ffn_gate_inp.weight"},
+    {"mlp.gate.e_score_correction_bias", "exp_probs_b.bias"},
+    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
+    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
+    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
+    {"mlp.shared_experts.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_experts.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_experts.down_proj", "ffn_down_shexp"},
+});
+
+constexpr auto kQwenExperts = std::to_array<TensorRule>({
+    {"mlp.gate.weight", "ffn_gate_inp.weight"},
+    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
+    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
+    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
+    {"mlp.experts.gate_up_proj", "ffn_gate_exps.weight", kSplitGateUp},
+    {"mlp.experts.down_proj", "ffn_down_exps.weight"},
+    {"mlp.shared_expert_gate.weight", "ffn_gate_inp_shexp.weight", kSqueeze},
+    {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
+});
+
+constexpr auto kMimo = std::to_array<TensorRule>({
+    {"pre_mlp_layernorm", "ffn_norm"},
+    {"final_layernorm", "layer_output_norm"},
+    {"self_attn.qkv_proj.weight", "attn_qkv.weight", kFuseQkv},
+    {"self_attn.attention_sink_bias", "attn_sinks.weight"},
+});
+
+constexpr auto kStep = std::to_array<TensorRule>({
+    {"transformer.shared_head.norm", "nextn.shared_head_norm"},
+    {"transformer.shared_head.output", "nextn.shared_head_head"},
+    {"self_attn.g_proj", "attn_gate", kSqueeze},
+    {"moe.gate.weight", "ffn_gate_inp.weight", kSqueeze},
+    {"moe.router_bias", "exp_probs_b.bias"},
+    {"moe.gate_proj", "ffn_gate_exps", kSqueeze},
+    {"moe.up_proj", "ffn_up_exps", kSqueeze},
+    {"moe.down_proj", "ffn_down_exps", kSqueeze},
+    {"share_expert.gate_proj", "ffn_gate_shexp"},
+    {"share_expert.up_proj", "ffn_up_shexp"},
+    {"share_expert.down_proj", "ffn_down_shexp"},
+});
+
+constexpr auto kHunyuan = std::to_array<TensorRule>({
+    {"final_layernorm", "nextn.shared_head_norm"},
+    {"mlp.router.gate.weight", "ffn_gate_inp.weight"},
+    {"mlp.expert_bias", "exp_probs_b"},
+    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
+    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
+    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
+    {"mlp.shared_mlp.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_mlp.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_mlp.down_proj", "ffn_down_shexp"},
+});
+
+constexpr auto kQwen35Names = std::to_array<std::string_view>(
+    {"Qwen3_5ForConditionalGeneration", "Qwen3_5ForCausalLM", "qwen3_5", "qwen3_5_text"});
+constexpr auto kQwen35MoeNames = std::to_array<std::string_view>(
+    {"Qwen3_5MoeForConditionalGeneration", "Qwen3_5MoeForCausalLM", "qwen3_5_moe", "qwen3_5_moe_text"});
+constexpr auto kQwen3NextNames = std::to_array<std::string_view>({"Qwen3NextForCausalLM", "qwen3_next"});
+constexpr auto kGlm4MoeNames =
+    std::to_array<std::string_view>({"Glm4MoeForCausalLM", "Glm4vMoeForConditionalGeneration", "glm4_moe"});
+constexpr auto kGlm4MoeLiteNames = std::to_array<std::string_view>({"Glm4MoeLiteForCausalLM", "glm4_moe_lite"});
+constexpr auto kGlmDsaNames = std::to_array<std::string_view>({"GlmMoeDsaForCausalLM", "glm_moe_dsa"});
+constexpr auto kDeepseek32Names = std::to_array<std::string_view>({"DeepseekV32ForCausalLM", "deepseek_v32"});
+constexpr auto kMimoNames =
+    std::to_array<std::string_view>({"MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "mimo_v2_flash"});
+constexpr auto kStepNames = std::to_array<std::string_view>({"Step3p5ForCausalLM", "step3p5"});
+constexpr auto kHunyuanNames = std::to_array<std::string_view>({"HYV3ForCausalLM", "hy_v3"});
+
+constexpr std::string_view kQwenCount = "mtp_num_hidden_layers";
+constexpr std::string_view kNextnCount = "num_nextn_predict_layers";
+
+constexpr auto kFamilies = std::to_array<Family>({
+    {"qwen35", kQwen35Names, kQwenCount, false, false, {kQwenFusion, kAttention, kPostAttentionNorm, kDense}},
+    {"qwen35moe",
+     kQwen35MoeNames,
+     kQwenCount,
+     false,
+     false,
+     {kQwenFusion, kAttention, kPostAttentionNorm, kQwenExperts}},
+    {"qwen3next",
+     kQwen3NextNames,
+     kQwenCount,
+     false,
+     false,
+     {kQwenFusion, kAttention, kPostAttentionNorm, kQwenExperts}},
+    {"glm4moe", kGlm4MoeNames, kNextnCount, true, false, {kFusion, kAttention, kPostAttentionNorm, kExperts, kDense}},
+    {"deepseek2",
+     kGlm4MoeLiteNames,
+     kNextnCount,
+     true,
+     true,
+     {kFusion, kLatentAttention, kFeedForwardNorm, kExperts, kDense}},
+    {"glm-dsa",
+     kGlmDsaNames,
+     kNextnCount,
+     true,
+     true,
+     {kFusion, kLatentAttention, kIndexer, kFeedForwardNorm, kExperts, kDense}},
+    {"deepseek32",
+     kDeepseek32Names,
+     kNextnCount,
+     true,
+     true,
+     {kFusion, kLatentAttention, kIndexer, kFeedForwardNorm, kExperts, kDense}},
+    {"mimo2", kMimoNames, "", false, false, {kFusion, kAttention, kFeedForwardNorm, kMimo, kExperts, kDense}},
+    {"step35", kStepNames, kNextnCount, true, false, {kFusion, kAttention, kFeedForwardNorm, kStep, kDense}},
+    {"hy_v3", kHunyuanNames, kNextnCount, true, false, {kFusion, kAttention, kFeedForwardNorm, kHunyuan, kDense}},
+});
+
+// Takes "12." off the front.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || rest == end || *rest != '.') {
+    return std::nullopt;
+  }
+  text.remove_prefix(static_cast<std::size_t>(rest + 1 - text.data()));
+  return number;
+}
+
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) {
+    return false;
+  }
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+struct BlockName {
+  std::uint64_t block;
+  std::string_view name;
+};
+
+// Nothing for a tensor of the trunk. Where models with other modalities put "language_model." differs.
+std::optional<BlockName> split_name(const Family& family, std::string_view name, std::uint64_t trunk_blocks) {
+  bool has_more = true;
+  while (has_more) {
+    has_more = take_prefix(name, "language_model.") || take_prefix(name, "model.");
+  }
+  if (family.is_appended) {
+    if (!take_prefix(name, "layers.")) {
+      return std::nullopt;
+    }
+    const auto block = take_number(name);
+    return block && *block >= trunk_blocks ? std::optional(BlockName{*block - trunk_blocks, name}) : std::nullopt;
+  }
+  if (!name.starts_with("mtp.")) {
+    return std::nullopt;
+  }
+  auto in_block = name;
+  in_block.remove_prefix(std::string_view("mtp.").size());
+  if (take_prefix(in_block, "layers.")) {
+    const auto block = take_number(in_block);
+    return block ? std::optional(BlockName{*block, in_block}) : std::nullopt;
+  }
+  return BlockName{0, name};
+}
+
+// Where a head without config.json begins: at the first block that has what only heads have.
+std::uint64_t find_first_block(const Family& family, const std::vector<std::string>& names) {
+  auto first = UINT64_MAX;
+  for (const auto& name : names) {
+    const auto split = split_name(family, name, 0);
+    if (split && split->name == "eh_proj.weight") {
+      first = std::min(first, split->block);
+    }
+  }
+  return first;
+}
+
+// What is left of `name` after the rule's; nothing if the rule is for other tensors.
+std::optional<std::string_view> match(const TensorRule& rule, std::string_view name, std::uint64_t& expert) {
+  auto pattern = rule.name;
+  const auto star = pattern.find('*');
+  if (star != std::string_view::npos) {
+    if (!take_prefix(name, pattern.substr(0, star))) {
+      return std::nullopt;
+    }
+    const auto number = take_number(name);
+    if (!number) {
+      return std::nullopt;
+    }
+    expert = *number;
+    pattern.remove_prefix(star + 2);
+  }
+  if (!take_prefix(name, pattern) || (!name.empty() && name != ".weight" && name != ".bias")) {
+    return std::nullopt;
+  }
+  return name;
+}
+
+std::optional<HeadTensorSource> find_rule(const Family& family, std::string_view name) {
+  for (const auto& rules : family.rules) {
+    for (const auto& rule : rules) {
+      HeadTensorSource source;
+      const auto suffix = match(rule, name, source.expert);
+      if (!suffix) {
+        continue;
+      }
+      source.transform = rule.transform;
+      source.gguf_name = rule.gguf_name;
+      if (!source.gguf_name.ends_with(".weight") && !source.gguf_name.ends_with(".bias")) {
+        source.gguf_name += *suffix;
+      }
+      return source;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::span<const Family> families() { return kFamilies; }
+
+Result<std::vector<HeadTensorSource>> map_head(const Family& family, const std::vector<std::string>& names,
+                                               std::optional<std::uint64_t> trunk_blocks) {
+  const auto first_block = trunk_blocks ? *trunk_blocks : family.is_appended ? find_first_block(family, names) : 0;
+  std::vector<HeadTensorSource> head;
+  for (const auto& name : names) {
+    const auto split = split_name(family, name, first_block);
+    // Scales belong to the tensor whose name they continue; frequencies are computed anew.
+    if (!split || name.ends_with("_scale_inv") || name.ends_with(".rotary_emb.inv_freq")) {
+      continue;
+    }
+    auto source = find_rule(family, split->name);
+    if (!source || split->block >= kBlocksMax) {
+      return Error{ErrorCode::kUnsupported,
+                   fmt::format("head tensor '{}' is none that {} models are known to have", name, family.architecture),
+                   {},
+                   {},
+                   "of quantised checkpoints only FP8 with block scales can be read; give the original model"};
+    }
+    source->name = name;
+    source->block = split->block;
+    head.push_back(std::move(*source));
+  }
+  return head;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,58 @@
+// Which tensors of a checkpoint are its head, and what each is called in a GGUF. A new architecture is a table entry,
+// with a transform of its own where its tensors are cut otherwise. Source: the converters of llama.cpp (conversion/*.py
+// and gguf-py's tensor_mapping.py, May to September 2026).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+enum class Transform : std::uint8_t {
+  kNone,
+  kSqueeze,        // extents of 1 are left out
+  kStackExperts,   // a '*' in the name numbers the experts, which become one tensor
+  kSplitGateUp,    // the first half of an expert's rows is the gate, the second is up
+  kSplitKeyValue,  // kv_b_proj: of each head's rows, the first are attn_k_b, transposed, the rest attn_v_b
+  kFuseQkv,        // an FP8 qkv_proj is stored in parts for parallel processors
+};
+
+struct TensorRule {
+  std::string_view name;  // after the block's prefix; with or without suffix
+  std::string_view
+      gguf_name;  // after "blk.N."; a name without ".weight" or ".bias" keeps the suffix that follows `name`
+  Transform transform = Transform::kNone;
+};
+
+struct Family {
+  std::string_view architecture;                   // general.architecture
+  std::span<const std::string_view> config_names;  // of config.json's `architectures` and `model_type`
+  std::string_view count_key;  // how config.json calls the number of head blocks; empty: it does not
+  bool is_appended;            // blocks follow the trunk's as model.layers.N; else they are mtp.layers.N
+  bool has_latent_attention;
+  std::array<std::span<const TensorRule>, 6> rules;
+};
+
+std::span<const Family> families();
+
+struct HeadTensorSource {
+  std::string name;         // in the checkpoint
+  std::uint64_t block = 0;  // of the head, from 0
+  std::string gguf_name;    // after "blk.N."
+  Transform transform = Transform::kNone;
+  std::uint64_t expert = 0;  // of kStackExperts
+};
+
+// The head's tensors among `names`, ordered as those are; empty if there is no head. `trunk_blocks` is absent where no
+// config.json tells it. Fails with kUnsupported if the head has a tensor that is not in the table.
+Result<std::vector<HeadTensorSource>> map_head(const Family& family, const std::vector<std::string>& names,
+                                               std::optional<std::uint64_t> trunk_blocks);
+
+}  // namespace mtpgraft

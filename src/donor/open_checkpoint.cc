@@ -1,0 +1,259 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "donor/checkpoint.h"
+#include "donor/config.h"
+#include "donor/mapping.h"
+#include "donor/transforms.h"
+#include "donor/values.h"
+#include "gguf/format.h"
+#include "gguf/serialize.h"
+#include "gguf/tensor_types.h"
+#include "graft/architectures.h"
+#include "graft/norms.h"
+#include "mtpgraft/donor.h"
+#include "util/checked.h"
+
+namespace mtpgraft {
+namespace {
+
+constexpr std::uint64_t kAlignment = 32;
+
+// Between this and kUnshiftedNormsBelow the norms tell nothing.
+constexpr double kShiftedNormsFrom = 0.75;
+
+// Far above any norm.
+constexpr std::uint64_t kNormElementsMax = std::uint64_t{1} << 20;
+
+Error incompatible(const Checkpoint& checkpoint, std::string message, std::string hint = {}) {
+  return {ErrorCode::kIncompatible, std::move(message), checkpoint.path(), {}, std::move(hint)};
+}
+
+Error unknown_model(const Checkpoint& checkpoint, std::string message, std::string hint) {
+  Error error{ErrorCode::kUnsupported, std::move(message), checkpoint.path(), {}, std::move(hint)};
+  for (const auto& family : families()) {
+    error.details.push_back(fmt::format("{}: {}", family.architecture, fmt::join(family.config_names, ", ")));
+  }
+  return error;
+}
+
+Result<const Family*> choose_family(const Checkpoint& checkpoint, const std::string& architecture) {
+  if (checkpoint.config()) {
+    const auto* family = find_family(*checkpoint.config());
+    if (family == nullptr) {
+      return unknown_model(checkpoint,
+                           fmt::format("config.json: heads of model_type '{}' are unknown; known are",
+                                       checkpoint.config()->value("model_type", nlohmann::json()).dump()),
+                           "give the head as a GGUF");
+    }
+    return family;
+  }
+  const auto found = std::ranges::find(families(), architecture, &Family::architecture);
+  if (found == families().end()) {
+    return unknown_model(checkpoint,
+                         architecture.empty()
+                             ? "no config.json beside it tells what model it is; known are"
+                             : fmt::format("heads of {} models are unknown as checkpoints; known are", architecture),
+                         "put the model's config.json beside the file, or give the head as a GGUF");
+  }
+  return &*found;
+}
+
+Result<std::optional<std::uint64_t>> read_trunk_blocks(const Checkpoint& checkpoint) {
+  if (!checkpoint.config()) {
+    return std::optional<std::uint64_t>();
+  }
+  const auto blocks = config_count(*checkpoint.config(), {"n_layers", "num_hidden_layers", "n_layer", "num_layers"});
+  if (!blocks || *blocks > kBlocksMax) {
+    return Error{ErrorCode::kMalformed, fmt::format("config.json: num_hidden_layers is no number up to {}", kBlocksMax),
+                 checkpoint.path()};
+  }
+  return blocks;
+}
+
+std::optional<std::uint64_t> declared_blocks(const Checkpoint& checkpoint, const Family& family) {
+  return checkpoint.config() && !family.count_key.empty() ? config_count(*checkpoint.config(), {family.count_key})
+                                                          : std::nullopt;
+}
+
+Error no_head(const Checkpoint& checkpoint, const Family& family) {
+  const auto declared = declared_blocks(checkpoint, family).value_or(0);
+  if (declared > 0) {
+    return incompatible(checkpoint,
+                        fmt::format("config.json declares a head ({} = {}), but the checkpoint has none of its tensors",
+                                    family.count_key, declared),
+                        "fine-tunes that were saved by AutoModel have lost it; the base model's checkpoint has it");
+  }
+  return incompatible(checkpoint,
+                      fmt::format("the checkpoint has no MTP head (no tensors {})",
+                                  family.is_appended ? "of layers after the last, with 'eh_proj'" : "'mtp.*'"),
+                      "take the head from the checkpoint or GGUF of a model that has one");
+}
+
+// One tensor of the GGUF, or the first of those that a transform makes of one of the checkpoint.
+struct HeadTensorGroup {
+  Transform transform = Transform::kNone;
+  std::map<std::uint64_t, std::string> sources;  // by expert
+};
+
+using HeadTensorGroups = std::map<std::string, HeadTensorGroup>;  // by name in the GGUF
+
+Result<HeadTensorGroups> group_sources(const Checkpoint& checkpoint, const std::vector<HeadTensorSource>& sources,
+                                       std::uint64_t first_block) {
+  HeadTensorGroups groups;
+  for (const auto& source : sources) {
+    const auto name = fmt::format("blk.{}.{}", first_block + source.block, source.gguf_name);
+    auto& group = groups[name];
+    const bool is_new = group.sources.emplace(source.expert, source.name).second;
+    if (!is_new || (group.sources.size() > 1 && group.transform != source.transform)) {
+      return Error{ErrorCode::kMalformed, fmt::format("both '{}' and another tensor are '{}'", source.name, name),
+                   checkpoint.path()};
+    }
+    group.transform = source.transform;
+  }
+  for (const auto& [name, group] : groups) {
+    if (group.transform == Transform::kStackExperts && group.sources.rbegin()->first != group.sources.size() - 1) {
+      return incompatible(checkpoint, fmt::format("'{}': of experts 0 to {} only {} have a tensor", name,
+                                                  group.sources.rbegin()->first, group.sources.size()));
+    }
+  }
+  return groups;
+}
+
+Result<ScaledTensor> find_scaled(Checkpoint& checkpoint, const std::string& name) {
+  ScaledTensor tensor;
+  MTPGRAFT_TRY(tensor.values, checkpoint.find(name));
+  const auto scales = name + "_scale_inv";
+  if (checkpoint.files_of_tensors().contains(scales)) {
+    MTPGRAFT_TRY(tensor.scales, checkpoint.find(scales));
+  }
+  return tensor;
+}
+
+Result<std::optional<double>> read_median_norm(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
+  std::vector<std::vector<float>> norms;
+  for (const auto& [name, group] : groups) {
+    if (!is_norm(name)) {
+      continue;
+    }
+    MTPGRAFT_TRY(const auto tensor, checkpoint.find(group.sources.begin()->second));
+    if (tensor.shape.size() != 1 || tensor.shape[0] > kNormElementsMax || !is_plain_float(tensor.dtype)) {
+      continue;
+    }
+    auto& values = norms.emplace_back(tensor.shape[0]);
+    MTPGRAFT_CHECK(
+        Values(tensor, std::nullopt, tensor_type::kF32, 0).read(0, std::as_writable_bytes(std::span(values))));
+  }
+  return median_of_means({norms.begin(), norms.end()});
+}
+
+Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& groups, const Family& family,
+                               const CheckpointOptions& options, std::vector<std::string>& notes) {
+  if (options.norm_offset) {
+    return *options.norm_offset;
+  }
+  if (!find_architecture(family.architecture).norms_are_shifted) {
+    return 0;
+  }
+  MTPGRAFT_TRY(const auto median, read_median_norm(checkpoint, groups));
+  if (!median) {
+    return 1;
+  }
+  if (*median >= kUnshiftedNormsBelow && *median < kShiftedNormsFrom) {
+    return incompatible(checkpoint,
+                        fmt::format("the norm weights have a mean of about {:.2f}: this does not tell whether they are "
+                                    "the checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
+                                    *median),
+                        "say it: --norm-offset 1 for the checkpoint's own, --norm-offset 0 for such with the 1");
+  }
+  const int offset = *median < kUnshiftedNormsBelow ? 1 : 0;
+  notes.push_back(offset == 1 ? fmt::format("norm weights have a mean of about {:.2f}: 1 is added", *median)
+                              : fmt::format("norm weights have a mean of about {:.2f}: the 1 is in them", *median));
+  return offset;
+}
+
+std::shared_ptr<const ReadableFile> compose(const std::string& path, const std::vector<Bytes>& keys,
+                                            std::vector<MadeTensor>& tensors) {
+  auto header = serialize_counts(3, tensors.size(), keys.size());
+  for (const auto& key : keys) {
+    append_bytes(header, key.data(), key.size());
+  }
+  std::uint64_t offset = 0;
+  for (auto& tensor : tensors) {
+    tensor.info.offset = offset;
+    const auto info = serialize_tensor_info(tensor.info, 0);
+    append_bytes(header, info.data(), info.size());
+    offset = align_up(offset + tensor.info.size_bytes, kAlignment);
+  }
+  auto file = std::make_shared<ComposedFile>(path);
+  file->add_bytes(std::move(header));
+  for (const auto& tensor : tensors) {
+    file->pad_to(kAlignment);
+    tensor.add_data(*file);
+  }
+  file->pad_to(kAlignment);
+  return file;
+}
+
+}  // namespace
+
+bool is_checkpoint(const std::string& path) {
+  std::error_code ignored;
+  return path.ends_with(".safetensors") || std::filesystem::is_directory(path, ignored);
+}
+
+Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSystem& files) {
+  MTPGRAFT_TRY(auto checkpoint, Checkpoint::open(path, files));
+  MTPGRAFT_TRY(const auto* family, choose_family(checkpoint, options.architecture));
+  MTPGRAFT_TRY(const auto trunk_blocks, read_trunk_blocks(checkpoint));
+  std::vector<std::string> names;
+  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
+    names.push_back(name);
+  }
+  auto sources = map_head(*family, names, trunk_blocks);
+  if (!sources.ok()) {
+    sources.error().path = path;
+    return std::move(sources.error());
+  }
+  if (sources.value().empty()) {
+    return no_head(checkpoint, *family);
+  }
+  CheckpointHead head;
+  const auto last = std::ranges::max_element(sources.value(), {}, &HeadTensorSource::block);
+  const auto declared = declared_blocks(checkpoint, *family).value_or(0);
+  const auto head_blocks = declared > 0 ? declared : last->block + 1;
+  if (last->block >= head_blocks || head_blocks + trunk_blocks.value_or(0) > kBlocksMax) {
+    return incompatible(checkpoint,
+                        fmt::format("config.json declares a head of {} blocks after {}, and tensor '{}' is of "
+                                    "block {} of it",
+                                    head_blocks, trunk_blocks.value_or(0), last->name, last->block));
+  }
+  if (checkpoint.config() && declared == 0 && !family->count_key.empty()) {
+    head.notes.push_back(
+        fmt::format("config.json has no {}: the tensors make a head of {} blocks", family->count_key, head_blocks));
+  }
+  MTPGRAFT_TRY(const auto groups, group_sources(checkpoint, sources.value(), trunk_blocks.value_or(0)));
+  MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups, *family, options, head.notes));
+  std::vector<MadeTensor> tensors;
+  for (const auto& [name, group] : groups) {
+    std::vector<ScaledTensor> found;
+    for (const auto& [expert, source] : group.sources) {
+      MTPGRAFT_TRY(found.emplace_back(), find_scaled(checkpoint, source));
+    }
+    MTPGRAFT_TRY(auto made,
+                 make_tensors(name, group.transform, std::move(found), head.norm_offset, checkpoint.config()));
+    std::ranges::move(made, std::back_inserter(tensors));
+  }
+  std::vector<Bytes> keys{serialize_key("general.architecture", string_value(family->architecture))};
+  if (trunk_blocks) {
+    std::ranges::move(make_keys(*family, *checkpoint.config(), *trunk_blocks, head_blocks), std::back_inserter(keys));
+  }
+  head.file = compose(path, keys, tensors);
+  return head;
+}
+
+}  // namespace mtpgraft

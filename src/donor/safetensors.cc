@@ -1,0 +1,217 @@
+#include "donor/safetensors.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "util/checked.h"
+
+namespace mtpgraft {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::size_t kDimensionsMax = 64;
+
+constexpr auto kDtypes = std::to_array<std::pair<std::string_view, std::uint64_t>>(
+    {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+     {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+     {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}});
+
+// Of the size of the data section; `begin` and `end` are relative to it until the header is checked.
+struct Entry {
+  SafetensorsTensor tensor;
+  std::uint64_t bits = 0;
+  std::vector<std::uint64_t> data_offsets;
+};
+
+// Takes the header value by value: a hostile one must not become a tree of values in memory, and names that stand twice
+// are only seen this way.
+class HeaderHandler final : public nlohmann::json_sax<Json> {
+ public:
+  [[nodiscard]] std::vector<Entry>& entries() { return entries_; }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] std::uint64_t position() const { return position_; }
+
+  bool null() override { return fail("null"); }
+  bool boolean(bool /*value*/) override { return fail("a boolean"); }
+  bool number_integer(number_integer_t /*value*/) override { return fail("a negative number"); }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return fail("a fraction"); }
+  bool binary(binary_t& /*value*/) override { return fail("binary data"); }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    if (array_ == nullptr) {
+      return fail("a number");
+    }
+    array_->push_back(value);
+    return array_->size() <= kDimensionsMax || refuse("too many numbers");
+  }
+
+  bool string(string_t& value) override {
+    if (depth_ == 2 && in_metadata_) {
+      return true;
+    }
+    if (depth_ != 2 || field_ != "dtype" || array_ != nullptr) {
+      return fail("a string");
+    }
+    const auto* known = std::ranges::find(kDtypes, std::string_view(value), &decltype(kDtypes)::value_type::first);
+    if (known == kDtypes.end()) {
+      return refuse(fmt::format("dtype '{}' is unknown", value));
+    }
+    entries_.back().tensor.dtype = known->first;
+    entries_.back().bits = known->second;
+    return true;
+  }
+
+  bool start_object(std::size_t /*size*/) override {
+    if (depth_ > 1 || array_ != nullptr) {
+      return fail("an object");
+    }
+    if (depth_ == 1) {
+      fields_.clear();
+      in_metadata_ = name_ == "__metadata__";
+      if (!in_metadata_) {
+        entries_.emplace_back().tensor.name = name_;
+      }
+    }
+    ++depth_;
+    return true;
+  }
+
+  bool key(string_t& value) override {
+    auto& seen = depth_ == 1 ? names_ : fields_;
+    (depth_ == 1 ? name_ : field_) = value;
+    if (!seen.insert(value).second) {
+      return refuse(depth_ == 1 ? "stands twice" : fmt::format("'{}' stands twice", value));
+    }
+    if (depth_ == 2 && !in_metadata_ && value != "dtype" && value != "shape" && value != "data_offsets") {
+      return refuse(fmt::format("unknown field '{}'", value));
+    }
+    return true;
+  }
+
+  bool end_object() override {
+    if (--depth_ == 1 && !in_metadata_ && fields_.size() < 3) {
+      return refuse("lacks dtype, shape or data_offsets");
+    }
+    return true;
+  }
+
+  bool start_array(std::size_t /*size*/) override {
+    if (depth_ != 2 || in_metadata_ || array_ != nullptr || field_ == "dtype") {
+      return fail("an array");
+    }
+    array_ = field_ == "shape" ? &entries_.back().tensor.shape : &entries_.back().data_offsets;
+    return true;
+  }
+
+  bool end_array() override {
+    array_ = nullptr;
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& error) override {
+    (void)error;
+    problem_ = "is not JSON";
+    position_ = position;
+    return false;
+  }
+
+ private:
+  bool refuse(const std::string& what) {
+    problem_ = depth_ == 0 ? what : fmt::format("'{}': {}", name_, what);
+    return false;
+  }
+  bool fail(std::string_view what) { return refuse(fmt::format("{} is not expected here", what)); }
+
+  std::vector<Entry> entries_;
+  std::set<std::string> names_;
+  std::set<std::string> fields_;
+  std::string name_;
+  std::string field_;
+  int depth_ = 0;
+  bool in_metadata_ = false;
+  std::vector<std::uint64_t>* array_ = nullptr;
+  std::string problem_;
+  std::uint64_t position_ = 0;
+};
+
+std::optional<std::uint64_t> tensor_bits(const Entry& entry) {
+  std::optional<std::uint64_t> bits = entry.bits;
+  for (const auto extent : entry.tensor.shape) {
+    bits = bits ? checked_mul(*bits, extent) : bits;
+  }
+  return bits;
+}
+
+}  // namespace
+
+Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file) {
+  const auto malformed = [&](std::string message, std::uint64_t offset, std::string hint = {}) {
+    return Error{ErrorCode::kMalformed, std::move(message), file.path(), offset, std::move(hint)};
+  };
+  if (file.size() < kLengthBytes) {
+    return malformed(fmt::format("has {} bytes, too few for a safetensors file", file.size()), 0);
+  }
+  std::uint64_t header_bytes = 0;
+  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(&header_bytes, 1))));
+  if (std::memcmp(&header_bytes, "version ", kLengthBytes) == 0) {
+    return malformed("is a Git LFS pointer, not the file itself", 0, "git lfs pull");
+  }
+  if (header_bytes > kJsonBytesMax || header_bytes > file.size() - kLengthBytes) {
+    return malformed(fmt::format("declares a header of {} bytes; the file has {}, and no header may have more than {}",
+                                 header_bytes, file.size(), kJsonBytesMax),
+                     0, "it is not a safetensors file, or cut off");
+  }
+  std::string header(header_bytes, '\0');
+  MTPGRAFT_CHECK(file.read_at(kLengthBytes, std::as_writable_bytes(std::span(header))));
+  // The parser takes a zero byte for the end.
+  if (!header.starts_with('{') || header.find('\0') != std::string::npos) {
+    return malformed("the header is not a JSON object", kLengthBytes);
+  }
+  HeaderHandler handler;
+  if (!Json::sax_parse(header, &handler)) {
+    return malformed(fmt::format("the header {}", handler.problem()), kLengthBytes + handler.position());
+  }
+  auto& entries = handler.entries();
+  std::ranges::sort(entries, {}, &Entry::data_offsets);
+  const auto data_offset = kLengthBytes + header_bytes;
+  std::vector<SafetensorsTensor> tensors;
+  tensors.reserve(entries.size());
+  std::uint64_t end = 0;
+  for (auto& entry : entries) {
+    auto& tensor = entry.tensor;
+    const auto& offsets = entry.data_offsets;
+    const auto in_place = offsets.size() == 2 && offsets[0] == end && offsets[1] >= offsets[0];
+    if (!in_place || offsets[1] > file.size() - data_offset) {
+      return malformed(
+          fmt::format("tensor '{}' is not where the data before it end, or not inside the file", tensor.name),
+          data_offset + end);
+    }
+    tensor.offset = data_offset + offsets[0];
+    tensor.size_bytes = offsets[1] - offsets[0];
+    end = offsets[1];
+    const auto bits = tensor_bits(entry);
+    if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.size_bytes) {
+      return malformed(fmt::format("tensor '{}' has {} bytes, which its dtype {} and shape do not make", tensor.name,
+                                   tensor.size_bytes, tensor.dtype),
+                       tensor.offset);
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  if (data_offset + end != file.size()) {
+    return malformed(fmt::format("its tensors end at {}, the file at {}", data_offset + end, file.size()),
+                     data_offset + end);
+  }
+  return tensors;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,29 @@
+// Reads the header of a .safetensors file, with the checks of the format's reference implementation: 8 bytes length,
+// JSON, then the tensors' data without gap or overlap up to the end of the file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/file.h"
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+struct SafetensorsTensor {
+  std::string name;
+  std::string_view dtype;  // "BF16", "F8_E4M3", ...: a name of the format, kept for good
+  std::vector<std::uint64_t> shape;
+  std::uint64_t offset = 0;  // of its data, from the start of the file
+  std::uint64_t size_bytes = 0;
+};
+
+// Of the header of a file, and of the JSON files beside it.
+inline constexpr std::uint64_t kJsonBytesMax = 100'000'000;
+
+// The tensors in the order of their data. Fails with kMalformed.
+Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file);
+
+}  // namespace mtpgraft

@@ -1,0 +1,272 @@
+#include "donor/transforms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "donor/config.h"
+#include "donor/values.h"
+#include "gguf/tensor_types.h"
+#include "graft/norms.h"
+
+namespace mtpgraft {
+namespace {
+
+using Shape = std::vector<std::uint64_t>;  // as in the checkpoint: the row length last
+using ValuesPointer = std::shared_ptr<const Values>;
+
+constexpr std::uint64_t kBlockSideDefault = 128;
+
+// Of the key part of a latent head; real ones have a tenth of a MiB.
+constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{64} << 20;
+
+Error cannot_convert(const CheckpointTensor& tensor, std::string_view why, std::string hint = {}) {
+  return {ErrorCode::kUnsupported,
+          fmt::format("tensor '{}' of shape [{}]: {}", tensor.name, fmt::join(tensor.shape, ", "), why),
+          tensor.file->path(), tensor.offset, std::move(hint)};
+}
+
+std::uint64_t row_count(const CheckpointTensor& tensor) {
+  std::uint64_t rows = 1;
+  for (std::size_t i = 0; i + 1 < tensor.shape.size(); ++i) {
+    rows *= tensor.shape[i];
+  }
+  return rows;
+}
+
+std::uint64_t blocks_of(std::uint64_t extent, std::uint64_t side) { return (extent + side - 1) / side; }
+
+// 0 stands for what is absent.
+std::uint64_t count_or_zero(const std::optional<nlohmann::json>& config, std::string_view name) {
+  return config ? config_count(*config, {name}).value_or(0) : 0;
+}
+
+// What llama.cpp computes with in F32 whatever the file's type is.
+bool is_f32(std::string_view name, std::size_t n_dims) {
+  return n_dims <= 1 || name.ends_with("_norm.weight") || name.ends_with(".ffn_gate_inp.weight") ||
+         name.ends_with(".ffn_gate_inp_shexp.weight") || name.ends_with(".indexer.proj.weight") ||
+         !name.ends_with(".weight");
+}
+
+// Rows and columns of a block of FP8 values that share a scale.
+std::pair<std::uint64_t, std::uint64_t> block_sides(const std::optional<nlohmann::json>& config) {
+  const auto none = std::pair(kBlockSideDefault, kBlockSideDefault);
+  if (!config || !config->contains("quantization_config")) {
+    return none;
+  }
+  const auto& quantization = config->at("quantization_config");
+  const auto sides = quantization.find("weight_block_size");
+  if (sides == quantization.end() || !sides->is_array() || sides->size() != 2 || !sides->at(0).is_number_unsigned() ||
+      !sides->at(1).is_number_unsigned()) {
+    return none;
+  }
+  const auto rows = sides->at(0).get<std::uint64_t>();
+  const auto columns = sides->at(1).get<std::uint64_t>();
+  const auto is_side = [](std::uint64_t side) { return side > 0 && side <= UINT32_MAX; };
+  return is_side(rows) && is_side(columns) ? std::pair(rows, columns) : none;
+}
+
+// Values of `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Rows of FP8 are scaled in groups of
+// `group_rows`; 0 stands for a matrix.
+Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view name, std::size_t n_dims,
+                                  int norm_offset, const std::optional<nlohmann::json>& config,
+                                  std::uint64_t group_rows = 0) {
+  const auto& tensor = source.values;
+  const auto kept = matrix_type(tensor.dtype);
+  if (!kept) {
+    return cannot_convert(tensor, fmt::format("dtype {} is not BF16, F16, F32 or F8_E4M3", tensor.dtype),
+                          "give the original model, or its FP8 release");
+  }
+  const auto type = is_f32(name, n_dims) ? tensor_type::kF32 : *kept;
+  const auto added = is_norm(name) ? norm_offset : 0;
+  if (is_plain_float(tensor.dtype)) {
+    return ValuesPointer(std::make_shared<Values>(tensor, std::nullopt, type, added));
+  }
+  if (tensor.shape.size() < 2 || !source.scales) {
+    return cannot_convert(tensor, "F8_E4M3 without a tensor '..._scale_inv' of scales for its blocks");
+  }
+  const auto [block_rows, block_columns] = block_sides(config);
+  if (group_rows == 0) {
+    group_rows = tensor.shape[tensor.shape.size() - 2];
+  }
+  const auto& scales = *source.scales;
+  const auto groups = row_count(tensor) / group_rows;
+  const auto scale_rows = groups * blocks_of(group_rows, block_rows);
+  if (!is_plain_float(scales.dtype) || scales.shape.size() < 2 || row_count(scales) != scale_rows ||
+      scales.shape.back() != blocks_of(tensor.shape.back(), block_columns)) {
+    return cannot_convert(scales, fmt::format("these are not the scales of blocks of {} x {} of a tensor of shape [{}]",
+                                              block_rows, block_columns, fmt::join(tensor.shape, ", ")));
+  }
+  return ValuesPointer(
+      std::make_shared<Values>(tensor, BlockScales{scales, block_rows, block_columns, group_rows}, type, added));
+}
+
+MadeTensor describe(const std::string& name, const Shape& shape, const ValuesPointer& values) {
+  MadeTensor made;
+  made.info.name = name;
+  made.info.n_dims = static_cast<std::uint32_t>(shape.size());
+  std::ranges::reverse_copy(shape, made.info.shape.begin());
+  made.info.type = values->type();
+  made.info.size_bytes = made.info.element_count() * values->element_bytes();
+  return made;
+}
+
+Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector<ScaledTensor>& sources,
+                                      const std::optional<nlohmann::json>& config) {
+  auto shape = sources.front().values.shape;
+  shape.insert(shape.begin(), sources.size());
+  std::vector<ValuesPointer> parts;
+  for (const auto& source : sources) {
+    if (source.values.shape != sources.front().values.shape || source.values.dtype != sources.front().values.dtype) {
+      return cannot_convert(source.values, "other experts have another shape or dtype");
+    }
+    MTPGRAFT_TRY(parts.emplace_back(), make_values(source, name, shape.size(), 0, config));
+  }
+  auto made = describe(name, shape, parts.front());
+  made.add_data = [parts = std::move(parts), count = row_count(sources.front().values) * shape.back()](auto& file) {
+    for (const auto& part : parts) {
+      add_elements(file, part, 0, count);
+    }
+  };
+  return std::vector{std::move(made)};
+}
+
+// Of each matrix of a stack: the first half of the rows, then the second.
+Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const ScaledTensor& source,
+                                              const std::optional<nlohmann::json>& config) {
+  auto shape = source.values.shape;
+  if (shape.size() != 3 || shape[1] % 2 != 0) {
+    return cannot_convert(source.values, "it is no stack of gate and up projections of equal size");
+  }
+  shape[1] /= 2;
+  MTPGRAFT_TRY(const auto values, make_values(source, name, shape.size(), 0, config));
+  std::vector<MadeTensor> tensors;
+  for (const std::uint64_t half : {0, 1}) {
+    auto up_name = name;
+    up_name.replace(up_name.find("gate"), 4, "up");
+    auto& made = tensors.emplace_back(describe(half == 0 ? name : up_name, shape, values));
+    made.add_data = [values, half, experts = shape[0], count = shape[1] * shape[2]](auto& file) {
+      for (std::uint64_t expert = 0; expert < experts; ++expert) {
+        add_elements(file, values, (2 * expert + half) * count, count);
+      }
+    };
+  }
+  return tensors;
+}
+
+// Of each head's rows, those for keys, transposed, and those for values.
+Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const ScaledTensor& source,
+                                                const std::optional<nlohmann::json>& config) {
+  const auto& shape = source.values.shape;
+  const auto heads = count_or_zero(config, "num_key_value_heads");
+  const auto key_rows = count_or_zero(config, "qk_nope_head_dim");
+  const auto value_rows = count_or_zero(config, "v_head_dim");
+  if (heads == 0 || key_rows == 0 || value_rows == 0) {
+    return cannot_convert(source.values,
+                          "to split it, num_key_value_heads, qk_nope_head_dim and v_head_dim of config.json are needed",
+                          "put the model's config.json beside the file");
+  }
+  const auto head_rows = key_rows + value_rows;
+  if (shape.size() != 2 || shape[0] / head_rows != heads || shape[0] % head_rows != 0) {
+    return cannot_convert(source.values,
+                          fmt::format("config.json says {} heads of {} + {} rows", heads, key_rows, value_rows));
+  }
+  const auto rank = shape[1];
+  MTPGRAFT_TRY(const auto values, make_values(source, name, 3, 0, config));
+  if (key_rows * rank > kTransposedBytesMax / values->element_bytes()) {
+    return cannot_convert(source.values, "a head's keys are too large to be transposed");
+  }
+  auto value_name = name;
+  value_name.replace(value_name.find("_k_b"), 4, "_v_b");
+  auto keys_made = describe(name, {heads, rank, key_rows}, values);
+  keys_made.add_data = [=](auto& file) {
+    for (std::uint64_t head = 0; head < heads; ++head) {
+      add_transposed(file, values, head * head_rows * rank, key_rows, rank);
+    }
+  };
+  auto values_made = describe(value_name, {heads, value_rows, rank}, values);
+  values_made.add_data = [=](auto& file) {
+    for (std::uint64_t head = 0; head < heads; ++head) {
+      add_elements(file, values, (head * head_rows + key_rows) * rank, (head_rows - key_rows) * rank);
+    }
+  };
+  return std::vector{std::move(keys_made), std::move(values_made)};
+}
+
+// MiMo's FP8 qkv_proj is stored as parallel processors hold it: the rows of each are its part of the queries, of the
+// keys and of the values, and its blocks of scales begin anew. How many processors is told by the number of scales
+// only.
+Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTensor& source,
+                                         const std::optional<nlohmann::json>& config) {
+  const auto& tensor = source.values;
+  const auto heads = count_or_zero(config, "num_attention_heads");
+  const auto key_value_heads = count_or_zero(config, "swa_num_key_value_heads");
+  const auto width = count_or_zero(config, "head_dim");
+  const std::array rows{heads * width, key_value_heads * width, key_value_heads * count_or_zero(config, "v_head_dim")};
+  const auto all_rows = tensor.shape.front();
+  if (tensor.shape.size() != 2 || rows[0] > all_rows || rows[1] > all_rows - rows[0] ||
+      rows[2] != all_rows - rows[0] - rows[1] || !source.scales) {
+    return cannot_convert(tensor, fmt::format("config.json says {} + {} + {} rows of queries, keys and values", rows[0],
+                                              rows[1], rows[2]));
+  }
+  for (const std::uint64_t processors : {8, 4}) {
+    const auto divides = std::ranges::all_of(rows, [&](std::uint64_t count) { return count % processors == 0; });
+    const auto own_rows = all_rows / processors;
+    if (!divides || row_count(*source.scales) != processors * blocks_of(own_rows, block_sides(config).first)) {
+      continue;
+    }
+    MTPGRAFT_TRY(const auto values, make_values(source, name, 2, 0, config, own_rows));
+    auto made = describe(name, tensor.shape, values);
+    made.add_data = [=, columns = tensor.shape[1]](auto& file) {
+      std::uint64_t skipped = 0;
+      for (const auto kind : rows) {
+        const auto part = kind / processors;
+        for (std::uint64_t processor = 0; processor < processors; ++processor) {
+          add_elements(file, values, (processor * own_rows + skipped) * columns, part * columns);
+        }
+        skipped += part;
+      }
+    };
+    return std::vector{std::move(made)};
+  }
+  return cannot_convert(*source.scales, "it has the scales of neither 8 nor 4 parts of the projection");
+}
+
+}  // namespace
+
+Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
+                                             std::vector<ScaledTensor> sources, int norm_offset,
+                                             const std::optional<nlohmann::json>& config) {
+  const auto& source = sources.front();
+  auto shape = source.values.shape;
+  if (shape.empty() || shape.size() > (transform == Transform::kStackExperts ? 3 : 4) ||
+      std::ranges::find(shape, 0U) != shape.end()) {
+    return cannot_convert(source.values, "it has no values, or too few or too many dimensions");
+  }
+  switch (transform) {
+    case Transform::kStackExperts:
+      return stack(name, sources, config);
+    case Transform::kSplitGateUp:
+      return split_gate_up(name, source, config);
+    case Transform::kSplitKeyValue:
+      return split_key_value(name, source, config);
+    case Transform::kFuseQkv:
+      if (!is_plain_float(source.values.dtype)) {
+        return fuse_qkv(name, source, config);
+      }
+      break;
+    case Transform::kSqueeze:
+      std::erase(shape, 1U);
+      break;
+    case Transform::kNone:
+      break;
+  }
+  MTPGRAFT_TRY(const auto values, make_values(source, name, shape.size(), norm_offset, config));
+  auto made = describe(name, shape, values);
+  made.add_data = [values, count = made.info.element_count()](auto& file) { add_elements(file, values, 0, count); };
+  return std::vector{std::move(made)};
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,35 @@
+// Makes a GGUF's tensors of a checkpoint's.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "donor/checkpoint.h"
+#include "donor/mapping.h"
+#include "io/composed_file.h"
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+struct MadeTensor {
+  TensorInfo info;  // without offsets
+  std::function<void(ComposedFile&)> add_data;
+};
+
+// A tensor and, of FP8, its scales.
+struct ScaledTensor {
+  CheckpointTensor values;
+  std::optional<CheckpointTensor> scales;
+};
+
+// `sources` is one tensor, of kStackExperts one for each expert in their order. `name` is that of the GGUF's tensor,
+// the first one's where there are several. `config` is absent where there is no config.json.
+Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
+                                             std::vector<ScaledTensor> sources, int norm_offset,
+                                             const std::optional<nlohmann::json>& config);
+
+}  // namespace mtpgraft
