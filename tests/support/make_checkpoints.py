@@ -78,7 +78,7 @@ def write_safetensors(path, tensors):
 # a checkpoint and what its head must become
 
 # These end a tensor's name; every other name in the tables lacks its ".weight".
-WHOLE_NAME = (".bias", "_bias", "experts.gate_up_proj", "experts.down_proj", "exp_probs_b")
+WHOLE_NAME = (".bias", "_bias", ".experts.gate_up_proj", ".experts.down_proj", "exp_probs_b")
 KEPT_IN_F32 = ("e_score_correction_bias", "expert_bias")
 # What publishers leave in BF16 when the rest is FP8: vocabulary, routers, the projection of the head's input.
 NEVER_FP8 = re.compile(r"mtp\.fc|eh_proj|mlp\.gate$|shared_expert_gate|shared_head|lm_head|embed_tokens|weights_proj")
