@@ -7,8 +7,6 @@
 #include <span>
 #include <utility>
 
-#include "util/text.h"
-
 namespace mtpgraft {
 namespace {
 
@@ -65,8 +63,10 @@ Status check_stays_inside(const std::string& folder, const std::string& path) {
 
 }  // namespace
 
-Checkpoint::Checkpoint(std::string path, FileSystem& files)
-    : path_(std::move(path)), is_folder_(fs::is_directory(path_)), files_(&files) {}
+Checkpoint::Checkpoint(std::string path, FileSystem& files) : path_(std::move(path)), files_(&files) {
+  std::error_code ignored;
+  is_folder_ = fs::is_directory(path_, ignored);
+}
 
 Status Checkpoint::read_config(const std::string& folder) {
   const auto path = (fs::path(folder) / "config.json").string();
@@ -95,10 +95,10 @@ Status Checkpoint::read_index(const std::string& folder) {
     }
     const auto file_name = file.get<std::string>();
     if (!is_plain_name(file_name)) {
-      return Error{ErrorCode::kMalformed,
-                   fmt::format("weight_map: '{}' is in '{}', which is not the name of a file in the folder", name,
-                               printable(file_name)),
-                   path};
+      return Error{
+          ErrorCode::kMalformed,
+          fmt::format("weight_map: '{}' is in '{}', which is not the name of a file in the folder", name, file_name),
+          path};
     }
     files_of_tensors_[name] = (fs::path(folder) / file_name).string();
   }

@@ -45,7 +45,7 @@ class Checkpoint {
   Result<OpenFile*> open_file(const std::string& path);
 
   std::string path_;
-  bool is_folder_;
+  bool is_folder_ = false;
   FileSystem* files_;
   std::optional<nlohmann::json> config_;
   std::map<std::string, std::string> files_of_tensors_;

@@ -108,9 +108,9 @@ Result<HeadTensorGroups> group_sources(const Checkpoint& checkpoint, const std::
   for (const auto& source : sources) {
     const auto name = fmt::format("blk.{}.{}", first_block + source.block, source.gguf_name);
     auto& group = groups[name];
-    const bool is_new = group.sources.emplace(source.expert, source.name).second;
+    const auto is_new = group.sources.emplace(source.expert, source.name).second;
     if (!is_new || (group.sources.size() > 1 && group.transform != source.transform)) {
-      return Error{ErrorCode::kMalformed, fmt::format("both '{}' and another tensor are '{}'", source.name, name),
+      return Error{ErrorCode::kMalformed, fmt::format("'{}' and another tensor are both '{}'", source.name, name),
                    checkpoint.path()};
     }
     group.transform = source.transform;

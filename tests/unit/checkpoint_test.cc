@@ -9,6 +9,7 @@
 #include "models.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/head.h"
+#include "safetensors_builder.h"
 #include "temp_dir.h"
 
 namespace mtpgraft {
@@ -89,6 +90,365 @@ TEST(Checkpoint, HeadsOfAllFamiliesAreThoseOfTheConverter) {
 }
 
 TEST(Checkpoint, RealHeadIsThatOfTheConvertersFile) { expect_same_head(kBundled, model_path(kDonor)); }
+
+TEST(Checkpoint, KeysHaveTheTypesAndValuesOfTheConverter) {
+  const auto head = open_head(kBundled);
+  ASSERT_THAT(head, IsOk());
+  const auto gguf = parse_head(head.value());
+  EXPECT_EQ(gguf.keys.size(), 11U);
+  const auto converted = load_model(kDonor);
+  for (const auto& item : gguf.keys) {
+    const auto* expected = converted.gguf.find_key(item.key);
+    ASSERT_NE(expected, nullptr) << item.key;
+    EXPECT_TRUE(item.same_value(*expected)) << item.key;
+  }
+}
+
+Bytes read_all(const ReadableFile& file) {
+  Bytes bytes(file.size());
+  EXPECT_THAT(file.read_at(0, bytes), IsOk());
+  return bytes;
+}
+
+TEST(Checkpoint, GraftIsThatOfTheConvertersFileAndWarnsOfNothing) {
+  const auto head = open_head(kBundled);
+  ASSERT_THAT(head, IsOk());
+  const auto target = load_model(kTarget);
+  const auto donor = parse_model("hf-base-8L", read_all(*head.value().file));
+  EXPECT_EQ(find_head(donor.gguf).state, HeadState::kSidecar);
+  const auto plan = make_plan(target, donor);
+  EXPECT_THAT(plan.warnings, IsEmpty());
+  const auto made = graft_model(target, donor);
+  const auto converted = load_model(kDonor);
+  const auto expected = graft_model(target, converted);
+  for (const auto& [name, tensor] : head_tensors(*expected.file, expected.gguf)) {
+    const auto* same = made.gguf.find_tensor(name);
+    ASSERT_NE(same, nullptr) << name;
+    EXPECT_TRUE(read_tensor(*made.file, *same) == tensor.bytes) << name;
+  }
+}
+
+TEST(Checkpoint, MatricesAreTheCheckpointsOwnBytesAndNotRead) {
+  const auto head = open_head(kBundled);
+  ASSERT_THAT(head, IsOk());
+  const auto gguf = parse_head(head.value());
+  const auto& matrix = *gguf.find_tensor("blk.8.ffn_up.weight");
+  const auto pieces = head.value().file->pieces({matrix.offset, matrix.size_bytes});
+  ASSERT_EQ(pieces.size(), 1U);
+  EXPECT_EQ(pieces[0].file->path(), (kBundled / "mtp.safetensors").string());
+}
+
+// Converted, split and transposed tensors are made from wherever a reader begins.
+TEST(Checkpoint, IsTheSameHoweverItIsRead) {
+  for (const std::string name : {"deepseek32", "mimo2", "glm5", "qwen35-fp8-blocks"}) {
+    SCOPED_TRACE(name);
+    const auto head = open_head(fs::path(FIXTURES_DIR) / "checkpoints" / name);
+    ASSERT_THAT(head, IsOk());
+    const auto& file = *head.value().file;
+    const auto whole = read_all(file);
+    Bytes pieces(whole.size());
+    std::size_t length = 1;
+    for (std::size_t at = 0; at < whole.size(); at += length) {
+      length = std::min(length % 997 + 6, whole.size() - at);
+      ASSERT_THAT(file.read_at(at, std::span(pieces).subspan(at, length)), IsOk());
+    }
+    EXPECT_TRUE(pieces == whole);
+  }
+}
+
+void write_file(const fs::path& path, const Bytes& bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+void write_json(const fs::path& path, const Json& json) { std::ofstream(path) << json; }
+
+const CheckpointOptions kQwen{.architecture = "qwen35", .norm_offset = {}};
+
+// A folder, and files that are written into it.
+class CheckpointFolder : public testing::Test {
+ protected:
+  [[nodiscard]] fs::path path(const std::string& name) const { return folder_.path(name); }
+  [[nodiscard]] Result<CheckpointHead> open_folder(const CheckpointOptions& options = {}) const {
+    return open_head(folder_.root(), options);
+  }
+  void write_config(const Json& changes = Json::object()) const {
+    auto config = Json{{"model_type", "qwen3_5_text"}, {"num_hidden_layers", 4}, {"mtp_num_hidden_layers", 1}};
+    config.merge_patch(changes);  // null removes
+    write_json(path("config.json"), config);
+  }
+  void write_index(const std::map<std::string, std::string>& files_of_tensors) const {
+    write_json(path("model.safetensors.index.json"), {{"weight_map", files_of_tensors}});
+  }
+  void write_tensors(const std::string& name, const SafetensorsBuilder& tensors) const {
+    write_file(path(name), tensors.build());
+  }
+
+ private:
+  TempDir folder_;
+};
+
+SafetensorsBuilder small_head(float norm = 0) {
+  return SafetensorsBuilder().floats("mtp.fc.weight", {2, 4}, 1).floats("mtp.norm.weight", {2}, norm);
+}
+
+using CheckpointNorms = CheckpointFolder;
+
+TEST_F(CheckpointNorms, GetTheOneThatTheyLack) {
+  for (const float mean : {-0.3F, 0.0F, 0.49F}) {
+    write_tensors("x.safetensors", small_head(mean));
+    const auto head = open_head(path("x.safetensors"), kQwen);
+    ASSERT_THAT(head, IsOk());
+    EXPECT_EQ(head.value().norm_offset, 1);
+    EXPECT_THAT(head.value().notes, ElementsAre(HasSubstr("1 is added")));
+  }
+  for (const float mean : {0.75F, 1.0F, 1.7F}) {
+    write_tensors("x.safetensors", small_head(mean));
+    const auto head = open_head(path("x.safetensors"), kQwen);
+    ASSERT_THAT(head, IsOk());
+    EXPECT_EQ(head.value().norm_offset, 0);
+    EXPECT_THAT(head.value().notes, ElementsAre(HasSubstr("the 1 is in them")));
+  }
+}
+
+TEST_F(CheckpointNorms, AreAskedForWhereTheValuesDoNotTell) {
+  write_tensors("x.safetensors", small_head(0.6F));
+  const auto refused = open_head(path("x.safetensors"), kQwen);
+  ASSERT_THAT(refused, FailsWith(ErrorCode::kIncompatible, "mean of about 0.60"));
+  EXPECT_THAT(refused.error().hint, HasSubstr("--norm-offset 1"));
+  for (const int offset : {0, 1}) {
+    const auto head = open_head(path("x.safetensors"), {.architecture = "qwen35", .norm_offset = offset});
+    ASSERT_THAT(head, IsOk());
+    const auto gguf = parse_head(head.value());
+    const auto bytes = read_tensor(*head.value().file, *gguf.find_tensor("blk.0.nextn.shared_head_norm.weight"));
+    float value = 0;
+    std::memcpy(&value, bytes.data(), sizeof value);
+    EXPECT_EQ(value, 0.6F + static_cast<float>(offset));
+  }
+}
+
+// The median counts: single norms stray.
+TEST_F(CheckpointNorms, AreJudgedTogether) {
+  auto tensors = small_head(0.1F);
+  tensors.floats("mtp.pre_fc_norm_hidden.weight", {2}, 0.2F).floats("mtp.pre_fc_norm_embedding.weight", {2}, 1.2F);
+  write_tensors("x.safetensors", tensors);
+  const auto head = open_head(path("x.safetensors"), kQwen);
+  ASSERT_THAT(head, IsOk());
+  EXPECT_EQ(head.value().norm_offset, 1);
+}
+
+TEST_F(CheckpointNorms, StayAsTheyAreWhereModelsDoNotAddOne) {
+  write_tensors("x.safetensors", SafetensorsBuilder()
+                                     .floats("model.layers.92.eh_proj.weight", {2, 4}, 1)
+                                     .floats("model.layers.92.enorm.weight", {2}, 0));
+  const auto head = open_head(path("x.safetensors"), {.architecture = "glm4moe", .norm_offset = {}});
+  ASSERT_THAT(head, IsOk());
+  EXPECT_EQ(head.value().norm_offset, 0);
+  EXPECT_THAT(head.value().notes, IsEmpty());
+}
+
+using CheckpointConfig = CheckpointFolder;
+
+TEST_F(CheckpointConfig, IsNotNeededWhereTheTargetTellsTheArchitecture) {
+  write_tensors("x.safetensors", SafetensorsBuilder()
+                                     .floats("model.layers.91.enorm.weight", {2}, 0)
+                                     .floats("model.layers.92.eh_proj.weight", {2, 4}, 1)
+                                     .floats("model.layers.92.mlp.gate.e_score_correction_bias", {3}, 1));
+  const auto head = open_head(path("x.safetensors"), {.architecture = "glm4moe", .norm_offset = {}});
+  ASSERT_THAT(head, IsOk());
+  const auto gguf = parse_head(head.value());
+  ASSERT_EQ(gguf.keys.size(), 1U);
+  EXPECT_EQ(gguf.architecture(), "glm4moe");
+  ASSERT_EQ(gguf.tensors.size(), 2U);
+  EXPECT_EQ(gguf.tensors[0].name, "blk.0.exp_probs_b.bias");
+  EXPECT_EQ(gguf.tensors[1].name, "blk.0.nextn.eh_proj.weight");
+
+  EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "no config.json"));
+  const auto unknown = open_head(path("x.safetensors"), {.architecture = "llama", .norm_offset = {}});
+  ASSERT_THAT(unknown, FailsWith(ErrorCode::kUnsupported, "heads of llama models are unknown"));
+  EXPECT_THAT(unknown.error().details, Contains(HasSubstr("glm4moe")));
+}
+
+TEST_F(CheckpointConfig, BesideAFileIsUsed) {
+  write_tensors("x.safetensors", small_head());
+  write_config();
+  const auto head = open_head(path("x.safetensors"));
+  ASSERT_THAT(head, IsOk());
+  EXPECT_NE(parse_head(head.value()).find_tensor("blk.4.nextn.eh_proj.weight"), nullptr);
+}
+
+TEST_F(CheckpointConfig, ThatDoesNotCountTheHeadIsCompletedFromTheTensors) {
+  write_tensors("model.safetensors", small_head());
+  write_config({{"mtp_num_hidden_layers", nullptr}});
+  const auto head = open_folder();
+  ASSERT_THAT(head, IsOk());
+  EXPECT_THAT(head.value().notes,
+              Contains("config.json has no mtp_num_hidden_layers: the tensors make a head of 1 blocks"));
+  EXPECT_EQ(read_depth(parse_head(head.value())).nextn_predict_layers, 1U);
+}
+
+TEST_F(CheckpointConfig, ThatDeclaresAHeadWithoutTensorsIsExplained) {
+  write_tensors("model.safetensors", SafetensorsBuilder().floats("model.norm.weight", {2}, 1));
+  write_config();
+  auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kIncompatible, "declares a head (mtp_num_hidden_layers = 1)"));
+  EXPECT_THAT(head.error().hint, HasSubstr("AutoModel"));
+  write_config({{"mtp_num_hidden_layers", nullptr}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIncompatible, "has no MTP head"));
+}
+
+TEST_F(CheckpointConfig, IsRefusedWhereItMakesNoSense) {
+  write_tensors("model.safetensors", small_head());
+  write_config({{"model_type", "llama"}});
+  auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kUnsupported, "model_type '\"llama\"'"));
+  EXPECT_THAT(head.error().details, Contains("qwen3next: Qwen3NextForCausalLM, qwen3_next"));
+  write_config({{"num_hidden_layers", nullptr}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "num_hidden_layers"));
+  write_config({{"num_hidden_layers", 4'000'000'000U}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "num_hidden_layers"));
+  std::ofstream(path("config.json")) << "[";
+  head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kMalformed, "not a JSON object"));
+  EXPECT_EQ(head.error().path, path("config.json").string());
+}
+
+TEST_F(CheckpointConfig, ThatDeclaresASmallerHeadIsRefused) {
+  write_tensors("model.safetensors", small_head().floats("mtp.layers.1.input_layernorm.weight", {2}, 0));
+  write_config();
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIncompatible, "'mtp.layers.1.input_layernorm.weight'"));
+}
+
+using CheckpointFiles = CheckpointFolder;
+
+TEST_F(CheckpointFiles, AreOpenedOnlyIfTheyHoldTheHead) {
+  write_config();
+  write_tensors("model-2.safetensors", small_head());
+  write_index({{"model.norm.weight", "model-1.safetensors"},
+               {"mtp.fc.weight", "model-2.safetensors"},
+               {"mtp.norm.weight", "model-2.safetensors"}});
+  EXPECT_THAT(open_folder(), IsOk());
+}
+
+TEST_F(CheckpointFiles, MustBeThereAndHoldWhatTheIndexSays) {
+  write_config();
+  write_index({{"mtp.fc.weight", "model-2.safetensors"}, {"mtp.layers.0.mlp.up_proj.weight", "model-2.safetensors"}});
+  auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kIo, "cannot open"));
+  EXPECT_EQ(head.error().path, path("model-2.safetensors").string());
+  write_tensors("model-2.safetensors", small_head());
+  head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kMalformed, "has no tensor 'mtp.layers.0.mlp.up_proj.weight'"));
+  EXPECT_EQ(head.error().path, path("model-2.safetensors").string());
+}
+
+TEST_F(CheckpointFiles, AreNamesInTheFolder) {
+  write_config();
+  write_tensors("model-2.safetensors", small_head());
+  const auto absolute = path("model-2.safetensors").string();
+  for (const std::string& name :
+       std::vector<std::string>{"", ".", "..", "../model-2.safetensors", "./model-2.safetensors", absolute}) {
+    write_index({{"mtp.fc.weight", name}});
+    EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "which is not the name of a file in the folder"))
+        << name;
+  }
+  write_json(path("model.safetensors.index.json"), {{"weight_map", {{"mtp.fc.weight", 1}}}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "'mtp.fc.weight'"));
+  write_json(path("model.safetensors.index.json"), Json::object());
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "weight_map"));
+}
+
+TEST_F(CheckpointFiles, MayBeLinksOnlyIfTheyStayInTheFolder) {
+  const TempDir elsewhere;
+  write_config();
+  write_file(elsewhere.path("blob"), small_head().build());
+  fs::create_symlink(elsewhere.path("blob"), path("model.safetensors"));
+  auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kRefused, "leads out of the checkpoint's folder"));
+  EXPECT_THAT(head.error().hint, HasSubstr("hf download --local-dir"));
+  write_index({{"mtp.fc.weight", "model.safetensors"}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kRefused, "leads out"));
+  // Who names a link means it.
+  EXPECT_THAT(open_head(path("model.safetensors")), IsOk());
+  write_tensors("model-2.safetensors", small_head());
+  fs::create_symlink("model-2.safetensors", path("inside.safetensors"));
+  write_index({{"mtp.fc.weight", "inside.safetensors"}});
+  EXPECT_THAT(open_folder(), IsOk());
+}
+
+TEST_F(CheckpointFiles, AreNamedWhereThereAreNone) {
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIo, "has neither model.safetensors.index.json nor"));
+  EXPECT_TRUE(is_checkpoint(path(".").string()));
+  EXPECT_TRUE(is_checkpoint("head.safetensors"));
+  EXPECT_FALSE(is_checkpoint("head.gguf"));
+}
+
+using CheckpointTensors = CheckpointFolder;
+
+TEST_F(CheckpointTensors, MustBeKnown) {
+  write_config();
+  write_tensors("model.safetensors", small_head().floats("mtp.layers.0.self_attn.q_proj.weight_scale", {1}, 1));
+  const auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kUnsupported, "'mtp.layers.0.self_attn.q_proj.weight_scale'"));
+  EXPECT_EQ(head.error().path, path(".").parent_path().string());
+}
+
+TEST_F(CheckpointTensors, MustHaveTypesThatCanBeConverted) {
+  write_config();
+  write_tensors("model.safetensors", small_head().tensor("mtp.layers.0.mlp.up_proj.weight", "I8", {2, 2}, Bytes(4)));
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "dtype I8"));
+  const auto fp8 = small_head().tensor("mtp.layers.0.mlp.up_proj.weight", "F8_E4M3", {2, 2}, Bytes(4));
+  write_tensors("model.safetensors", fp8);
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "without a tensor"));
+  write_tensors("model.safetensors",
+                SafetensorsBuilder(fp8).floats("mtp.layers.0.mlp.up_proj.weight_scale_inv", {1}, 1));
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "not the scales of blocks of 128 x 128"));
+  write_tensors("model.safetensors",
+                SafetensorsBuilder(fp8).floats("mtp.layers.0.mlp.up_proj.weight_scale_inv", {1, 1}, 1));
+  EXPECT_THAT(open_folder(), IsOk());
+  write_config({{"quantization_config", {{"weight_block_size", {1, 128}}}}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "not the scales of blocks of 1 x 128"));
+}
+
+TEST_F(CheckpointTensors, OfExpertsMustBeComplete) {
+  write_config({{"model_type", "qwen3_5_moe"}});
+  auto tensors = small_head();
+  tensors.floats("mtp.layers.0.mlp.experts.0.up_proj.weight", {2, 3}, 1);
+  tensors.floats("mtp.layers.0.mlp.experts.2.up_proj.weight", {2, 3}, 1);
+  write_tensors("model.safetensors", tensors);
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIncompatible, "of experts 0 to 2 only 2 have a tensor"));
+  auto complete = tensors;
+  write_tensors("model.safetensors", complete.floats("mtp.layers.0.mlp.experts.1.up_proj.weight", {2, 3}, 1));
+  EXPECT_THAT(open_folder(), IsOk());
+  write_tensors("model.safetensors", tensors.floats("mtp.layers.0.mlp.experts.1.up_proj.weight", {3, 2}, 1));
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "another shape"));
+}
+
+TEST_F(CheckpointTensors, MayNotBeThereTwice) {
+  write_config();
+  write_tensors("model.safetensors", small_head().floats("model.mtp.fc.weight", {2, 4}, 1));
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "both 'blk.4.nextn.eh_proj.weight'"));
+}
+
+// Keys and values of latent attention cannot be told apart without the numbers of config.json.
+TEST_F(CheckpointTensors, ThatAreSplitNeedTheConfig) {
+  write_tensors("x.safetensors", SafetensorsBuilder()
+                                     .floats("model.layers.61.eh_proj.weight", {2, 4}, 1)
+                                     .floats("model.layers.61.self_attn.kv_b_proj.weight", {10, 3}, 1));
+  const CheckpointOptions options{.architecture = "deepseek32", .norm_offset = {}};
+  EXPECT_THAT(open_head(path("x.safetensors"), options), FailsWith(ErrorCode::kUnsupported, "qk_nope_head_dim"));
+  const auto config = Json{{"model_type", "deepseek_v32"},
+                           {"num_hidden_layers", 61},
+                           {"num_key_value_heads", 2},
+                           {"qk_nope_head_dim", 3},
+                           {"v_head_dim", 2}};
+  write_json(path("config.json"), config);
+  EXPECT_THAT(open_head(path("x.safetensors")), IsOk());
+  auto other = config;
+  other["v_head_dim"] = 3;
+  write_json(path("config.json"), other);
+  EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "2 heads of 3 + 3 rows"));
+}
 
 }  // namespace
 }  // namespace mtpgraft
