@@ -94,9 +94,9 @@ class Keys {
 };
 
 std::optional<double> rope_theta(const Json& config) {
-  static const Json kNone = Json::object();
+  const Json none = Json::object();
   const auto* rope = find_first(config, {"rope_parameters", "rope_scaling"});
-  rope = rope != nullptr && rope->is_object() ? rope : &kNone;
+  rope = rope != nullptr && rope->is_object() ? rope : &none;
   const auto full_attention = rope->find("full_attention");
   if (full_attention != rope->end() && full_attention->is_object()) {
     rope = &*full_attention;

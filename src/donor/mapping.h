@@ -34,9 +34,9 @@ struct TensorRule {
 struct Family {
   std::string_view architecture;                   // general.architecture
   std::span<const std::string_view> config_names;  // of config.json's `architectures` and `model_type`
-  std::string_view count_key;  // how config.json calls the number of head blocks; empty: it does not
-  bool is_appended;            // blocks follow the trunk's as model.layers.N; else they are mtp.layers.N
-  bool has_latent_attention;
+  std::string_view count_key{};                    // of config.json: the number of head blocks; empty: it does not tell
+  bool is_appended = false;                        // blocks follow the trunk's as layers.N; else they are mtp.layers.N
+  bool has_latent_attention = false;
   std::array<std::span<const TensorRule>, 6> rules;
 };
 

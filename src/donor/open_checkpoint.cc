@@ -23,6 +23,9 @@ namespace {
 
 constexpr std::uint64_t kAlignment = 32;
 
+// Sums of offsets below it cannot overflow.
+constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 62;
+
 // Between this and kUnshiftedNormsBelow the norms tell nothing.
 constexpr double kShiftedNormsFrom = 0.75;
 
@@ -46,7 +49,7 @@ Result<const Family*> choose_family(const Checkpoint& checkpoint, const std::str
     const auto* family = find_family(*checkpoint.config());
     if (family == nullptr) {
       return unknown_model(checkpoint,
-                           fmt::format("config.json: heads of model_type '{}' are unknown; known are",
+                           fmt::format("config.json: heads of model_type {} are unknown; known are",
                                        checkpoint.config()->value("model_type", nlohmann::json()).dump()),
                            "give the head as a GGUF");
     }
@@ -176,8 +179,8 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
   return offset;
 }
 
-std::shared_ptr<const ReadableFile> compose(const std::string& path, const std::vector<Bytes>& keys,
-                                            std::vector<MadeTensor>& tensors) {
+Result<std::shared_ptr<const ReadableFile>> compose(const std::string& path, const std::vector<Bytes>& keys,
+                                                    std::vector<MadeTensor>& tensors) {
   auto header = serialize_counts(3, tensors.size(), keys.size());
   for (const auto& key : keys) {
     append_bytes(header, key.data(), key.size());
@@ -187,7 +190,12 @@ std::shared_ptr<const ReadableFile> compose(const std::string& path, const std::
     tensor.info.offset = offset;
     const auto info = serialize_tensor_info(tensor.info, 0);
     append_bytes(header, info.data(), info.size());
-    offset = align_up(offset + tensor.info.size_bytes, kAlignment);
+    const auto end = checked_add(offset, tensor.info.size_bytes);
+    const auto next = end ? checked_align_up(*end, kAlignment) : std::nullopt;
+    if (!next || *next > kBytesMax) {
+      return Error{ErrorCode::kUnsupported, "the head is too large for any file", path};
+    }
+    offset = *next;
   }
   auto file = std::make_shared<ComposedFile>(path);
   file->add_bytes(std::move(header));
@@ -196,7 +204,7 @@ std::shared_ptr<const ReadableFile> compose(const std::string& path, const std::
     tensor.add_data(*file);
   }
   file->pad_to(kAlignment);
-  return file;
+  return std::shared_ptr<const ReadableFile>(std::move(file));
 }
 
 }  // namespace
@@ -234,7 +242,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   }
   if (checkpoint.config() && declared == 0 && !family->count_key.empty()) {
     head.notes.push_back(
-        fmt::format("config.json has no {}: the tensors make a head of {} blocks", family->count_key, head_blocks));
+        fmt::format("config.json does not tell {}: the tensors make it {}", family->count_key, head_blocks));
   }
   MTPGRAFT_TRY(const auto groups, group_sources(checkpoint, sources.value(), trunk_blocks.value_or(0)));
   MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups, *family, options, head.notes));
@@ -252,7 +260,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   if (trunk_blocks) {
     std::ranges::move(make_keys(*family, *checkpoint.config(), *trunk_blocks, head_blocks), std::back_inserter(keys));
   }
-  head.file = compose(path, keys, tensors);
+  MTPGRAFT_TRY(head.file, compose(path, keys, tensors));
   return head;
 }
 

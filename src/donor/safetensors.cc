@@ -26,7 +26,7 @@ constexpr auto kDtypes = std::to_array<std::pair<std::string_view, std::uint64_t
      {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
      {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}});
 
-// Of the size of the data section; `begin` and `end` are relative to it until the header is checked.
+// A tensor as the header describes it.
 struct Entry {
   SafetensorsTensor tensor;
   std::uint64_t bits = 0;
@@ -118,8 +118,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& error) override {
-    (void)error;
+  bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& /*error*/) override {
     problem_ = "is not JSON";
     position_ = position;
     return false;

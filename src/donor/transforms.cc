@@ -19,8 +19,11 @@ using ValuesPointer = std::shared_ptr<const Values>;
 
 constexpr std::uint64_t kBlockSideDefault = 128;
 
-// Of the key part of a latent head; real ones have a tenth of a MiB.
-constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{64} << 20;
+// Of the keys of one head, which are held in memory; real ones have 0.2 MiB.
+constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{4} << 20;
+
+// Of a row, which are held in memory; real ones have some hundred.
+constexpr std::uint64_t kRowScalesMax = std::uint64_t{1} << 20;
 
 Error cannot_convert(const CheckpointTensor& tensor, std::string_view why, std::string hint = {}) {
   return {ErrorCode::kUnsupported,
@@ -95,7 +98,7 @@ Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view n
   const auto groups = row_count(tensor) / group_rows;
   const auto scale_rows = groups * blocks_of(group_rows, block_rows);
   if (!is_plain_float(scales.dtype) || scales.shape.size() < 2 || row_count(scales) != scale_rows ||
-      scales.shape.back() != blocks_of(tensor.shape.back(), block_columns)) {
+      scales.shape.back() != blocks_of(tensor.shape.back(), block_columns) || scales.shape.back() > kRowScalesMax) {
     return cannot_convert(scales, fmt::format("these are not the scales of blocks of {} x {} of a tensor of shape [{}]",
                                               block_rows, block_columns, fmt::join(tensor.shape, ", ")));
   }
@@ -143,7 +146,7 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
   shape[1] /= 2;
   MTPGRAFT_TRY(const auto values, make_values(source, name, shape.size(), 0, config));
   std::vector<MadeTensor> tensors;
-  for (const std::uint64_t half : {0, 1}) {
+  for (const auto half : {std::uint64_t{0}, std::uint64_t{1}}) {
     auto up_name = name;
     up_name.replace(up_name.find("gate"), 4, "up");
     auto& made = tensors.emplace_back(describe(half == 0 ? name : up_name, shape, values));
@@ -211,7 +214,7 @@ Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTe
     return cannot_convert(tensor, fmt::format("config.json says {} + {} + {} rows of queries, keys and values", rows[0],
                                               rows[1], rows[2]));
   }
-  for (const std::uint64_t processors : {8, 4}) {
+  for (const auto processors : {std::uint64_t{8}, std::uint64_t{4}}) {
     const auto divides = std::ranges::all_of(rows, [&](std::uint64_t count) { return count % processors == 0; });
     const auto own_rows = all_rows / processors;
     if (!divides || row_count(*source.scales) != processors * blocks_of(own_rows, block_sides(config).first)) {

@@ -282,8 +282,7 @@ TEST_F(CheckpointConfig, ThatDoesNotCountTheHeadIsCompletedFromTheTensors) {
   write_config({{"mtp_num_hidden_layers", nullptr}});
   const auto head = open_folder();
   ASSERT_THAT(head, IsOk());
-  EXPECT_THAT(head.value().notes,
-              Contains("config.json has no mtp_num_hidden_layers: the tensors make a head of 1 blocks"));
+  EXPECT_THAT(head.value().notes, Contains("config.json does not tell mtp_num_hidden_layers: the tensors make it 1"));
   EXPECT_EQ(read_depth(parse_head(head.value())).nextn_predict_layers, 1U);
 }
 
@@ -301,7 +300,7 @@ TEST_F(CheckpointConfig, IsRefusedWhereItMakesNoSense) {
   write_tensors("model.safetensors", small_head());
   write_config({{"model_type", "llama"}});
   auto head = open_folder();
-  ASSERT_THAT(head, FailsWith(ErrorCode::kUnsupported, "model_type '\"llama\"'"));
+  ASSERT_THAT(head, FailsWith(ErrorCode::kUnsupported, "model_type \"llama\" are unknown"));
   EXPECT_THAT(head.error().details, Contains("qwen3next: Qwen3NextForCausalLM, qwen3_next"));
   write_config({{"num_hidden_layers", nullptr}});
   EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "num_hidden_layers"));
@@ -408,6 +407,52 @@ TEST_F(CheckpointTensors, MustHaveTypesThatCanBeConverted) {
   EXPECT_THAT(open_folder(), IsOk());
   write_config({{"quantization_config", {{"weight_block_size", {1, 128}}}}});
   EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "not the scales of blocks of 1 x 128"));
+}
+
+Bytes to_bytes(const std::vector<std::uint8_t>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::uint16_t> as_words(const Bytes& bytes) {
+  std::vector<std::uint16_t> words(bytes.size() / 2);
+  std::memcpy(words.data(), bytes.data(), bytes.size());
+  return words;
+}
+
+TEST_F(CheckpointTensors, OfFp8AreScaledAndRoundedToNearestEven) {
+  constexpr auto kName = "mtp.layers.0.mlp.up_proj.weight";
+  write_config({{"quantization_config", {{"weight_block_size", {1, 4}}}}});
+  const float tie_down = 1 + 0x1p-8F;
+  const float tie_up = 1 + 0x3p-8F;
+  Bytes scales(8);
+  std::memcpy(scales.data(), &tie_down, 4);
+  std::memcpy(scales.data() + 4, &tie_up, 4);
+  write_tensors("model.safetensors",
+                small_head()
+                    .tensor(kName, "F8_E4M3", {2, 4}, to_bytes({0x7F, 0xFF, 0x80, 0x38, 0x38, 0xB8, 0x01, 0x7E}))
+                    .tensor(std::string(kName) + "_scale_inv", "F32", {2, 1}, scales));
+  const auto head = open_folder();
+  ASSERT_THAT(head, IsOk());
+  const auto gguf = parse_head(head.value());
+  const auto words = as_words(read_tensor(*head.value().file, *gguf.find_tensor("blk.4.ffn_up.weight")));
+  // Not a number stays so, quietly; -0 is kept.
+  EXPECT_THAT(words, ElementsAre(0x7FF0, 0xFFF0, 0x8000, 0x3F80, 0x3F82, 0xBF82, 0x3B02, 0x43E3));
+}
+
+// The converter adds the 1 in F16, which has 11 bits.
+TEST_F(CheckpointTensors, OfF16AreRoundedAsTheConverterRounds) {
+  write_config();
+  write_tensors("model.safetensors", SafetensorsBuilder()
+                                         .floats("mtp.fc.weight", {2, 4}, 1)
+                                         .tensor("mtp.norm.weight", "F16", {2}, to_bytes({0x8E, 0x06, 0xFF, 0x33})));
+  const auto head = open_folder();
+  ASSERT_THAT(head, IsOk());
+  const auto gguf = parse_head(head.value());
+  const auto bytes = read_tensor(*head.value().file, *gguf.find_tensor("blk.4.nextn.shared_head_norm.weight"));
+  std::array<float, 2> values{};
+  std::memcpy(values.data(), bytes.data(), sizeof values);
+  EXPECT_THAT(values, ElementsAre(1.0F, 1.25F));
 }
 
 TEST_F(CheckpointTensors, OfExpertsMustBeComplete) {
