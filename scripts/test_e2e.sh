@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# End-to-end tests with llama.cpp and an independent GGUF reader from npm: `test_e2e.sh PATH-OF-MTPGRAFT`.
+# End-to-end tests with llama.cpp, its ggml and an independent GGUF reader from npm: `test_e2e.sh PATH-OF-MTPGRAFT`, where
+# the unit tests are built too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,4 +12,6 @@ if ! npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=err
   echo "=== SKIPPED: the end-to-end tests with llama.cpp, because npm cannot be reached ===" >&2
   exit 0
 fi
+MTPGRAFT_GGML=tests/e2e/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64 \
+  "${1%/*}/tests/mtpgraft_tests" --gtest_brief=1 --gtest_filter='Ggml*'
 node tests/e2e/e2e.mjs --mtpgraft "$1"

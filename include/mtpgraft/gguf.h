@@ -124,6 +124,9 @@ Result<GgufFile> parse_gguf(const ReadableFile& file);
 // "Q4_K", "BF16", ...; "#199" for ids in no table.
 std::string tensor_type_name(std::uint32_t type);
 
+// The id of "Q4_K", "bf16", ..., in any case; nothing for what no type is called.
+std::optional<std::uint32_t> tensor_type_id(std::string_view name);
+
 // A type that upstream llama.cpp reads, as of b10256.
 bool is_upstream_tensor_type(std::uint32_t type);
 

@@ -43,10 +43,10 @@ std::optional<std::vector<float>> dequantize(std::uint32_t type, std::span<const
       return values;
     case tensor_type::kF16:
     case tensor_type::kBF16:
-      values.reserve(bytes.size() / 2);
-      for (std::size_t i = 0; i < bytes.size(); i += 2) {
-        const auto bits = load<std::uint16_t>(&bytes[i]);
-        values.push_back(type == tensor_type::kF16 ? from_f16(bits) : from_bf16(bits));
+      values.resize(bytes.size() / 2);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto bits = load<std::uint16_t>(&bytes[2 * i]);
+        values[i] = type == tensor_type::kF16 ? from_f16(bits) : from_bf16(bits);
       }
       return values;
     case tensor_type::kQ8_0: {

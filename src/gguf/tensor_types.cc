@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "util/checked.h"
 
@@ -124,6 +125,13 @@ const TensorType* find_tensor_type(std::uint32_t id) {
   return found != kTypes.end() && found->id == id ? found : nullptr;
 }
 
+const TensorType* find_tensor_type(std::string_view name) {
+  const auto same_letter = [](unsigned char a, unsigned char b) { return std::toupper(a) == std::toupper(b); };
+  const auto* found =
+      std::ranges::find_if(kTypes, [&](const auto& type) { return std::ranges::equal(type.name, name, same_letter); });
+  return found != kTypes.end() ? found : nullptr;
+}
+
 std::optional<std::uint64_t> tensor_bytes(const TensorType& type, const std::array<std::uint64_t, 4>& shape) {
   auto bytes = checked_mul(shape[0] / type.block_elements, type.block_bytes);
   if (bytes) {
@@ -138,6 +146,11 @@ std::optional<std::uint64_t> tensor_bytes(const TensorType& type, const std::arr
 std::string tensor_type_name(std::uint32_t type) {
   const auto* known = find_tensor_type(type);
   return known != nullptr ? std::string(known->name) : fmt::format("#{}", type);
+}
+
+std::optional<std::uint32_t> tensor_type_id(std::string_view name) {
+  const auto* known = find_tensor_type(name);
+  return known != nullptr ? std::optional(known->id) : std::nullopt;
 }
 
 bool is_upstream_tensor_type(std::uint32_t type) {

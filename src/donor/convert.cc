@@ -1,0 +1,252 @@
+#include "mtpgraft/convert.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "donor/ggml_library.h"
+#include "gguf/dequantize.h"
+#include "gguf/quantize.h"
+#include "gguf/serialize.h"
+#include "gguf/tensor_types.h"
+#include "io/composed_file.h"
+#include "mtpgraft/head.h"
+#include "util/checked.h"
+#include "util/parallel.h"
+
+namespace mtpgraft {
+namespace {
+
+// Rows are converted in groups of about this many values, which bounds the buffers of a thread.
+constexpr std::uint64_t kGroupElements = std::uint64_t{1} << 15;
+
+// Far above any model's; longer rows would need larger buffers.
+constexpr std::uint64_t kRowElementsMax = std::uint64_t{1} << 18;
+
+// Below, starting threads costs more than it saves.
+constexpr std::uint64_t kParallelElementsMin = std::uint64_t{1} << 17;
+
+// llama-quantize makes these with an importance matrix only; llama-imatrix does not run heads.
+constexpr auto kMatrixTypes =
+    std::to_array<std::string_view>({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS"});
+
+Status check_wanted_type(std::uint32_t type) {
+  const auto name = tensor_type_name(type);
+  std::string_view reason;
+  if (!is_upstream_tensor_type(type)) {
+    reason = "upstream llama.cpp does not read this type";
+  } else if ((type >= tensor_type::kI8 && type <= tensor_type::kF64) || name == "Q8_1" || name == "Q8_K") {
+    reason = "llama.cpp does not multiply with matrices of this type";
+  } else if (type == tensor_type::kNvfp4) {
+    reason = "it needs a scale for each tensor besides";
+  } else if (std::ranges::find(kMatrixTypes, name) != kMatrixTypes.end()) {
+    reason = "this type needs an importance matrix, and there is none of heads";
+  } else {
+    return ok_status();
+  }
+  return Error{ErrorCode::kUsage,
+               fmt::format("a head cannot be made {}: {}", name, reason),
+               "",
+               {},
+               "F32, F16, BF16, Q8_0, or a type that llama-quantize makes: Q4_K, Q5_K, Q6_K, IQ4_NL, ..."};
+}
+
+// What neither llama.cpp's converter nor llama-quantize gives another type.
+constexpr auto kKeptMatrices =
+    std::to_array<std::string_view>({"ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "ffn_gate_tid2eid.weight",
+                                     "indexer.proj.weight", "indexer.k_proj.weight", "indexer.q_proj.weight"});
+
+bool is_convertible(const TensorInfo& tensor) {
+  const auto name = split_block_name(tensor.name).value().name;
+  return !tensor.is_vector() && name.ends_with(".weight") && !name.ends_with("_norm.weight") &&
+         std::ranges::find(kKeptMatrices, name) == kKeptMatrices.end();
+}
+
+// What llama-quantize makes of rows that are no whole blocks of a type.
+constexpr auto kFallbacks = std::to_array<std::pair<std::string_view, std::string_view>>({
+    {"IQ3_S", "IQ4_NL"},
+    {"IQ4_XS", "IQ4_NL"},
+    {"Q2_0", "Q4_0"},
+    {"Q2_K", "Q4_0"},
+    {"Q3_K", "Q4_0"},
+    {"TQ1_0", "Q4_0"},
+    {"TQ2_0", "Q4_0"},
+    {"Q4_K", "Q5_0"},
+    {"Q5_K", "Q5_1"},
+    {"Q6_K", "Q8_0"},
+});
+
+const TensorType& type_for_rows(const TensorType& wanted, std::uint64_t row_length) {
+  if (row_length % wanted.block_elements == 0) {
+    return wanted;
+  }
+  const auto* fallback = std::ranges::find(kFallbacks, wanted.name, &decltype(kFallbacks)::value_type::first);
+  return type_for_rows(*find_tensor_type(fallback != kFallbacks.end() ? fallback->second : "F16"), row_length);
+}
+
+std::uint64_t row_bytes(const TensorType& type, std::uint64_t row_length) {
+  return row_length / type.block_elements * type.block_bytes;
+}
+
+// A matrix of a file as data of another type. Rows are converted each by itself, as by llama-quantize.
+struct ConvertedMatrix {
+  std::shared_ptr<const ReadableFile> file;
+  TensorInfo source;
+  const TensorType* type;
+  std::optional<GgmlLibrary> ggml;  // if the type is not built in
+
+  Result<Bytes> convert_rows(std::uint64_t first, std::uint64_t count) const {
+    const auto row_length = source.shape[0];
+    const auto source_row_bytes = row_bytes(*find_tensor_type(source.type), row_length);
+    const auto offset = source.offset + first * source_row_bytes;
+    Bytes stored(count * source_row_bytes);
+    MTPGRAFT_CHECK(file->read_at(offset, stored));
+    const auto values = dequantize(source.type, stored).value();
+    const auto is_finite = [](float value) { return std::isfinite(value); };
+    // Of NaNs blocks become noise, or ggml ends the program.
+    if (type->block_elements > 1 && !std::ranges::all_of(values, is_finite)) {
+      const auto at = std::ranges::find_if_not(values, is_finite) - values.begin();
+      return Error{
+          ErrorCode::kMalformed,
+          fmt::format("head tensor '{}' has a value that is not finite; it cannot become {}", source.name, type->name),
+          file->path(), offset + static_cast<std::uint64_t>(at) * (stored.size() / values.size())};
+    }
+    Bytes converted(count * row_bytes(*type, row_length));
+    if (ggml) {
+      MTPGRAFT_CHECK(ggml->quantize(*type, values, row_length, converted));
+    } else {
+      quantize(type->id, values, converted);
+    }
+    return converted;
+  }
+
+  // A ComposedFile::Maker.
+  Status operator()(std::uint64_t offset, std::span<std::byte> out) const {
+    const auto bytes_per_row = row_bytes(*type, source.shape[0]);
+    const auto first = offset / bytes_per_row;
+    const auto end = (offset + out.size() - 1) / bytes_per_row + 1;
+    const auto group_rows = std::max<std::uint64_t>(kGroupElements / source.shape[0], 1);
+    const auto convert_group = [&](std::size_t group, std::size_t /*worker*/) -> Status {
+      const auto row = first + group * group_rows;
+      MTPGRAFT_TRY(const auto rows, convert_rows(row, std::min(group_rows, end - row)));
+      const auto rows_offset = row * bytes_per_row;
+      const auto from = std::max(rows_offset, offset);
+      const auto to = std::min(rows_offset + rows.size(), offset + out.size());
+      std::memcpy(out.data() + (from - offset), rows.data() + (from - rows_offset), to - from);
+      return ok_status();
+    };
+    const auto group_count = (end - first - 1) / group_rows + 1;
+    if ((end - first) * source.shape[0] >= kParallelElementsMin) {
+      return parallel_for(group_count, convert_group);
+    }
+    for (std::size_t group = 0; group < group_count; ++group) {
+      MTPGRAFT_CHECK(convert_group(group, 0));
+    }
+    return ok_status();
+  }
+};
+
+// The tensors as they will be, with offsets from the data's start.
+Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorType& wanted,
+                                             std::vector<Warning>& warnings) {
+  auto tensors = gguf.tensors;
+  for (const auto index : find_head(gguf).tensors) {
+    auto& tensor = tensors[index];
+    if (!is_convertible(tensor)) {
+      continue;
+    }
+    const auto& type = type_for_rows(wanted, tensor.shape[0]);
+    if (&type != &wanted) {
+      warnings.push_back({"head-type-fallback",
+                          fmt::format("head tensor '{}' becomes {}: its rows of {} values are no whole blocks of {}",
+                                      tensor.name, type.name, tensor.shape[0], wanted.name)});
+    }
+    if (tensor.type == type.id) {
+      continue;
+    }
+    if (tensor.type != tensor_type::kF32 && tensor.type != tensor_type::kF16 && tensor.type != tensor_type::kBF16) {
+      return Error{ErrorCode::kIncompatible,
+                   fmt::format("head tensor '{}' has type {}; only F32, F16 and BF16 can become {}", tensor.name,
+                               tensor_type_name(tensor.type), type.name),
+                   gguf.path, tensor.info_offset, "use a BF16 donor"};
+    }
+    if (tensor.shape[0] > kRowElementsMax) {
+      return Error{ErrorCode::kUnsupported,
+                   fmt::format("head tensor '{}' has rows of {} values; at most {} can be converted", tensor.name,
+                               tensor.shape[0], kRowElementsMax),
+                   gguf.path, tensor.info_offset};
+    }
+    tensor.type = type.id;
+    // At most twice as long as the data in the file.
+    tensor.size_bytes = tensor_bytes(type, tensor.shape).value();
+  }
+  std::uint64_t offset = 0;
+  for (auto& tensor : tensors) {
+    tensor.offset = offset;
+    offset = align_up(offset + tensor.size_bytes, gguf.alignment);
+  }
+  return tensors;
+}
+
+// The ggml that makes those types, ready to do so; nothing if all are built in.
+Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& types, const std::string& path) {
+  std::optional<GgmlLibrary> ggml;
+  for (const auto* type : types) {
+    if (can_quantize(type->id)) {
+      continue;
+    }
+    if (!ggml) {
+      MTPGRAFT_TRY(ggml, GgmlLibrary::load(path));
+    }
+    MTPGRAFT_CHECK(ggml->prepare(*type));
+  }
+  return ggml;
+}
+
+}  // namespace
+
+Result<ConvertedDonor> convert_head(std::shared_ptr<const ReadableFile> donor, const GgufFile& gguf,
+                                    const ConvertOptions& options) {
+  MTPGRAFT_CHECK(check_wanted_type(options.type));
+  ConvertedDonor converted;
+  MTPGRAFT_TRY(const auto tensors, choose_types(gguf, *find_tensor_type(options.type), converted.warnings));
+  std::set<const TensorType*> types;
+  Bytes infos;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].type != gguf.tensors[i].type) {
+      types.insert(find_tensor_type(tensors[i].type));
+    }
+    const auto info = serialize_tensor_info(tensors[i], 0);
+    append_bytes(infos, info.data(), info.size());
+  }
+  MTPGRAFT_TRY(const auto ggml, load_ggml(types, options.ggml_path));
+  if (ggml) {
+    converted.ggml_version = ggml->version();
+    converted.ggml_path = ggml->path();
+  }
+  auto file = std::make_shared<ComposedFile>(donor->path());
+  file->add_range(donor, {0, gguf.tensors.empty() ? gguf.infos_end : gguf.tensors.front().info_offset});
+  file->add_bytes(std::move(infos));
+  file->pad_to(gguf.alignment);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& source = gguf.tensors[i];
+    if (tensors[i].type == source.type) {
+      file->add_range(donor, {source.offset, source.size_bytes});
+    } else {
+      const auto* type = find_tensor_type(tensors[i].type);
+      file->add_made(donor, tensors[i].size_bytes,
+                     ConvertedMatrix{donor, source, type, can_quantize(type->id) ? std::nullopt : ggml});
+    }
+    file->pad_to(gguf.alignment);
+  }
+  converted.file = std::move(file);
+  return converted;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,192 @@
+#include "donor/ggml_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace mtpgraft {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kFileNames = std::to_array<std::string_view>({"libggml-base.so", "libggml-base.so.0"});
+
+constexpr std::string_view kHint =
+    "--ggml /path/to/libggml-base.so; every build and release of llama.cpp has that file";
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// Where the libraries of an installed llama.cpp can be, by the llama-server on PATH.
+std::vector<fs::path> installed_directories() {
+  std::vector<fs::path> directories;
+  std::istringstream path(environment("PATH"));
+  for (std::string directory; std::getline(path, directory, ':');) {
+    std::error_code error;
+    const auto server = fs::canonical(fs::path(directory) / "llama-server", error);
+    if (!error) {
+      directories.push_back(server.parent_path());
+      directories.push_back(server.parent_path().parent_path() / "lib");
+    }
+  }
+  return directories;
+}
+
+// ggml's function for one type, "quantize_q4_K".
+std::string quantizer_name(const TensorType& type) {
+  std::string name = "quantize_";
+  for (const char letter : type.name) {
+    name.push_back(letter == 'K' ? letter : static_cast<char>(std::tolower(static_cast<unsigned char>(letter))));
+  }
+  return name;
+}
+
+template <class Function>
+void find_symbol(void* handle, const char* name, Function*& function, std::vector<std::string>& missing) {
+  function = reinterpret_cast<Function*>(::dlsym(handle, name));
+  if (function == nullptr) {
+    missing.emplace_back(name);
+  }
+}
+
+}  // namespace
+
+Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
+  // Never unloaded: ggml leaves handlers in the process that must not dangle.
+  void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (handle == nullptr) {
+    std::string_view reason = ::dlerror();
+    if (reason.starts_with(file + ": ")) {
+      reason.remove_prefix(file.size() + 2);
+    }
+    return Error{ErrorCode::kIo, fmt::format("cannot load ggml: {}", reason), file, {}, std::string(kHint)};
+  }
+  GgmlLibrary ggml;
+  ggml.handle_ = handle;
+  auto& functions = ggml.functions_;
+  std::vector<std::string> missing;
+  find_symbol(handle, "ggml_init", functions.init, missing);
+  find_symbol(handle, "ggml_free", functions.free, missing);
+  find_symbol(handle, "ggml_type_name", functions.type_name, missing);
+  find_symbol(handle, "ggml_blck_size", functions.block_elements, missing);
+  find_symbol(handle, "ggml_type_size", functions.block_bytes, missing);
+  find_symbol(handle, "ggml_quantize_requires_imatrix", functions.requires_imatrix, missing);
+  find_symbol(handle, "ggml_quantize_init", functions.quantize_init, missing);
+  find_symbol(handle, "ggml_quantize_chunk", functions.quantize_chunk, missing);
+  if (!missing.empty()) {
+    return Error{ErrorCode::kUnsupported,
+                 fmt::format("is not ggml: has no {}", fmt::join(missing, ", ")),
+                 file,
+                 {},
+                 std::string(kHint)};
+  }
+  find_symbol(handle, "ggml_version", functions.version, missing);
+  Dl_info info;
+  ggml.path_ = ::dladdr(reinterpret_cast<void*>(functions.quantize_chunk), &info) != 0 ? info.dli_fname : file;
+  // Older builds make the tables here that they convert F16 with.
+  functions.free(functions.init({.mem_size = 0, .mem_buffer = nullptr, .no_alloc = true}));
+  return ggml;
+}
+
+Result<GgmlLibrary> GgmlLibrary::load_given(const std::string& path) {
+  std::error_code error;
+  // Without a directory the system would look for the name among its libraries.
+  const auto absolute = fs::absolute(path, error);
+  if (!fs::is_directory(absolute, error)) {
+    return load_file(absolute);
+  }
+  for (const auto name : kFileNames) {
+    if (fs::exists(absolute / name, error)) {
+      return load_file(absolute / name);
+    }
+  }
+  return Error{ErrorCode::kIo, fmt::format("has no {}", fmt::join(kFileNames, " or ")), path, {}, std::string(kHint)};
+}
+
+Result<GgmlLibrary> GgmlLibrary::load(const std::string& path) {
+  if (!path.empty()) {
+    return load_given(path);
+  }
+  if (const auto given = environment("MTPGRAFT_GGML"); !given.empty()) {
+    return load_given(given);
+  }
+  std::vector<std::string> tried;
+  const auto directories = installed_directories();
+  if (directories.empty()) {
+    tried.emplace_back("beside llama-server: there is none on PATH");
+  }
+  for (const auto& directory : directories) {
+    auto library = load_given(directory);
+    if (library.ok()) {
+      return library;
+    }
+    tried.push_back(fmt::format("{}: {}", library.error().path, library.error().message));
+  }
+  for (const auto name : kFileNames) {
+    auto library = load_file(std::string(name));
+    if (library.ok()) {
+      return library;
+    }
+    tried.push_back(fmt::format("{}: {}", library.error().path, library.error().message));
+  }
+  return Error{ErrorCode::kIo, "found no ggml", "", {}, std::string(kHint), std::move(tried)};
+}
+
+std::string GgmlLibrary::version() const { return functions_.version != nullptr ? functions_.version() : "unknown"; }
+
+Status GgmlLibrary::prepare(const TensorType& type) const {
+  const auto id = static_cast<int>(type.id);
+  const auto refuse = [&](ErrorCode code, std::string message) {
+    return Error{code, std::move(message), path_, {}, "use another type, or the ggml of another llama.cpp with --ggml"};
+  };
+  // Before anything is asked of the type: ggml looks ids up in its table without a check, and ends the program where it
+  // cannot make a type.
+  if (const auto quantizer = quantizer_name(type); ::dlsym(handle_, quantizer.c_str()) == nullptr) {
+    return refuse(ErrorCode::kUnsupported,
+                  fmt::format("this ggml, version {}, cannot make {}: it has no {}", version(), type.name, quantizer));
+  }
+  const char* name = functions_.type_name(id);
+  if (name == nullptr || find_tensor_type(std::string_view(name)) != find_tensor_type(type.name)) {
+    return refuse(ErrorCode::kUnsupported,
+                  fmt::format("this ggml calls the type {} '{}', not {}", id, name != nullptr ? name : "", type.name));
+  }
+  const auto elements = functions_.block_elements(id);
+  const auto bytes = functions_.block_bytes(id);
+  if (elements != type.block_elements || bytes != type.block_bytes) {
+    return refuse(ErrorCode::kUnsupported,
+                  fmt::format("this ggml's {} has blocks of {} values in {} bytes; expected are {} in {}", type.name,
+                              elements, bytes, type.block_elements, type.block_bytes));
+  }
+  if (functions_.requires_imatrix(id)) {
+    return refuse(
+        ErrorCode::kUsage,
+        fmt::format("{} cannot be made without an importance matrix, and there are none of heads", type.name));
+  }
+  functions_.quantize_init(id);
+  return ok_status();
+}
+
+Status GgmlLibrary::quantize(const TensorType& type, std::span<const float> values, std::uint64_t row_length,
+                             std::span<std::byte> out) const {
+  const auto made = functions_.quantize_chunk(static_cast<int>(type.id), values.data(), out.data(), 0,
+                                              static_cast<std::int64_t>(values.size() / row_length),
+                                              static_cast<std::int64_t>(row_length), nullptr);
+  if (made != out.size()) {
+    return Error{ErrorCode::kUnsupported,
+                 fmt::format("made {} bytes of {} where {} were expected", made, type.name, out.size()), path_};
+  }
+  return ok_status();
+}
+
+}  // namespace mtpgraft
