@@ -93,12 +93,19 @@ enum class DigestHead { kNo, kYes };
 Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor, DigestHead digest,
                                 const Progress& progress);
 
-// What the record calls the program and the files, so that equal inputs give equal bytes under any name.
+// What the record calls the program and the files, so that equal inputs give equal bytes under any name, and how the
+// donor was read.
 struct RecordLabels {
   std::string tool;         // "mtpgraft 0.1.0"
   std::string target_file;  // name without directory
   std::string donor_file;
+  std::string head_type{};           // "Q8_0" if the head was converted, else empty
+  std::string ggml_version{};        // of the ggml that converted it, if one did
+  std::optional<int> norm_offset{};  // what the user said is to be added to norms
 };
+
+// Those of the file's record; nothing if it has none that can be read.
+std::optional<RecordLabels> find_record_labels(const GgufFile& file);
 
 // A change of a key that the user asks for.
 struct KeyEdit {

@@ -9,7 +9,7 @@ namespace mtpgraft::cli {
 Result<int> run_extract(const ExtractOptions& options, const OutputOptions& output, FileSystem& files) {
   MTPGRAFT_CHECK(check_names(options.write));
   report::ExtractReport report;
-  report.donor_path = options.donor;
+  report.donor_path = options.donor.path;
   report.form = options.tensors_only ? ExtractForm::kTensorsOnly : ExtractForm::kSidecar;
   report.writing.path = options.write.output.value();
   Sources sources;
@@ -18,16 +18,18 @@ Result<int> run_extract(const ExtractOptions& options, const OutputOptions& outp
     MTPGRAFT_TRY(sources.target, files.open(options.target));
     MTPGRAFT_TRY(target, parse_gguf(*sources.target));
   }
-  MTPGRAFT_TRY(sources.donor, files.open(options.donor));
-  MTPGRAFT_TRY(const auto donor, parse_gguf(*sources.donor));
+  MTPGRAFT_TRY(const auto donor, open_donor(options.donor, target ? target->architecture() : "", files));
+  sources.donor = donor.file;
   if (!sources.target) {
     sources.target = sources.donor;
   }
-  report.donor = summarise(donor);
-  MTPGRAFT_TRY(const auto head_data, read_head_data(*sources.donor, donor, DigestHead::kNo,
+  report.donor = summarise(donor.gguf);
+  report.donor_notes = donor.notes;
+  MTPGRAFT_TRY(const auto head_data, read_head_data(*sources.donor, donor.gguf, DigestHead::kNo,
                                                     make_progress("read head", report.donor.head.bytes, output)));
-  MTPGRAFT_TRY(report.plan, make_extract_plan(donor, head_data, target ? &*target : nullptr, report.form));
+  MTPGRAFT_TRY(report.plan, make_extract_plan(donor.gguf, head_data, target ? &*target : nullptr, report.form));
   report.warnings = report.plan.warnings;
+  report.warnings.insert(report.warnings.end(), donor.warnings.begin(), donor.warnings.end());
   auto obstacle = check_writing(report.plan, sources, options.write, files, report.writing);
   if (!options.write.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);

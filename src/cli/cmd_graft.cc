@@ -14,16 +14,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
-
 // llama.cpp's -hf takes a file with this in its name for a sidecar.
 void warn_of_name(const std::string& path, std::vector<Warning>& warnings) {
-  if (file_name(path).find("mtp-") != std::string::npos) {
+  if (base_name(path).find("mtp-") != std::string::npos) {
     warnings.push_back(
         {"name-ignored",
          fmt::format("'{}' contains 'mtp-' in lower case: llama.cpp's -hf takes such files for sidecars and "
                      "does not list them as models",
-                     file_name(path))});
+                     base_name(path))});
   }
 }
 
@@ -56,21 +54,20 @@ Error refuse_warnings(const report::GraftReport& report) {
 
 // The files of a graft, and what was read of them.
 struct Inputs {
-  Sources sources;
+  std::shared_ptr<const ReadableFile> target_file;
   GgufFile target;
-  GgufFile donor;
+  DonorInput donor;
 };
 
 Result<Inputs> open_inputs(const GraftCommandOptions& options, FileSystem& files) {
-  if (options.write.in_place && is_same_path(options.target, options.donor)) {
-    return Error{ErrorCode::kRefused, "is target and donor", options.donor, {}, "name the file that has the head"};
+  if (options.write.in_place && is_same_path(options.target, options.donor.path)) {
+    return Error{ErrorCode::kRefused, "is target and donor", options.donor.path, {}, "name the file that has the head"};
   }
   Inputs inputs;
-  MTPGRAFT_TRY(inputs.sources.target,
+  MTPGRAFT_TRY(inputs.target_file,
                options.write.in_place ? files.open_to_change(options.target) : files.open(options.target));
-  MTPGRAFT_TRY(inputs.sources.donor, files.open(options.donor));
-  MTPGRAFT_TRY(inputs.target, parse_gguf(*inputs.sources.target));
-  MTPGRAFT_TRY(inputs.donor, parse_gguf(*inputs.sources.donor));
+  MTPGRAFT_TRY(inputs.target, parse_gguf(*inputs.target_file));
+  MTPGRAFT_TRY(inputs.donor, open_donor(options.donor, inputs.target.architecture(), files));
   return inputs;
 }
 
@@ -80,15 +77,17 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   const auto start = Clock::now();
   report::GraftReport report;
   report.target_path = options.target;
-  report.donor_path = options.donor;
+  report.donor_path = options.donor.path;
   MTPGRAFT_TRY(report.writing.path, choose_output(options));
   MTPGRAFT_TRY(auto inputs, open_inputs(options, files));
   report.target = summarise(inputs.target);
-  report.donor = summarise(inputs.donor);
+  report.donor = summarise(inputs.donor.gguf);
+  report.donor_notes = inputs.donor.notes;
 
   GraftOptions graft{.replace = options.replace, .labels = {}};
   if (!options.no_record) {
-    graft.labels = RecordLabels{"mtpgraft " MTPGRAFT_VERSION, file_name(options.target), file_name(options.donor)};
+    graft.labels = inputs.donor.labels;
+    graft.labels->target_file = base_name(options.target);
   }
   graft.edits = options.edits;
   if (options.yarn_factor != 0) {
@@ -96,20 +95,22 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
     // Before the others, which may say it better.
     graft.edits.insert(graft.edits.begin(), yarn.begin(), yarn.end());
   }
-  MTPGRAFT_TRY(graft.target_header, digest_header(*inputs.sources.target, inputs.target));
+  MTPGRAFT_TRY(graft.target_header, digest_header(*inputs.target_file, inputs.target));
   const auto make_plan = [&](DigestHead digest) -> Result<Plan> {
-    MTPGRAFT_TRY(const auto head_data, read_head_data(*inputs.sources.donor, inputs.donor, digest,
+    MTPGRAFT_TRY(const auto head_data, read_head_data(*inputs.donor.file, inputs.donor.gguf, digest,
                                                       make_progress("read head", report.donor.head.bytes, output)));
-    return make_graft_plan(inputs.target, inputs.donor, head_data, graft);
+    return make_graft_plan(inputs.target, inputs.donor.gguf, head_data, graft);
   };
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kNo));
   report.warnings = report.plan.warnings;
+  report.warnings.insert(report.warnings.end(), inputs.donor.warnings.begin(), inputs.donor.warnings.end());
   warn_of_name(report.writing.path, report.warnings);
   if (options.strict && !report.warnings.empty()) {
     return refuse_warnings(report);
   }
-  auto obstacle = check_writing(report.plan, inputs.sources, options.write, files, report.writing);
+  auto obstacle =
+      check_writing(report.plan, {inputs.target_file, inputs.donor.file}, options.write, files, report.writing);
   // A dry run ends as the real one would, but shows the plan first.
   if (!options.write.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
@@ -122,8 +123,8 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
     if (graft.labels) {
       MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kYes));
     }
-    MTPGRAFT_CHECK(
-        write_plan("graft", report.plan, std::move(inputs.sources), options.write, output, files, report.writing));
+    MTPGRAFT_CHECK(write_plan("graft", report.plan, {std::move(inputs.target_file), inputs.donor.file}, options.write,
+                              output, files, report.writing));
     report.writing.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
   if (output.json) {

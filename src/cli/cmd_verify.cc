@@ -140,9 +140,16 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const ReadableFi
     return verify_alone(file, make_progress("verify", 0, output));
   }
   MTPGRAFT_TRY(const auto target, files.open(options.target));
-  MTPGRAFT_TRY(const auto donor, files.open(options.donor));
-  const auto name = [](const std::string& path) { return std::filesystem::path(path).filename().string(); };
-  return verify_graft(file, *target, *donor, {"mtpgraft " MTPGRAFT_VERSION, name(options.target), name(options.donor)},
+  MTPGRAFT_TRY(const auto target_gguf, parse_gguf(*target));
+  auto donor_options = options.donor;
+  const auto gguf = parse_gguf(file);
+  if (const auto recorded = gguf.ok() ? find_record_labels(gguf.value()) : std::nullopt) {
+    donor_options.head_type = recorded->head_type;
+    donor_options.norm_offset = recorded->norm_offset;
+  }
+  MTPGRAFT_TRY(auto donor, open_donor(donor_options, target_gguf.architecture(), files));
+  donor.labels.target_file = base_name(options.target);
+  return verify_graft(file, *target, *donor.file, donor.labels,
                       options.trust_shared_extents ? SharedExtents::kTrust : SharedExtents::kRead,
                       make_progress("verify", file.size(), output));
 }

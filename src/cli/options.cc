@@ -147,6 +147,19 @@ WriteFlags add_write_options(CLI::App& command, WriteOptions& options, const cha
   return flags;
 }
 
+// How the donor is read; for verify, what the record of the file does not tell.
+void add_donor_options(CLI::App& command, DonorOptions& options) {
+  command
+      .add_option("--head-type", options.head_type,
+                  "Convert an F32, F16 or BF16 head: f32, f16, bf16, q8_0; with ggml also q6_k, q4_k, ...")
+      ->option_text("TYPE");
+  command.add_option("--ggml", options.ggml_path, "llama.cpp's libggml-base.so, or its directory, for those types")
+      ->option_text("PATH");
+  command.add_option("--norm-offset", options.norm_offset, "Of safetensors: 1 if 1 is to be added to norms, 0 if not")
+      ->option_text("0|1")
+      ->check(CLI::IsMember({0, 1}));
+}
+
 void add_edit_options(CLI::App& command, GraftCommandOptions& options) {
   command
       .add_option_function<std::vector<std::string>>(
@@ -189,7 +202,10 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   auto* command = app.add_subcommand("graft", "Write TARGET with the MTP head of DONOR in it to a new file");
   command->add_option("TARGET", options.target, "The GGUF that gets the head; only read, but with --in-place")
       ->required();
-  command->add_option("DONOR", options.donor, "A GGUF with the head: full model, mtp-*.gguf, or head tensors only")
+  command
+      ->add_option("DONOR", options.donor.path,
+                   "What has the head: a GGUF (full model, mtp-*.gguf, bare tensors) or safetensors (checkpoint "
+                   "directory, file)")
       ->required();
   const auto flags =
       add_write_options(*command, options.write, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)",
@@ -200,6 +216,7 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
       ->add_flag("--no-record", options.no_record,
                  "Leave out the key mtpgraft.record, which tells the head's origin and digest")
       ->excludes(flags.in_place);
+  add_donor_options(*command, options.donor);
   add_edit_options(*command, options);
   command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
   command->footer(
@@ -208,13 +225,14 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
       "  mtpgraft graft Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf            # writes Model-MTP-Q4_K_M.gguf\n"
       "  mtpgraft graft --in-place Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf # no second file\n"
       "  mtpgraft graft --replace Model-MTP-Q4_K_M.gguf mtp-Base-BF16.gguf -o Other-MTP-Q4_K_M.gguf\n"
+      "  mtpgraft graft Model-Q4_K_M.gguf path/to/base-checkpoint --head-type q8_0  # from safetensors\n"
       "A model that declares a head which it has not is mended by the same command.\n");
   return command;
 }
 
 CLI::App* add_extract(CLI::App& app, ExtractOptions& options) {
   auto* command = app.add_subcommand("extract", "Write the MTP head of DONOR to a file of its own");
-  command->add_option("DONOR", options.donor, "What has the head, as for graft")->required();
+  command->add_option("DONOR", options.donor.path, "What has the head, as for graft")->required();
   add_write_options(*command, options.write, "Output file; llama.cpp's -hf looks for names that begin with mtp-",
                     nullptr)
       .output->required();
@@ -222,6 +240,7 @@ CLI::App* add_extract(CLI::App& app, ExtractOptions& options) {
       ->add_option("--for", options.target, "Number the head for this model, and take keys and shared tensors from it")
       ->option_text("TARGET");
   command->add_flag("--tensors-only", options.tensors_only, "Only the head's tensors: a small donor, not for -md");
+  add_donor_options(*command, options.donor);
   command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
   command->footer(
       "Examples:\n"
@@ -247,13 +266,14 @@ CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
   command->add_option("FILE", options.file, "The file to check")->required();
   auto* target = command->add_option("--target", options.target, "Compare every byte with what this and --donor make")
                      ->option_text("FILE");
-  auto* donor = command->add_option("--donor", options.donor, "See --target")->option_text("FILE");
+  auto* donor = command->add_option("--donor", options.donor.path, "See --target")->option_text("FILE");
   target->needs(donor);
   donor->needs(target);
   command
       ->add_flag("--trust-shared-extents", options.trust_shared_extents,
                  "With --target: do not read what lies in the same blocks on disk")
       ->needs(target);
+  add_donor_options(*command, options.donor);
   auto* check = command
                     ->add_option("-c,--check", options.checkfile,
                                  "Check the tensors that this list of 'mtpgraft checksum' names; - is stdin")

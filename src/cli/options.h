@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/donor_input.h"
 #include "cli/write_plan.h"
 
 namespace mtpgraft::cli {
@@ -24,7 +25,7 @@ struct InspectOptions {
 
 struct GraftCommandOptions {
   std::string target;
-  std::string donor;
+  DonorOptions donor;
   WriteOptions write;
   std::vector<KeyEdit> edits;  // in the order of the command line
   double yarn_factor = 0;      // 0: none
@@ -35,7 +36,7 @@ struct GraftCommandOptions {
 };
 
 struct ExtractOptions {
-  std::string donor;
+  DonorOptions donor;
   std::string target;  // --for; may be empty
   WriteOptions write;
   bool tensors_only = false;
@@ -51,7 +52,7 @@ struct StripCommandOptions {
 struct VerifyOptions {
   std::string file;
   std::string target;
-  std::string donor;
+  DonorOptions donor;
   std::string checkfile;
   bool trust_shared_extents = false;
   bool exact = false;

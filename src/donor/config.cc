@@ -63,11 +63,11 @@ class Keys {
   }
   template <class T>
   void add_array(std::string_view key, ValueType type, const std::vector<T>& values) {
-    Bytes elements;
+    GgufValue array{ValueType::kArray, type, values.size(), {}};
     for (const auto value : values) {
-      append_value(elements, value);
+      append_value(array.bytes, value);
     }
-    put(key, serialize_array_key(full(key), type, values.size(), elements));
+    put(key, serialize_key(full(key), array));
   }
 
   std::vector<Bytes> take() {

@@ -67,6 +67,15 @@ std::string write_record(const Record& record) {
                    {"architecture", record.donor_architecture},
                    {"blocks", record.donor_blocks},
                    {"name", record.donor_name}};
+  if (!record.labels.head_type.empty()) {
+    json["donor"]["head_type"] = record.labels.head_type;
+  }
+  if (!record.labels.ggml_version.empty()) {
+    json["donor"]["ggml"] = record.labels.ggml_version;
+  }
+  if (record.labels.norm_offset) {
+    json["donor"]["norm_offset"] = *record.labels.norm_offset;
+  }
   json["head"] = {{"blocks", record.head.blocks},
                   {"tensors", record.head.tensor_count},
                   {"bytes", record.head.bytes},
@@ -99,7 +108,11 @@ std::optional<Record> read_record(std::string_view text) {
     if (!digest || !old_keys) {
       return std::nullopt;
     }
-    record.labels = {json.at("tool"), target.at("file"), donor.at("file")};
+    record.labels = {json.at("tool"),         target.at("file"), donor.at("file"), donor.value("head_type", ""),
+                     donor.value("ggml", ""), std::nullopt};
+    if (donor.contains("norm_offset")) {
+      record.labels.norm_offset = donor.at("norm_offset").get<int>();
+    }
     record.origin = {target.at("file"),      target.at("size"),        target.at("n_kv"),
                      target.at("n_tensors"), target.at("data_offset"), parse_digest(target.value("header_xxh128", "")),
                      std::move(*old_keys)};
@@ -125,6 +138,11 @@ std::optional<Record> find_record(const GgufFile& file) {
   const auto* item = file.find_key(kRecordKey);
   const auto text = item != nullptr ? item->text() : std::nullopt;
   return text ? read_record(*text) : std::nullopt;
+}
+
+std::optional<RecordLabels> find_record_labels(const GgufFile& file) {
+  auto record = find_record(file);
+  return record ? std::optional(std::move(record->labels)) : std::nullopt;
 }
 
 }  // namespace mtpgraft

@@ -273,6 +273,7 @@ std::string graft_to_json(const GraftReport& report) {
   result["dry_run"] = !report.writing.seconds;
   result["target"] = report.target_path;
   result["donor"] = report.donor_path;
+  result["donor_notes"] = report.donor_notes;
   add_file_plan(result, plan, report.writing);
   result["head"] = head_plan_json(plan);
   result["keys"] = changes_json(plan.key_changes);
@@ -289,6 +290,7 @@ std::string extract_to_json(const ExtractReport& report) {
   auto& result = json["result"];
   result["dry_run"] = !report.writing.seconds;
   result["donor"] = report.donor_path;
+  result["donor_notes"] = report.donor_notes;
   result["form"] = report.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";
   add_file_plan(result, plan, report.writing);
   result["head"] = head_plan_json(plan);

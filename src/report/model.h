@@ -49,6 +49,7 @@ struct GraftReport {
   std::string donor_path;
   Summary target;
   Summary donor;
+  std::vector<std::string> donor_notes;  // how it was read
   Plan plan;
   std::vector<Warning> warnings;  // the plan's and those about the output's name
   Writing writing;
@@ -57,6 +58,7 @@ struct GraftReport {
 struct ExtractReport {
   std::string donor_path;
   Summary donor;
+  std::vector<std::string> donor_notes;
   Plan plan;
   ExtractForm form = ExtractForm::kSidecar;
   std::vector<Warning> warnings;

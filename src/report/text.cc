@@ -226,6 +226,14 @@ std::string describe_changes(const std::vector<KeyChange>& changes) {
   return rows.empty() ? "" : "keys\n" + format_table(rows, "  ");
 }
 
+std::string describe_notes(const std::vector<std::string>& notes) {
+  std::string text;
+  for (const auto& note : notes) {
+    text += fmt::format("donor: {}\n", printable(note));
+  }
+  return text;
+}
+
 std::string describe_head_tensors(const Plan& plan) {
   std::vector<Row> rows;
   rows.reserve(plan.head_tensors.size());
@@ -302,7 +310,7 @@ std::string describe_graft(const GraftReport& report, bool details) {
       row("output", writing.path, report.target,
           fmt::format("{}, head at {}", describe_output(plan),
                       describe_block_range(plan.first_head_block, plan.head_block_count)))};
-  auto text = format_table(files, "") + describe_changes(plan.key_changes);
+  auto text = format_table(files, "") + describe_notes(report.donor_notes) + describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }
@@ -331,7 +339,7 @@ std::string describe_extract(const ExtractReport& report, bool details) {
        fmt::format("{}, {} at {}", describe_output(plan),
                    report.form == ExtractForm::kSidecar ? "sidecar with a head" : "head tensors only,",
                    describe_block_range(plan.first_head_block, plan.head_block_count))}};
-  auto text = format_table(files, "") + describe_changes(plan.key_changes);
+  auto text = format_table(files, "") + describe_notes(report.donor_notes) + describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }
