@@ -63,8 +63,8 @@ void find_symbol(void* handle, const char* name, Function*& function, std::vecto
 }  // namespace
 
 Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
-  // Never unloaded: ggml leaves handlers in the process that must not dangle.
-  void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  // Never closed: ggml leaves handlers in the process that must not dangle.
+  void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     std::string_view reason = ::dlerror();
     if (reason.starts_with(file + ": ")) {
@@ -73,6 +73,7 @@ Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
     return Error{ErrorCode::kIo, fmt::format("cannot load ggml: {}", reason), file, {}, std::string(kHint)};
   }
   GgmlLibrary ggml;
+  ggml.path_ = file;
   ggml.handle_ = handle;
   auto& functions = ggml.functions_;
   std::vector<std::string> missing;
@@ -92,8 +93,6 @@ Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
                  std::string(kHint)};
   }
   find_symbol(handle, "ggml_version", functions.version, missing);
-  Dl_info info;
-  ggml.path_ = ::dladdr(reinterpret_cast<void*>(functions.quantize_chunk), &info) != 0 ? info.dli_fname : file;
   // Older builds make the tables here that they convert F16 with.
   functions.free(functions.init({.mem_size = 0, .mem_buffer = nullptr, .no_alloc = true}));
   return ggml;
@@ -140,7 +139,9 @@ Result<GgmlLibrary> GgmlLibrary::load(const std::string& path) {
     }
     tried.push_back(fmt::format("{}: {}", library.error().path, library.error().message));
   }
-  return Error{ErrorCode::kIo, "found no ggml", "", {}, std::string(kHint), std::move(tried)};
+  return Error{
+      ErrorCode::kIo,  "found no ggml, which makes all types but F32, F16, BF16 and Q8_0", "", {}, std::string(kHint),
+      std::move(tried)};
 }
 
 std::string GgmlLibrary::version() const { return functions_.version != nullptr ? functions_.version() : "unknown"; }

@@ -1,7 +1,9 @@
-// Donors converted in memory.
+// Donors converted in memory, and where ggml is looked for.
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -24,6 +26,32 @@ inline ConvertedDonor convert(const Model& donor, std::string_view type) {
   }
   return std::move(converted).value();
 }
+
+// A variable of the environment while it lives; null takes it out.
+class EnvironmentVariable {
+ public:
+  EnvironmentVariable(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) {
+      before_ = before;
+    }
+    set(value);
+  }
+  EnvironmentVariable(const EnvironmentVariable&) = delete;
+  EnvironmentVariable& operator=(const EnvironmentVariable&) = delete;
+  ~EnvironmentVariable() { set(before_ ? before_->c_str() : nullptr); }
+
+ private:
+  void set(const char* value) {
+    if (value != nullptr) {
+      ::setenv(name_, value, 1);
+    } else {
+      ::unsetenv(name_);
+    }
+  }
+
+  const char* name_;
+  std::optional<std::string> before_;
+};
 
 inline Bytes read_whole(const ReadableFile& file) {
   Bytes bytes(file.size());

@@ -145,6 +145,20 @@ TEST(Convert, ALibraryThatIsNotGgmlIsRefused) {
               FailsWith(ErrorCode::kUnsupported, "is not ggml: has no ggml_init"));
 }
 
+TEST(Convert, WhereGgmlWasLookedForIsTold) {
+  const EnvironmentVariable path("PATH", "/nowhere");
+  const EnvironmentVariable given("MTPGRAFT_GGML", nullptr);
+  const auto result = try_convert(load_model(kDonor), "Q4_K");
+  if (result.ok()) {
+    GTEST_SKIP() << "the system has a ggml";
+  }
+  EXPECT_THAT(result, FailsWith(ErrorCode::kIo, "found no ggml"));
+  EXPECT_THAT(result.error().details,
+              ElementsAre(HasSubstr("llama-server"), HasSubstr("libggml-base.so: "), HasSubstr("libggml-base.so.0: ")));
+  const EnvironmentVariable wrong("MTPGRAFT_GGML", "/nowhere");
+  EXPECT_THAT(try_convert(load_model(kDonor), "Q4_K"), FailsWith(ErrorCode::kIo, "No such file"));
+}
+
 // A head of one block; each of `shapes` is a matrix of ones.
 Model one_block(const std::vector<std::pair<std::string, std::vector<std::uint64_t>>>& shapes, float value = 1) {
   GgufBuilder builder;

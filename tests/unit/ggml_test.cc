@@ -1,7 +1,8 @@
 // Against a real ggml, whose library or directory is in $MTPGRAFT_GGML.
 #include <bit>
 #include <cmath>
-#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <random>
 #include <thread>
@@ -13,9 +14,12 @@
 #include "gguf/tensor_types.h"
 #include "matchers.h"
 #include "mtpgraft/head.h"
+#include "temp_dir.h"
 
 namespace mtpgraft {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::size_t kRowLength = 256;
 
@@ -181,6 +185,28 @@ TEST(Ggml, TypesThatItCannotMakeAreRefused) {
   EXPECT_THAT(
       library.prepare(other_block),
       FailsWith(ErrorCode::kUnsupported, "Q4_K has blocks of 256 values in 144 bytes; expected are 256 in 148"));
+}
+
+TEST(Ggml, IsFoundBesideTheLlamaServerOnPath) {
+  const TempDir dir;
+  const fs::path library = load().path();
+  for (const auto* name : {"same/llama-server", "installed/bin/llama-server"}) {
+    fs::create_directories(fs::path(dir.path(name)).parent_path());
+    std::ofstream(dir.path(name)).flush();
+  }
+  fs::create_directories(dir.path("installed/lib"));
+  fs::create_directories(dir.path("links"));
+  fs::create_symlink(library, dir.path("same/libggml-base.so"));
+  fs::create_symlink(library, dir.path("installed/lib/libggml-base.so.0"));
+  fs::create_symlink("../installed/bin/llama-server", dir.path("links/llama-server"));
+  const EnvironmentVariable given("MTPGRAFT_GGML", nullptr);
+  const auto found_by = [&](const std::string& directory) {
+    const EnvironmentVariable path("PATH", ("/nowhere:" + dir.path(directory)).c_str());
+    return load().path();
+  };
+  EXPECT_EQ(found_by("same"), dir.path("same/libggml-base.so"));
+  EXPECT_EQ(found_by("installed/bin"), dir.path("installed/lib/libggml-base.so.0"));
+  EXPECT_EQ(found_by("links"), dir.path("installed/lib/libggml-base.so.0"));
 }
 
 TEST(Ggml, AWrongPathIsNotMadeUpForByAnother) {
