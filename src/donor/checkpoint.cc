@@ -13,6 +13,9 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+// The index of a model with 100,000 tensors has 10 MB.
+constexpr std::uint64_t kJsonBytesMax = std::uint64_t{64} << 20;
+
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
 bool is_there(const fs::path& path) {

@@ -18,6 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::uint64_t kHeaderBytesMax = 100'000'000;
 constexpr std::size_t kDimensionsMax = 64;
 
 constexpr auto kDtypes = std::to_array<std::pair<std::string_view, std::uint64_t>>(
@@ -165,9 +166,9 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& fil
   if (std::memcmp(&header_bytes, "version ", kLengthBytes) == 0) {
     return malformed("is a Git LFS pointer, not the file itself", 0, "git lfs pull");
   }
-  if (header_bytes > kJsonBytesMax || header_bytes > file.size() - kLengthBytes) {
+  if (header_bytes > kHeaderBytesMax || header_bytes > file.size() - kLengthBytes) {
     return malformed(fmt::format("declares a header of {} bytes; the file has {}, and no header may have more than {}",
-                                 header_bytes, file.size(), kJsonBytesMax),
+                                 header_bytes, file.size(), kHeaderBytesMax),
                      0, "it is not a safetensors file, or cut off");
   }
   std::string header(header_bytes, '\0');

@@ -20,9 +20,6 @@ struct SafetensorsTensor {
   std::uint64_t size_bytes = 0;
 };
 
-// Of the header of a file, and of the JSON files beside it.
-inline constexpr std::uint64_t kJsonBytesMax = 100'000'000;
-
 // The tensors in the order of their data. Fails with kMalformed.
 Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file);
 
