@@ -56,13 +56,17 @@ class Stripper {
     }
     auto restored = record ? undo_keys(assembly.keys, record->origin.old_keys) : std::nullopt;
     if (restored) {
-      const auto& origin = record->origin;
-      plan_.original = {origin.file, origin.size, origin.header_digest};
-      assembly.size_max = origin.size;
       assembly.keys = std::move(*restored);
+    } else if (record) {
+      warn_of_record("keys that it tells of are no longer in the file");
+    }
+    if (restored && record->origin.tensor_count == assembly.tensors.size()) {
+      plan_.original = {record->origin.file, record->origin.size, record->origin.header_digest};
+      assembly.size_max = record->origin.size;
+      warn_of_placeholder(assembly.keys);
     } else {
-      if (record) {
-        warn_of_record("keys that it tells of are no longer in the file");
+      if (restored) {
+        warn_of_record("the original had a head of its own, which --replace took out");
       }
       clean_keys(assembly.keys);
     }
@@ -126,6 +130,17 @@ class Stripper {
     plan_.warnings.push_back({"record-unusable", fmt::format("the record cannot restore the original ({}); the result "
                                                              "is a trunk with clean keys",
                                                              reason)});
+  }
+
+  void warn_of_placeholder(const KeyList& keys) {
+    const auto key = fmt::format("{}.block_count", file_.architecture());
+    const auto block_count = std::ranges::find(keys, key, &KeyEntry::key);
+    if (block_count != keys.end() && block_count->item != nullptr) {
+      plan_.warnings.push_back(
+          {"placeholder", fmt::format("the original declares a head that it has not (its {} is the graft's); "
+                                      "strip the result once more for a model that loads",
+                                      key)});
+    }
   }
 
   void warn_of_original() {
