@@ -90,7 +90,11 @@ constexpr auto kQwenExperts = std::to_array<TensorRule>({
     {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
 });
 
+// llama.cpp's graph of the head wants queries, keys and values in one matrix, however the checkpoint has them.
 constexpr auto kMimo = std::to_array<TensorRule>({
+    {"self_attn.q_proj.weight", "attn_qkv.weight", kJoinRows, 0},
+    {"self_attn.k_proj.weight", "attn_qkv.weight", kJoinRows, 1},
+    {"self_attn.v_proj.weight", "attn_qkv.weight", kJoinRows, 2},
     {"pre_mlp_layernorm", "ffn_norm"},
     {"final_layernorm", "layer_output_norm"},
     {"self_attn.qkv_proj.weight", "attn_qkv.weight", kFuseQkv},
@@ -179,7 +183,7 @@ constexpr auto kFamilies = std::to_array<Family>({
      .rules = {kFusion, kLatentAttention, kIndexer, kFeedForwardNorm, kExperts, kDense}},
     {.architecture = "mimo2",
      .config_names = kMimoNames,
-     .rules = {kFusion, kAttention, kFeedForwardNorm, kMimo, kExperts, kDense}},
+     .rules = {kFusion, kMimo, kAttention, kFeedForwardNorm, kExperts, kDense}},
     {.architecture = "step35",
      .config_names = kStepNames,
      .count_key = kNextnCount,
@@ -255,7 +259,7 @@ std::uint64_t find_first_block(const Family& family, const std::vector<std::stri
 }
 
 // What is left of `name` after the rule's; nothing if the rule is for other tensors.
-std::optional<std::string_view> match(const TensorRule& rule, std::string_view name, std::uint64_t& expert) {
+std::optional<std::string_view> match(const TensorRule& rule, std::string_view name, std::uint64_t& part) {
   auto pattern = rule.name;
   const auto star = pattern.find('*');
   if (star != std::string_view::npos) {
@@ -266,7 +270,7 @@ std::optional<std::string_view> match(const TensorRule& rule, std::string_view n
     if (!number) {
       return std::nullopt;
     }
-    expert = *number;
+    part = *number;
     pattern.remove_prefix(star + 2);
   }
   if (!take_prefix(name, pattern) || (!name.empty() && name != ".weight" && name != ".bias")) {
@@ -279,7 +283,8 @@ std::optional<HeadTensorSource> find_rule(const Family& family, std::string_view
   for (const auto& rules : family.rules) {
     for (const auto& rule : rules) {
       HeadTensorSource source;
-      const auto suffix = match(rule, name, source.expert);
+      source.part = rule.part;
+      const auto suffix = match(rule, name, source.part);
       if (!suffix) {
         continue;
       }

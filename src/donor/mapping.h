@@ -22,6 +22,7 @@ enum class Transform : std::uint8_t {
   kSplitGateUp,    // the first half of an expert's rows is the gate, the second is up
   kSplitKeyValue,  // kv_b_proj: of each head's rows, the first are attn_k_b, transposed, the rest attn_v_b
   kFuseQkv,        // an FP8 qkv_proj is stored in parts for parallel processors
+  kJoinRows,       // the rows of several matrices, in the order of `part`
 };
 
 struct TensorRule {
@@ -29,6 +30,7 @@ struct TensorRule {
   std::string_view
       gguf_name;  // after "blk.N."; a name without ".weight" or ".bias" keeps the suffix that follows `name`
   Transform transform = Transform::kNone;
+  std::uint64_t part = 0;  // of kJoinRows
 };
 
 struct Family {
@@ -47,7 +49,7 @@ struct HeadTensorSource {
   std::uint64_t block = 0;  // of the head, from 0
   std::string gguf_name;    // after "blk.N."
   Transform transform = Transform::kNone;
-  std::uint64_t expert = 0;  // of kStackExperts
+  std::uint64_t part = 0;  // the expert of kStackExperts, the matrix of kJoinRows
 };
 
 // The head's tensors among `names`, ordered as those are; empty if there is no head. `trunk_blocks` is absent where no

@@ -100,7 +100,7 @@ Error no_head(const Checkpoint& checkpoint, const Family& family) {
 // One tensor of the GGUF, or the first of those that a transform makes of one of the checkpoint.
 struct HeadTensorGroup {
   Transform transform = Transform::kNone;
-  std::map<std::uint64_t, std::string> sources;  // by expert
+  std::map<std::uint64_t, std::string> sources;  // by part
 };
 
 using HeadTensorGroups = std::map<std::string, HeadTensorGroup>;  // by name in the GGUF
@@ -111,7 +111,7 @@ Result<HeadTensorGroups> group_sources(const Checkpoint& checkpoint, const std::
   for (const auto& source : sources) {
     const auto name = fmt::format("blk.{}.{}", first_block + source.block, source.gguf_name);
     auto& group = groups[name];
-    const auto is_new = group.sources.emplace(source.expert, source.name).second;
+    const auto is_new = group.sources.emplace(source.part, source.name).second;
     if (!is_new || (group.sources.size() > 1 && group.transform != source.transform)) {
       return Error{ErrorCode::kMalformed, fmt::format("'{}' and another tensor are both '{}'", source.name, name),
                    checkpoint.path()};
@@ -119,8 +119,9 @@ Result<HeadTensorGroups> group_sources(const Checkpoint& checkpoint, const std::
     group.transform = source.transform;
   }
   for (const auto& [name, group] : groups) {
-    if (group.transform == Transform::kStackExperts && group.sources.rbegin()->first != group.sources.size() - 1) {
-      return incompatible(checkpoint, fmt::format("'{}': of experts 0 to {} only {} have a tensor", name,
+    if (group.sources.rbegin()->first != group.sources.size() - 1) {
+      return incompatible(checkpoint, fmt::format("'{}': of {} 0 to {} only {} have a tensor", name,
+                                                  group.transform == Transform::kStackExperts ? "experts" : "parts",
                                                   group.sources.rbegin()->first, group.sources.size()));
     }
   }
@@ -249,7 +250,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   std::vector<MadeTensor> tensors;
   for (const auto& [name, group] : groups) {
     std::vector<ScaledTensor> found;
-    for (const auto& [expert, source] : group.sources) {
+    for (const auto& [part, source] : group.sources) {
       MTPGRAFT_TRY(found.emplace_back(), find_scaled(checkpoint, source));
     }
     MTPGRAFT_TRY(auto made,

@@ -136,6 +136,29 @@ Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector
   return std::vector{std::move(made)};
 }
 
+Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::vector<ScaledTensor>& sources,
+                                          const std::optional<nlohmann::json>& config) {
+  const auto& first = sources.front().values;
+  Shape shape{0, first.shape.back()};
+  std::vector<std::pair<ValuesPointer, std::uint64_t>> parts;
+  for (const auto& source : sources) {
+    const auto& tensor = source.values;
+    if (tensor.shape.size() != 2 || tensor.shape[1] != shape[1] || tensor.dtype != first.dtype) {
+      return cannot_convert(tensor, fmt::format("it cannot be joined with '{}'", first.name));
+    }
+    MTPGRAFT_TRY(auto values, make_values(source, name, shape.size(), 0, config));
+    parts.emplace_back(std::move(values), tensor.shape[0] * shape[1]);
+    shape[0] += tensor.shape[0];
+  }
+  auto made = describe(name, shape, parts.front().first);
+  made.add_data = [parts = std::move(parts)](auto& file) {
+    for (const auto& [values, count] : parts) {
+      add_elements(file, values, 0, count);
+    }
+  };
+  return std::vector{std::move(made)};
+}
+
 // Of each matrix of a stack: the first half of the rows, then the second.
 Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const ScaledTensor& source,
                                               const std::optional<nlohmann::json>& config) {
@@ -251,6 +274,8 @@ Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform 
   switch (transform) {
     case Transform::kStackExperts:
       return stack(name, sources, config);
+    case Transform::kJoinRows:
+      return join_rows(name, sources, config);
     case Transform::kSplitGateUp:
       return split_gate_up(name, source, config);
     case Transform::kSplitKeyValue:

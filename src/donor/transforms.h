@@ -26,8 +26,8 @@ struct ScaledTensor {
   std::optional<CheckpointTensor> scales;
 };
 
-// `sources` is one tensor, of kStackExperts one for each expert in their order. `name` is that of the GGUF's tensor,
-// the first one's where there are several. `config` is absent where there is no config.json.
+// `sources` is one tensor; of kStackExperts and kJoinRows all parts in their order. `name` is that of the GGUF's
+// tensor, the first one's where there are several. `config` is absent where there is no config.json.
 Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
                                              std::vector<ScaledTensor> sources, int norm_offset,
                                              const std::optional<nlohmann::json>& config);

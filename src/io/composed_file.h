@@ -1,5 +1,5 @@
-// A file that exists only while it is read: ranges of other files, bytes in memory and bytes made on demand, one after the
-// other. So what is kept in other formats, or in several files, is read as the one GGUF that it amounts to.
+// A file that exists only while it is read: ranges of other files, bytes in memory and bytes made on demand, one after
+// the other. So what is kept in other formats, or in several files, is read as the one GGUF that it amounts to.
 #pragma once
 
 #include <functional>

@@ -451,9 +451,10 @@ def mimo2(architecture, model_type, qkv, **options):
         elif qkv == "fused":
             c.rows(source, block, [("self_attn.qkv_proj", "attn_qkv", (q + k + v, hidden))])
         else:
-            c.rows(source, block, [("self_attn.q_proj", "attn_q", (q, hidden)),
-                                   ("self_attn.k_proj", "attn_k", (k, hidden)),
-                                   ("self_attn.v_proj", "attn_v", (v, hidden))])
+            # The converter leaves them apart, and llama.cpp's graph of the head wants them in one.
+            parts = [c.make(f"{source}self_attn.{name}_proj", (rows, hidden))
+                     for name, rows in (("q", q), ("k", k), ("v", v))]
+            c.expect(block + "attn_qkv", np.concatenate(parts))
     return c.add_trunk(hidden)
 
 
