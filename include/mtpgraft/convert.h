@@ -27,7 +27,7 @@ struct ConvertedDonor {
 // `donor`, of which `gguf` is the parse, with the matrices of its head in another type. Fails with kUsage for a type
 // that heads cannot have, with kIncompatible if a matrix is not F32, F16 or BF16, and with kIo or kUnsupported if there
 // is no ggml that can make the type.
-Result<ConvertedDonor> convert_head(std::shared_ptr<const ReadableFile> donor, const GgufFile& gguf,
+Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& donor, const GgufFile& gguf,
                                     const ConvertOptions& options);
 
 }  // namespace mtpgraft

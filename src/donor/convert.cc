@@ -211,7 +211,7 @@ Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& 
 
 }  // namespace
 
-Result<ConvertedDonor> convert_head(std::shared_ptr<const ReadableFile> donor, const GgufFile& gguf,
+Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& donor, const GgufFile& gguf,
                                     const ConvertOptions& options) {
   MTPGRAFT_CHECK(check_wanted_type(options.type));
   ConvertedDonor converted;
