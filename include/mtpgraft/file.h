@@ -135,6 +135,9 @@ class StagedFile {
   virtual Result<std::uint64_t> commit(Overwrite overwrite, Durability durability) = 0;
 };
 
+// How a file gets a further name.
+enum class LinkMethod { kHard, kSymbolic };
+
 // How a file is changed in place.
 enum class InPlaceMethod {
   kClone,   // a new file that shares the old one's blocks takes its name
@@ -162,6 +165,13 @@ class FileSystem {
 
   // Starts an output of exactly `size` bytes; ranges never written read as zeros.
   virtual Result<std::unique_ptr<StagedFile>> stage(const std::string& path, std::uint64_t size) = 0;
+
+  // Starts an output that is `file` itself under another name.
+  virtual Result<std::unique_ptr<StagedFile>> stage_link(const std::string& path, const ReadableFile& file,
+                                                         LinkMethod method) = 0;
+
+  // Takes the name away; none is no error.
+  virtual Status remove(const std::string& path) = 0;
 
   // kRefused if `path` names one of `inputs`, however it is spelled, or exists and may not be overwritten.
   virtual Status check_output(const std::string& path, std::span<const ReadableFile* const> inputs,

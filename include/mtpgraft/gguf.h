@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,9 +100,18 @@ struct TensorInfo {
   [[nodiscard]] bool is_vector() const { return shape[1] == 1 && shape[2] == 1 && shape[3] == 1; }
 };
 
-struct GgufFile {
+// One file of a split model.
+struct Shard {
   std::string path;
   std::uint64_t size = 0;
+  std::uint64_t offset = 0;    // where it begins in the one file that the model is read as (split.h)
+  std::uint64_t data_end = 0;  // in that file; otherwise as below
+  std::size_t tensor_count = 0;
+};
+
+struct GgufFile {
+  std::string path;
+  std::uint64_t size = 0;     // of all shards
   std::uint32_t version = 3;  // 2 or 3, which have the same layout
   std::vector<KeyValue> keys;
   std::vector<TensorInfo> tensors;  // in file order, which is also data order
@@ -109,7 +119,13 @@ struct GgufFile {
   std::uint64_t infos_end = 0;      // one past the last tensor info
   std::uint64_t data_offset = 0;    // infos_end aligned up
   std::uint64_t data_end = 0;       // one past the last tensor and as much of its padding as the file has
+  std::vector<Shard> shards;        // of a split model; keys, version, alignment and the offsets above are the first's
 
+  // The shards, or the file itself as the only one.
+  [[nodiscard]] std::vector<Shard> files() const;
+  // The one of them that holds the byte at `offset`.
+  [[nodiscard]] Shard file_at(std::uint64_t offset) const;
+  [[nodiscard]] std::span<const TensorInfo> tensors_of_file(std::size_t index) const;
   [[nodiscard]] const KeyValue* find_key(std::string_view key) const;
   [[nodiscard]] const TensorInfo* find_tensor(std::string_view name) const;
   [[nodiscard]] std::string_view architecture() const;  // empty if absent

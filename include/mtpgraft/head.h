@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mtpgraft/gguf.h"
+#include "mtpgraft/split.h"
 
 namespace mtpgraft {
 
@@ -17,7 +18,7 @@ enum class HeadState : std::uint8_t {
   kSidecar,      // a head with its keys and shared tensors, without trunk
   kTensorsOnly,  // head tensors without the keys that describe a model
   kBroken,       // a head that no loader accepts; `problems` says why
-  kShard,        // one file of a split set: says nothing about the model as a whole
+  kShard,        // one file of a split model, which may hold the head; `problems` says what that lacks
 };
 
 // "present", "placeholder", ...
@@ -46,6 +47,10 @@ Head find_head(const GgufFile& file);
 
 // Blocks of the model without `head`, the result of find_head on it.
 std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head);
+
+// The model that `path` names, by its first shard if it is split. Where other shards are missing, that file alone if it
+// holds a whole head.
+Result<OpenedModel> open_donor_model(FileSystem& files, const std::string& path);
 
 // The block of "blk.N.…" and the name after "blk.N."; nothing for other tensors.
 struct BlockTensorName {

@@ -33,9 +33,16 @@ std::uint64_t segment_length(const Segment& segment);
 
 // What a byte range of the output is, for messages. Regions tile the output as segments do.
 struct Region {
-  enum class Kind : std::uint8_t { kCounts, kKey, kTensorInfo, kTensorData, kPadding };
+  enum class Kind : std::uint8_t {
+    kCounts,
+    kKey,
+    kTensorInfo,
+    kTensorData,
+    kPadding,
+    kHeader,  // all before the tensor infos, of a file that is copied as a whole
+  };
   Kind kind;
-  std::string name;  // key or tensor; of padding the tensor before it; empty for counts and the header's padding
+  std::string name;  // key or tensor; of padding the tensor before it; empty for what belongs to none
   std::uint64_t offset;
   std::uint64_t length;
 };
@@ -68,7 +75,22 @@ struct FilePlan {
   std::uint64_t tensor_count = 0;
 };
 
-struct Plan : FilePlan {
+// A further file of an output that is a split model.
+struct ShardPlan : FilePlan {
+  std::optional<std::size_t> kept;  // the target's shard that it is, unchanged; nothing: the head's own
+};
+
+// The first file of an output, or the only one, and those behind it.
+struct SetPlan : FilePlan {
+  std::vector<ShardPlan> shards;
+
+  // All of the output, in order.
+  [[nodiscard]] std::vector<const FilePlan*> files() const;
+  [[nodiscard]] std::uint64_t bytes_of_files() const;
+  [[nodiscard]] std::uint64_t tensors_of_files() const;
+};
+
+struct Plan : SetPlan {
   std::vector<KeyChange> key_changes;
   std::uint64_t first_head_block = 0;
   std::uint64_t head_block_count = 0;
@@ -121,11 +143,19 @@ Result<KeyEdit> parse_key_edit(std::string_view text);
 // kIncompatible if the target does not tell its context length.
 Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double factor);
 
+// How an output is spread over files.
+enum class Split : std::uint8_t {
+  kAsTarget,  // a split target makes a split output, in which the head is a file of its own
+  kMerge,     // into one file
+  kHead,      // trunk and head into files of their own
+};
+
 struct GraftOptions {
   bool replace = false;                   // take out a head that the target has
   std::optional<RecordLabels> labels;     // nothing: no record, and no padding for block cloning
   std::optional<Digest> target_header{};  // what digest_header() says, for the record
   std::vector<KeyEdit> edits{};           // applied last
+  Split split = Split::kAsTarget;
 };
 
 // The digest of everything before the tensor data, by which `strip` proves that it restored the target.
@@ -137,7 +167,12 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
                              const GraftOptions& options);
 
 // "X-Q6_K.gguf" -> "X-MTP-Q6_K.gguf", in the same directory; "X.gguf" -> "X-MTP.gguf". A name that has
-// MTP as a word stays as it is.
-std::string default_output_path(const std::string& target_path);
+// MTP as a word stays as it is. Of several files, the first: "X-Q6_K-00001-of-00003.gguf" ->
+// "X-MTP-Q6_K-00001-of-00004.gguf".
+std::string default_output_path(const std::string& target_path, std::size_t file_count = 1);
+
+// The first of `file_count` files: "X.gguf" -> "X-00001-of-00004.gguf". A name that is such a one, or is to be the only
+// one, stays as it is.
+std::string first_output_path(const std::string& path, std::size_t file_count);
 
 }  // namespace mtpgraft

@@ -14,7 +14,7 @@ struct StripOptions {
   bool keep_size = false;
 };
 
-struct StripPlan : FilePlan {  // all copies are of the target, which is the file
+struct StripPlan : SetPlan {  // all copies are of the target, which is the file
   std::vector<KeyChange> key_changes;
   std::vector<std::string> removed_tensors;
   std::uint64_t removed_bytes = 0;  // of tensor data, without padding

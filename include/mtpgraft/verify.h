@@ -15,12 +15,14 @@
 #include "mtpgraft/file.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
+#include "mtpgraft/split.h"
 
 namespace mtpgraft {
 
 struct Finding {
   std::string message;
   std::optional<std::uint64_t> offset;  // in the verified file, where it begins
+  std::string path{};                   // that file, if it is a shard
 };
 
 struct VerifyReport {
@@ -41,12 +43,13 @@ Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan&
                                        const ReadableFile& donor, SharedExtents shared, const Progress& progress);
 
 // Makes the plan of target and donor again, with the names that the file's own record uses, and compares with it.
-// `fallback` names the files where the record cannot be read. A file that is not even GGUF is a finding.
-Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& target, const ReadableFile& donor,
+// `fallback` names the files where the record cannot be read. A file that is not even GGUF is a finding. `files` are
+// what open_model_files() gives.
+Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& target, const OpenedModel& donor,
                                   const RecordLabels& fallback, SharedExtents shared, const Progress& progress);
 
 // Structure, the rules for MTP heads that loaders enforce, and the record's digest of the head.
-Result<VerifyReport> verify_alone(const ReadableFile& file, const Progress& progress);
+Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& progress);
 
 struct Checksum {
   std::string name;  // tensor name; kMetadataName for everything before the tensor data

@@ -6,9 +6,10 @@
 namespace mtpgraft::cli {
 
 Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files) {
-  MTPGRAFT_TRY(const auto file, files.open(options.file));
-  MTPGRAFT_TRY(const auto gguf, parse_gguf(*file));
-  MTPGRAFT_TRY(const auto checksums, compute_checksums(*file, gguf, make_progress("checksum", file->size(), output)));
+  MTPGRAFT_TRY(const auto model, open_model(files, options.file));
+  const auto& file = model.file;
+  MTPGRAFT_TRY(const auto checksums,
+               compute_checksums(*file, model.gguf, make_progress("checksum", file->size(), output)));
   MTPGRAFT_CHECK(file->check_unchanged());
   if (output.json) {
     MTPGRAFT_CHECK(print_answer(report::checksums_to_json(options.file, checksums) + '\n'));

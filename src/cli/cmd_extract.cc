@@ -15,8 +15,9 @@ Result<int> run_extract(const ExtractOptions& options, const OutputOptions& outp
   Sources sources;
   std::optional<GgufFile> target;
   if (!options.target.empty()) {
-    MTPGRAFT_TRY(sources.target, files.open(options.target));
-    MTPGRAFT_TRY(target, parse_gguf(*sources.target));
+    MTPGRAFT_TRY(auto model, open_model(files, options.target));
+    sources.target = std::move(model.file);
+    target = std::move(model.gguf);
   }
   MTPGRAFT_TRY(const auto donor, open_donor(options.donor, target ? target->architecture() : "", files));
   sources.donor = donor.file;

@@ -25,21 +25,22 @@ void warn_of_name(const std::string& path, std::vector<Warning>& warnings) {
   }
 }
 
-Result<std::string> choose_output(const GraftCommandOptions& options) {
-  MTPGRAFT_CHECK(check_names(options.write));
+// Of several files, the first.
+Result<std::string> choose_output(const GraftCommandOptions& options, std::size_t file_count) {
   if (options.write.in_place) {
     return options.target;
   }
-  if (options.write.output) {
-    return *options.write.output;
+  auto path = options.write.output ? first_output_path(*options.write.output, file_count)
+                                   : default_output_path(options.target, file_count);
+  const auto shard = parse_shard_name(path);
+  std::string fault;
+  if (!options.write.output && path == options.target) {
+    fault = fmt::format("'{}' has MTP in its name already", options.target);
+  } else if (file_count > 1 && (shard->number != 1 || shard->count != file_count)) {
+    fault = fmt::format("'{}' is not the name of the first of {} files, which the graft has", path, file_count);
   }
-  auto path = default_output_path(options.target);
-  if (path == options.target) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("'{}' has MTP in its name already", options.target),
-                 {},
-                 {},
-                 "give the output a name with -o"};
+  if (!fault.empty()) {
+    return Error{ErrorCode::kUsage, fault, {}, {}, "give the output a name with -o"};
   }
   return path;
 }
@@ -63,12 +64,10 @@ Result<Inputs> open_inputs(const GraftCommandOptions& options, FileSystem& files
   if (options.write.in_place && is_same_path(options.target, options.donor.path)) {
     return Error{ErrorCode::kRefused, "is target and donor", options.donor.path, {}, "name the file that has the head"};
   }
-  Inputs inputs;
-  MTPGRAFT_TRY(inputs.target_file,
-               options.write.in_place ? files.open_to_change(options.target) : files.open(options.target));
-  MTPGRAFT_TRY(inputs.target, parse_gguf(*inputs.target_file));
-  MTPGRAFT_TRY(inputs.donor, open_donor(options.donor, inputs.target.architecture(), files));
-  return inputs;
+  MTPGRAFT_TRY(auto target,
+               options.write.in_place ? open_to_change(options.target, files) : open_model(files, options.target));
+  MTPGRAFT_TRY(auto donor, open_donor(options.donor, target.gguf.architecture(), files));
+  return Inputs{std::move(target.file), std::move(target.gguf), std::move(donor)};
 }
 
 }  // namespace
@@ -78,13 +77,13 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   report::GraftReport report;
   report.target_path = options.target;
   report.donor_path = options.donor.path;
-  MTPGRAFT_TRY(report.writing.path, choose_output(options));
+  MTPGRAFT_CHECK(check_names(options.write));
   MTPGRAFT_TRY(auto inputs, open_inputs(options, files));
   report.target = summarise(inputs.target);
   report.donor = summarise(inputs.donor.gguf);
   report.donor_notes = inputs.donor.notes;
 
-  GraftOptions graft{.replace = options.replace, .labels = {}};
+  GraftOptions graft{.replace = options.replace, .labels = {}, .split = options.split};
   if (!options.no_record) {
     graft.labels = inputs.donor.labels;
     graft.labels->target_file = base_name(options.target);
@@ -103,14 +102,17 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   };
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kNo));
+  const bool is_set = !report.plan.shards.empty();
+  MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files().size()));
   report.warnings = report.plan.warnings;
   report.warnings.insert(report.warnings.end(), inputs.donor.warnings.begin(), inputs.donor.warnings.end());
   warn_of_name(report.writing.path, report.warnings);
   if (options.strict && !report.warnings.empty()) {
     return refuse_warnings(report);
   }
-  auto obstacle =
-      check_writing(report.plan, {inputs.target_file, inputs.donor.file}, options.write, files, report.writing);
+  Sources sources{std::move(inputs.target_file), inputs.donor.file};
+  auto obstacle = is_set ? check_writing_set(report.plan, sources, options.write, files, report.writing)
+                         : check_writing(report.plan, sources, options.write, files, report.writing);
   // A dry run ends as the real one would, but shows the plan first.
   if (!options.write.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
@@ -123,8 +125,9 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
     if (graft.labels) {
       MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kYes));
     }
-    MTPGRAFT_CHECK(write_plan("graft", report.plan, {std::move(inputs.target_file), inputs.donor.file}, options.write,
-                              output, files, report.writing));
+    MTPGRAFT_CHECK(
+        is_set ? write_set("graft", report.plan, sources, options.write, output, files, report.writing)
+               : write_plan("graft", report.plan, std::move(sources), options.write, output, files, report.writing));
     report.writing.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
   if (output.json) {

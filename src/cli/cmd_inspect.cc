@@ -31,9 +31,9 @@ Result<Projector> open_projector(const std::string& path, FileSystem& files) {
 
 Result<report::InspectedFile> inspect(const std::string& path, const InspectOptions& options,
                                       const std::optional<Projector>& projector, FileSystem& files) {
-  MTPGRAFT_TRY(const auto file, files.open(path));
+  MTPGRAFT_TRY(auto model, open_model(files, path));
   report::InspectedFile inspected;
-  MTPGRAFT_TRY(inspected.gguf, parse_gguf(*file));
+  inspected.gguf = std::move(model.gguf);
   inspected.summary = summarise(inspected.gguf);
   if (projector) {
     inspected.mmproj = check_projector(inspected.gguf, *projector);

@@ -8,12 +8,11 @@
 namespace mtpgraft::cli {
 namespace {
 
-Result<std::string> choose_output(const StripCommandOptions& options) {
-  MTPGRAFT_CHECK(check_names(options.write));
+Result<std::string> choose_output(const StripCommandOptions& options, std::size_t file_count) {
   if (!options.write.in_place && !options.write.output) {
     return Error{ErrorCode::kUsage, "strip needs -o FILE, or --in-place", {}, {}, "mtpgraft strip --help"};
   }
-  return options.write.in_place ? options.file : *options.write.output;
+  return options.write.in_place ? options.file : first_output_path(*options.write.output, file_count);
 }
 
 // Whether the plan restores the file that the record tells of; warns where it should and does not.
@@ -35,16 +34,20 @@ Result<bool> restores_original(const StripPlan& plan, const ReadableFile& file, 
 Result<int> run_strip(const StripCommandOptions& options, const OutputOptions& output, FileSystem& files) {
   report::StripReport report;
   report.path = options.file;
-  MTPGRAFT_TRY(report.writing.path, choose_output(options));
-  Sources sources;
-  MTPGRAFT_TRY(sources.target, options.write.in_place ? files.open_to_change(options.file) : files.open(options.file));
-  sources.donor = sources.target;
-  MTPGRAFT_TRY(const auto gguf, parse_gguf(*sources.target));
+  MTPGRAFT_CHECK(check_names(options.write));
+  MTPGRAFT_CHECK(choose_output(options, 1));
+  MTPGRAFT_TRY(auto model,
+               options.write.in_place ? open_to_change(options.file, files) : open_model(files, options.file));
+  Sources sources{model.file, std::move(model.file)};
+  const auto& gguf = model.gguf;
   report.file = summarise(gguf);
   MTPGRAFT_TRY(report.plan, make_strip_plan(gguf, {.keep_size = options.write.in_place}));
+  const bool is_set = !report.plan.shards.empty();
+  MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files().size()));
   report.warnings = report.plan.warnings;
   MTPGRAFT_TRY(report.restores_original, restores_original(report.plan, *sources.target, report.warnings));
-  auto obstacle = check_writing(report.plan, sources, options.write, files, report.writing);
+  auto obstacle = is_set ? check_writing_set(report.plan, sources, options.write, files, report.writing)
+                         : check_writing(report.plan, sources, options.write, files, report.writing);
   if (!options.write.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
   }
@@ -52,7 +55,9 @@ Result<int> run_strip(const StripCommandOptions& options, const OutputOptions& o
     log_warning(warning.message);
   }
   if (!options.write.dry_run) {
-    MTPGRAFT_CHECK(write_plan("strip", report.plan, std::move(sources), options.write, output, files, report.writing));
+    MTPGRAFT_CHECK(
+        is_set ? write_set("strip", report.plan, sources, options.write, output, files, report.writing)
+               : write_plan("strip", report.plan, std::move(sources), options.write, output, files, report.writing));
   }
   if (output.json) {
     MTPGRAFT_CHECK(print_answer(report::strip_to_json(report) + '\n'));

@@ -46,8 +46,9 @@ bool passes(const report::CheckReport& report, const VerifyOptions& options) {
          report.metadata_equal.value_or(true) && (!options.strict || report.bad_lines.empty());
 }
 
-Result<report::CheckReport> check_against_list(const VerifyOptions& options, const ReadableFile& file,
+Result<report::CheckReport> check_against_list(const VerifyOptions& options, const OpenedModel& model,
                                                const OutputOptions& output) {
+  const auto& gguf = model.gguf;
   MTPGRAFT_TRY(const auto text, read_list(options.checkfile));
   auto list = parse_checkfile(text);
   if (list.checksums.empty()) {
@@ -57,12 +58,11 @@ Result<report::CheckReport> check_against_list(const VerifyOptions& options, con
                  {},
                  "write it with: mtpgraft checksum FILE > FILE.sums"};
   }
-  MTPGRAFT_TRY(const auto gguf, parse_gguf(file));
   if (!options.exact) {
     // A graft changes keys by design.
     std::erase_if(list.checksums, [](const Checksum& checksum) { return checksum.name == kMetadataName; });
   }
-  MTPGRAFT_TRY(const auto results, check_listed(file, gguf, list.checksums,
+  MTPGRAFT_TRY(const auto results, check_listed(*model.file, gguf, list.checksums,
                                                 make_progress("verify", summarise(gguf).tensor_data_bytes, output)));
   report::CheckReport report;
   report.checkfile = options.checkfile;
@@ -123,8 +123,9 @@ void summarise_check(const report::CheckReport& report, const VerifyOptions& opt
   }
 }
 
-Result<int> verify_list(const VerifyOptions& options, const ReadableFile& file, const OutputOptions& output) {
-  MTPGRAFT_TRY(const auto report, check_against_list(options, file, output));
+Result<int> verify_list(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
+  MTPGRAFT_TRY(const auto model, open_model(files, options.file));
+  MTPGRAFT_TRY(const auto report, check_against_list(options, model, output));
   if (output.json) {
     MTPGRAFT_CHECK(print_answer(report::check_to_json(options.file, report) + '\n'));
   } else if (!options.status) {
@@ -134,34 +135,37 @@ Result<int> verify_list(const VerifyOptions& options, const ReadableFile& file, 
   return report.ok ? 0 : kExitDifference;
 }
 
-Result<VerifyReport> verify_bytes(const VerifyOptions& options, const ReadableFile& file, const OutputOptions& output,
-                                  FileSystem& files) {
+Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
   if (options.target.empty()) {
-    return verify_alone(file, make_progress("verify", 0, output));
+    MTPGRAFT_TRY(const auto model, open_model(files, options.file));
+    return verify_alone(model, make_progress("verify", 0, output));
   }
-  MTPGRAFT_TRY(const auto target, files.open(options.target));
-  MTPGRAFT_TRY(const auto target_gguf, parse_gguf(*target));
+  MTPGRAFT_TRY(const auto model_files, open_model_files(files, options.file));
+  MTPGRAFT_TRY(const auto target, open_model(files, options.target));
+  std::uint64_t bytes = 0;
+  for (const auto& file : model_files) {
+    bytes += file->size();
+  }
   auto donor_options = options.donor;
-  const auto gguf = parse_gguf(file);
-  if (const auto recorded = gguf.ok() ? find_record_labels(gguf.value()) : std::nullopt) {
+  const auto model = read_model(model_files);
+  if (const auto recorded = model.ok() ? find_record_labels(model.value().gguf) : std::nullopt) {
     donor_options.head_type = recorded->head_type;
     donor_options.norm_offset = recorded->norm_offset;
   }
-  MTPGRAFT_TRY(auto donor, open_donor(donor_options, target_gguf.architecture(), files));
+  MTPGRAFT_TRY(auto donor, open_donor(donor_options, target.gguf.architecture(), files));
   donor.labels.target_file = base_name(options.target);
-  return verify_graft(file, *target, *donor.file, donor.labels,
+  return verify_graft(model_files, target, {donor.file, donor.gguf}, donor.labels,
                       options.trust_shared_extents ? SharedExtents::kTrust : SharedExtents::kRead,
-                      make_progress("verify", file.size(), output));
+                      make_progress("verify", bytes, output));
 }
 
 }  // namespace
 
 Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
-  MTPGRAFT_TRY(const auto file, files.open(options.file));
   if (!options.checkfile.empty()) {
-    return verify_list(options, *file, output);
+    return verify_list(options, output, files);
   }
-  MTPGRAFT_TRY(const auto report, verify_bytes(options, *file, output, files));
+  MTPGRAFT_TRY(const auto report, verify_bytes(options, output, files));
   if (output.json) {
     MTPGRAFT_CHECK(print_answer(report::verification_to_json(options.file, report) + '\n'));
   } else {

@@ -48,10 +48,12 @@ Result<DonorInput> open_donor(const DonorOptions& options, std::string_view arch
     MTPGRAFT_TRY(auto head, open_checkpoint(options.path, {std::string(architecture), options.norm_offset}, files));
     donor.file = std::move(head.file);
     donor.notes = std::move(head.notes);
+    MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   } else {
-    MTPGRAFT_TRY(donor.file, files.open(options.path));
+    MTPGRAFT_TRY(auto model, open_donor_model(files, options.path));
+    donor.file = std::move(model.file);
+    donor.gguf = std::move(model.gguf);
   }
-  MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   donor.labels.tool = "mtpgraft " MTPGRAFT_VERSION;
   donor.labels.donor_file = base_name(options.path);
   donor.labels.norm_offset = options.norm_offset;

@@ -198,9 +198,33 @@ void add_edit_options(CLI::App& command, GraftCommandOptions& options) {
       ->check(CLI::Range(1.0, 1e6));
 }
 
+void add_split_options(CLI::App& command, CLI::Option* in_place, GraftCommandOptions& options) {
+  auto* merge = command.add_flag_callback(
+      "--merge", [&options] { options.split = Split::kMerge; }, "Of a split model: write one file");
+  auto* split_head = command.add_flag_callback(
+      "--split-head", [&options] { options.split = Split::kHead; },
+      "Write a split model: the head is a file of its own");
+  merge->excludes(split_head)->excludes(in_place);
+  split_head->excludes(in_place);
+  const std::map<std::string, Link> links{{"auto", Link::kAuto},
+                                          {"hard", Link::kHard},
+                                          {"clone", Link::kClone},
+                                          {"sym", Link::kSymbolic},
+                                          {"copy", Link::kCopy}};
+  command
+      .add_option_function<std::string>(
+          "--link", [&options, links](const std::string& name) { options.write.link = links.at(name); },
+          "Of a split model, the files that stay: auto (default: hard, else clone, else copy), hard, clone, sym, or "
+          "copy")
+      ->option_text("WAY")
+      ->check(CLI::IsMember(links));
+}
+
 CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   auto* command = app.add_subcommand("graft", "Write TARGET with the MTP head of DONOR in it to a new file");
-  command->add_option("TARGET", options.target, "The GGUF that gets the head; only read, but with --in-place")
+  command
+      ->add_option("TARGET", options.target,
+                   "The GGUF that gets the head; only read, but with --in-place; of a split model the first file")
       ->required();
   command
       ->add_option("DONOR", options.donor.path,
@@ -218,12 +242,15 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
       ->excludes(flags.in_place);
   add_donor_options(*command, options.donor);
   add_edit_options(*command, options);
+  add_split_options(*command, flags.in_place, options);
   command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
   command->footer(
       "Examples:\n"
       "  mtpgraft graft --dry-run Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf\n"
       "  mtpgraft graft Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf            # writes Model-MTP-Q4_K_M.gguf\n"
       "  mtpgraft graft --in-place Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf # no second file\n"
+      "  mtpgraft graft Model-Q4_K_M-00001-of-00003.gguf mtp-Base-Q8_0.gguf # writes "
+      "Model-MTP-Q4_K_M-00001-of-00004.gguf\n"
       "  mtpgraft graft --replace Model-MTP-Q4_K_M.gguf mtp-Base-BF16.gguf -o Other-MTP-Q4_K_M.gguf\n"
       "  mtpgraft graft Model-Q4_K_M.gguf path/to/base-checkpoint --head-type q8_0  # from safetensors\n"
       "A model that declares a head which it has not is mended by the same command.\n");

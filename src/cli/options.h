@@ -29,6 +29,7 @@ struct GraftCommandOptions {
   WriteOptions write;
   std::vector<KeyEdit> edits;  // in the order of the command line
   double yarn_factor = 0;      // 0: none
+  Split split = Split::kAsTarget;
   bool replace = false;
   bool strict = false;
   bool no_record = false;

@@ -2,14 +2,17 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <span>
 
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "mtpgraft/execute.h"
+#include "mtpgraft/split.h"
 #include "mtpgraft/verify.h"
 #include "util/text.h"
 
@@ -22,11 +25,25 @@ using Clock = std::chrono::steady_clock;
 // file that is thrown away.
 Result<std::optional<std::string>> find_clone_obstacle(const FilePlan& plan, const ReadableFile& target,
                                                        const std::string& path, FileSystem& files) {
-  if (clonable_part(plan_body(plan)).length == 0) {
+  const auto body = clonable_part(plan_body(plan));
+  if (body.length == 0) {
     return std::optional<std::string>("they are not at the same place of a disk block in both files, or too short");
   }
   MTPGRAFT_TRY(const auto probe, files.stage(path, kCloneBlockBytes));
-  return probe->clone_from(target, {0, 0, kCloneBlockBytes});
+  return probe->clone_from(*target.pieces({body.source_offset, body.length}).front().file, {0, 0, kCloneBlockBytes});
+}
+
+// Whether the tensor data will be cloned; an error if they must be, and cannot.
+Result<bool> check_clones(const FilePlan& plan, const ReadableFile& target, const std::string& path, CopyMethod method,
+                          FileSystem& files) {
+  if (method != CopyMethod::kAuto && method != CopyMethod::kClone) {
+    return false;
+  }
+  MTPGRAFT_TRY(const auto obstacle, find_clone_obstacle(plan, target, path, files));
+  if (obstacle && method == CopyMethod::kClone) {
+    return clone_refusal(target.path(), *obstacle);
+  }
+  return !obstacle;
 }
 
 InPlaceChange in_place_change(const FilePlan& plan) { return {plan_body(plan), plan.output_size}; }
@@ -52,15 +69,22 @@ Status check_space(const report::Writing& writing) {
   return ok_status();
 }
 
-void add_totals(const FilePlan& plan, report::Writing& writing) {
+bool is_link(const report::OutputFile& file) {
+  return file.way == report::OutputFile::Way::kHardLinked || file.way == report::OutputFile::Way::kSymlinked;
+}
+
+void add_totals(report::Writing& writing) {
   auto& totals = writing.totals;
-  std::uint64_t holes = 0;
+  std::uint64_t not_copied = 0;
   for (const auto& copy : writing.copies) {
     totals.cloned += copy.cloned_bytes;
     totals.kept += copy.copied.kept;
-    holes += copy.copied.holes;
+    not_copied += copy.cloned_bytes + copy.copied.kept + copy.copied.holes;
   }
-  totals.copied = plan.output_size - totals.cloned - totals.kept - holes;
+  for (const auto& file : writing.outputs) {
+    (is_link(file) ? totals.linked : totals.copied) += file.bytes;
+  }
+  totals.copied -= not_copied;
 }
 
 Durability durability_of(const WriteOptions& options) {
@@ -79,6 +103,74 @@ Status write_checksums(const std::vector<Checksum>& checksums, const WriteOption
   return ok_status();
 }
 
+// Those of the output when it is done.
+Status write_checksums_by_reading(const WriteOptions& options, const OutputOptions& output, FileSystem& files,
+                                  const report::Writing& writing) {
+  MTPGRAFT_TRY(const auto written, open_model(files, writing.path));
+  MTPGRAFT_TRY(const auto checksums,
+               compute_checksums(*written.file, written.gguf, make_progress("checksum", written.file->size(), output)));
+  return write_checksums(checksums, options, files);
+}
+
+Status check_checksums_name(std::span<const ReadableFile* const> inputs, const WriteOptions& options, FileSystem& files,
+                            const report::Writing& writing) {
+  if (!options.checksums) {
+    return ok_status();
+  }
+  for (const auto& file : writing.outputs) {
+    if (is_same_path(*options.checksums, file.path)) {
+      return Error{ErrorCode::kRefused, "is the output too", *options.checksums, {}, "give the checksums another name"};
+    }
+  }
+  auto status = files.check_output(*options.checksums, inputs, options.force ? Overwrite::kYes : Overwrite::kNo);
+  if (!status.ok()) {
+    status.error().hint = "give --checksums another name, or use --force if it is an old list";
+  }
+  return status;
+}
+
+// The file that a shard of the output is, if it is one of the target's.
+const ReadableFile* kept_file(const SetPlan& plan, std::size_t index, const Sources& sources) {
+  const auto kept = index > 0 ? plan.shards[index - 1].kept : std::nullopt;
+  return kept ? sources.target->sources()[*kept] : nullptr;
+}
+
+// How a shard that stays as it is will get to `path`, as far as it can be told by trying it there.
+Result<report::OutputFile::Way> choose_way(const FilePlan& plan, const ReadableFile& source, const Sources& sources,
+                                           const std::string& path, Link link, FileSystem& files) {
+  using Way = report::OutputFile::Way;
+  if (link == Link::kCopy) {
+    return Way::kCopied;
+  }
+  if (link == Link::kAuto || link == Link::kHard || link == Link::kSymbolic) {
+    auto probe = files.stage_link(path, source, link == Link::kSymbolic ? LinkMethod::kSymbolic : LinkMethod::kHard);
+    if (probe.ok()) {
+      return link == Link::kSymbolic ? Way::kSymlinked : Way::kHardLinked;
+    }
+    if (link != Link::kAuto) {
+      probe.error().hint = "use --link=auto, which clones or copies where that is impossible";
+      return probe.error();
+    }
+  }
+  MTPGRAFT_TRY(const auto obstacle, find_clone_obstacle(plan, *sources.target, path, files));
+  if (obstacle && link == Link::kClone) {
+    return Error{ErrorCode::kIo,
+                 "cannot clone the shard: " + *obstacle,
+                 source.path(),
+                 {},
+                 "use --link=auto, which copies what cannot be cloned"};
+  }
+  return obstacle ? Way::kCopied : Way::kCloned;
+}
+
+// The method for a file that is not a link.
+CopyMethod method_of(report::OutputFile::Way way, const WriteOptions& options) {
+  if (way == report::OutputFile::Way::kWritten) {
+    return options.copy;
+  }
+  return options.link == Link::kCopy ? CopyMethod::kBuffered : CopyMethod::kAuto;
+}
+
 Status write_file(std::string_view label, const FilePlan& plan, const Sources& sources, ByteSink observe,
                   const WriteOptions& options, const OutputOptions& output, FileSystem& files,
                   report::Writing& writing) {
@@ -90,7 +182,28 @@ Status write_file(std::string_view label, const FilePlan& plan, const Sources& s
   MTPGRAFT_TRY(writing.copies, execute_plan(plan, *sources.target, *sources.donor, *staged, how,
                                             make_progress(std::string(label), plan.output_size, output)));
   MTPGRAFT_TRY(writing.totals.allocated, staged->commit(overwrite_of(options), durability_of(options)));
-  add_totals(plan, writing);
+  add_totals(writing);
+  return ok_status();
+}
+
+// Gives all files their names, or none.
+Status name_files(const std::vector<std::unique_ptr<StagedFile>>& staged, const WriteOptions& options,
+                  FileSystem& files, report::Writing& writing) {
+  if (options.force) {
+    // Old and new files must at no time look like one model.
+    MTPGRAFT_CHECK(files.remove(writing.path));
+  }
+  for (std::size_t i = 1; i <= staged.size(); ++i) {
+    auto allocated =
+        staged[i % staged.size()]->commit(options.force ? Overwrite::kYes : Overwrite::kNo, durability_of(options));
+    if (!allocated.ok()) {
+      for (std::size_t named = 1; named < i; ++named) {
+        (void)files.remove(writing.outputs[named].path).ok();
+      }
+      return allocated.error();
+    }
+    writing.totals.allocated += allocated.value();
+  }
   return ok_status();
 }
 
@@ -101,11 +214,7 @@ Status write_file_and_checksums(std::string_view label, const FilePlan& plan, So
     // The body does not come along; the file is read when it is done and no longer leased.
     MTPGRAFT_CHECK(write_file(label, plan, sources, {}, options, output, files, writing));
     sources = {};
-    MTPGRAFT_TRY(const auto changed, files.open(writing.path));
-    MTPGRAFT_TRY(const auto gguf, parse_gguf(*changed));
-    MTPGRAFT_TRY(const auto checksums,
-                 compute_checksums(*changed, gguf, make_progress("checksum", changed->size(), output)));
-    return write_checksums(checksums, options, files);
+    return write_checksums_by_reading(options, output, files, writing);
   }
   ChecksumCollector collector(plan);
   const auto observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
@@ -114,6 +223,19 @@ Status write_file_and_checksums(std::string_view label, const FilePlan& plan, So
 }
 
 }  // namespace
+
+Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
+  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open_to_change(path));
+  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
+  if (is_lone_shard(gguf)) {
+    return Error{ErrorCode::kUnsupported,
+                 "a split model is not changed in place",
+                 path,
+                 {},
+                 "without --in-place all files but the first are only linked to"};
+  }
+  return OpenedModel{std::move(file), std::move(gguf)};
+}
 
 Status check_names(const WriteOptions& options) {
   const auto usage = [](std::string message, std::string hint) {
@@ -137,6 +259,7 @@ Status check_writing(const FilePlan& plan, const Sources& sources, const WriteOp
   const auto& target = *sources.target;
   const auto inputs = std::to_array<const ReadableFile*>({&target, sources.donor.get()});
   bool clones = false;
+  writing.outputs = {{writing.path, report::OutputFile::Way::kWritten, plan.output_size}};
   // Here already, in case that the checks end early.
   writing.needed_bytes = needed_bytes(plan, target, clones);
   auto free_bytes = files.free_bytes(writing.path);
@@ -146,24 +269,9 @@ Status check_writing(const FilePlan& plan, const Sources& sources, const WriteOp
     clones = writing.in_place == InPlaceMethod::kClone;
   } else {
     MTPGRAFT_CHECK(files.check_output(writing.path, inputs, overwrite));
-    if (options.copy == CopyMethod::kAuto || options.copy == CopyMethod::kClone) {
-      MTPGRAFT_TRY(const auto obstacle, find_clone_obstacle(plan, target, writing.path, files));
-      if (obstacle && options.copy == CopyMethod::kClone) {
-        return clone_refusal(target.path(), *obstacle);
-      }
-      clones = !obstacle;
-    }
+    MTPGRAFT_TRY(clones, check_clones(plan, target, writing.path, options.copy, files));
   }
-  if (options.checksums) {
-    if (is_same_path(*options.checksums, writing.path)) {
-      return Error{ErrorCode::kRefused, "is the output too", *options.checksums, {}, "give the checksums another name"};
-    }
-    auto status = files.check_output(*options.checksums, inputs, overwrite);
-    if (!status.ok()) {
-      status.error().hint = "give --checksums another name, or use --force if it is an old list";
-      return status;
-    }
-  }
+  MTPGRAFT_CHECK(check_checksums_name(inputs, options, files, writing));
   if (writing.in_place == InPlaceMethod::kInsert) {
     // The journal has the old and the new header.
     writing.needed_bytes = plan.output_size - std::min(plan.output_size, target.size()) +
@@ -183,6 +291,67 @@ Status write_plan(std::string_view label, const FilePlan& plan, Sources sources,
                      : write_file(label, plan, sources, {}, options, output, files, writing));
   writing.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return ok_status();
+}
+
+Status check_writing_set(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
+                         report::Writing& writing) {
+  using Way = report::OutputFile::Way;
+  const auto overwrite = options.force ? Overwrite::kYes : Overwrite::kNo;
+  auto inputs = sources.target->sources();
+  std::ranges::copy(sources.donor->sources(), std::back_inserter(inputs));
+  MTPGRAFT_TRY(writing.free_bytes, files.free_bytes(writing.path));
+  writing.needed_bytes = 0;
+  auto name = parse_shard_name(writing.path).value();
+  const auto plans = plan.files();
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const auto& file = *plans[i];
+    name.number = i + 1;
+    const auto path = format_shard_name(name);
+    const auto* kept = kept_file(plan, i, sources);
+    // A name that an earlier graft gave to the very shard may be given to it again.
+    auto others = inputs;
+    std::erase(others, kept);
+    MTPGRAFT_CHECK(files.check_output(path, others, overwrite));
+    auto way = Way::kWritten;
+    bool clones = false;
+    if (kept != nullptr) {
+      MTPGRAFT_TRY(way, choose_way(file, *kept, sources, path, options.link, files));
+      clones = way == Way::kCloned;
+    } else if (plan_body(file).length > 0) {
+      MTPGRAFT_TRY(clones, check_clones(file, *sources.target, path, options.copy, files));
+    }
+    writing.outputs.push_back({path, way, file.output_size});
+    writing.needed_bytes += is_link(writing.outputs.back()) ? 0 : needed_bytes(file, *sources.target, clones);
+  }
+  MTPGRAFT_CHECK(check_checksums_name(inputs, options, files, writing));
+  return check_space(writing);
+}
+
+Status write_set(std::string_view label, const SetPlan& plan, const Sources& sources, const WriteOptions& options,
+                 const OutputOptions& output, FileSystem& files, report::Writing& writing) {
+  using Way = report::OutputFile::Way;
+  const auto plans = plan.files();
+  std::uint64_t bytes = 0;
+  for (const auto& file : writing.outputs) {
+    bytes += is_link(file) ? 0 : file.bytes;
+  }
+  const auto progress = make_progress(std::string(label), bytes, output);
+  std::vector<std::unique_ptr<StagedFile>> staged;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const auto& [path, way, size] = writing.outputs[i];
+    if (is_link(writing.outputs[i])) {
+      const auto method = way == Way::kSymlinked ? LinkMethod::kSymbolic : LinkMethod::kHard;
+      MTPGRAFT_TRY(staged.emplace_back(), files.stage_link(path, *kept_file(plan, i, sources), method));
+      continue;
+    }
+    MTPGRAFT_TRY(staged.emplace_back(), files.stage(path, size));
+    MTPGRAFT_TRY(auto copies, execute_plan(*plans[i], *sources.target, *sources.donor, *staged.back(),
+                                           {method_of(way, options), {}}, progress));
+    std::ranges::move(copies, std::back_inserter(writing.copies));
+  }
+  MTPGRAFT_CHECK(name_files(staged, options, files, writing));
+  add_totals(writing);
+  return options.checksums ? write_checksums_by_reading(options, output, files, writing) : ok_status();
 }
 
 // However the two are spelled; neither need exist.

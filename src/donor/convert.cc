@@ -194,6 +194,18 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
   return tensors;
 }
 
+// Counts and keys as they are; of a split model without those that say so, as all of it will be one file.
+void add_keys(const std::shared_ptr<const ReadableFile>& donor, const GgufFile& gguf, ComposedFile& file) {
+  const auto is_kept = [&](const KeyValue& item) { return gguf.shards.empty() || !item.key.starts_with("split."); };
+  const auto count = static_cast<std::uint64_t>(std::ranges::count_if(gguf.keys, is_kept));
+  file.add_bytes(serialize_counts(gguf.version, gguf.tensors.size(), count));
+  for (const auto& item : gguf.keys) {
+    if (is_kept(item)) {
+      file.add_range(donor, {item.offset, item.end - item.offset});
+    }
+  }
+}
+
 // The ggml that makes those types, ready to do so; nothing if all are built in.
 Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& types, const std::string& path) {
   std::optional<GgmlLibrary> ggml;
@@ -231,7 +243,7 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
     converted.ggml_path = ggml->path();
   }
   auto file = std::make_shared<ComposedFile>(donor->path());
-  file->add_range(donor, {0, gguf.tensors.empty() ? gguf.infos_end : gguf.tensors.front().info_offset});
+  add_keys(donor, gguf, *file);
   file->add_bytes(std::move(infos));
   file->pad_to(gguf.alignment);
   for (std::size_t i = 0; i < tensors.size(); ++i) {

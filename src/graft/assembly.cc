@@ -23,7 +23,8 @@ void place_data(Assembly& assembly, std::uint64_t data_offset) {
 void add_info(const Assembly& assembly, const TensorEntry& tensor, std::uint64_t data_offset, Layout& layout) {
   const auto& from = *tensor.from;
   layout.begin(Region::Kind::kTensorInfo, tensor.info.name);
-  if (tensor.source == Source::kTarget && from.name == tensor.info.name && from.type == tensor.info.type &&
+  const bool is_in_header = tensor.source == Source::kTarget && from.info_end <= assembly.target.infos_end;
+  if (is_in_header && from.name == tensor.info.name && from.type == tensor.info.type &&
       from.offset - assembly.target.data_offset == tensor.info.offset - data_offset) {
     layout.add_copy(Source::kTarget, from.info_offset, from.info_end - from.info_offset);
   } else {
@@ -55,12 +56,13 @@ Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>
   return layout;
 }
 
-// How much of the padding behind a tensor the target has: up to the next tensor, or the end of the data.
+// How much of the padding behind a tensor the target has: up to the next tensor, or the end of the file's data.
 std::uint64_t padding_in_target(const GgufFile& target, const TensorInfo& tensor, std::uint64_t padding) {
   const auto next = (&tensor - target.tensors.data()) + 1;
+  const auto data_end = target.file_at(tensor.offset).data_end;
   const auto end = static_cast<std::size_t>(next) < target.tensors.size()
-                       ? std::min(target.tensors[static_cast<std::size_t>(next)].offset, target.data_end)
-                       : target.data_end;
+                       ? std::min(target.tensors[static_cast<std::size_t>(next)].offset, data_end)
+                       : data_end;
   return std::min(padding, end - tensor.offset - tensor.size_bytes);
 }
 
@@ -96,7 +98,7 @@ TensorEntry keep_tensor(const TensorInfo& tensor) { return {tensor, Source::kTar
 FilePlan assemble(Assembly& assembly) {
   place_data(assembly, 0);
   auto record = assembly.record;
-  if (record && assembly.target.alignment <= kCloneBlockBytes) {
+  if (record && !assembly.tensors.empty() && assembly.target.alignment <= kCloneBlockBytes) {
     const auto header_bytes = lay_out_header(assembly, record).size();
     record->append((assembly.congruent_offset - header_bytes) % kCloneBlockBytes, ' ');
   }

@@ -5,6 +5,7 @@
 #include "graft/assembly.h"
 #include "graft/compatibility.h"
 #include "graft/head_changes.h"
+#include "graft/shards.h"
 #include "mtpgraft/strip.h"
 
 namespace mtpgraft {
@@ -13,10 +14,6 @@ namespace {
 // Of both, what every sidecar needs besides the head.
 constexpr std::string_view kTokenEmbedding = "token_embd.weight";
 constexpr std::string_view kOutputNorm = "output_norm.weight";
-
-void remove_split_keys(KeyList& keys) {
-  std::erase_if(keys, [](const KeyEntry& entry) { return entry.key.starts_with("split."); });
-}
 
 KeyList keys_of_tensors_only(const GgufFile& model) {
   KeyList keys;

@@ -22,11 +22,6 @@ std::optional<std::uint64_t> read_count(const KeyValue* item) {
   return value && *value >= 0 ? std::optional(static_cast<std::uint64_t>(*value)) : std::nullopt;
 }
 
-bool is_shard(const GgufFile& file) {
-  const auto* count = file.find_key("split.count");
-  return count != nullptr ? count->integer_at().value_or(0) > 1 : file.find_key("split.no") != nullptr;
-}
-
 // The blocks that have tensors, those among them that have nextn tensors.
 struct Blocks {
   std::set<std::uint64_t> all;
@@ -94,9 +89,8 @@ void find_declared_head(const GgufFile& file, const Architecture& architecture, 
   head.state = has_trunk ? HeadState::kPresent : HeadState::kSidecar;
 }
 
-// A head that no key declares: tensors-only donors are made so, anything with a trunk is broken.
-void find_undeclared_head(const GgufFile& file, const Architecture& architecture, const Depth& depth,
-                          const Blocks& blocks, Head& head) {
+// The blocks with nextn tensors.
+void find_nextn_blocks(const GgufFile& file, const Architecture& architecture, const Blocks& blocks, Head& head) {
   if (blocks.nextn.empty()) {
     return;
   }
@@ -107,11 +101,20 @@ void find_undeclared_head(const GgufFile& file, const Architecture& architecture
     return;
   }
   head.problems = find_missing_tensors(file, head, architecture);
+}
+
+// A head that no key declares: tensors-only donors are made so, anything with a trunk is broken.
+void find_undeclared_head(const GgufFile& file, const Architecture& architecture, const Depth& depth,
+                          const Blocks& blocks, Head& head) {
+  find_nextn_blocks(file, architecture, blocks, head);
+  if (!head.has_tensors()) {
+    return;
+  }
   head.state = HeadState::kTensorsOnly;
-  if (*blocks.all.begin() < first) {
+  if (*blocks.all.begin() < head.first_block) {
     head.problems.push_back(
-        fmt::format("it has a head at blk.{}, but no key '{}.nextn_predict_layers' that declares it{}", first,
-                    file.architecture(), depth.nextn_predict_layers ? " (its value is 0)" : ""));
+        fmt::format("it has a head at blk.{}, but no key '{}.nextn_predict_layers' that declares it{}",
+                    head.first_block, file.architecture(), depth.nextn_predict_layers ? " (its value is 0)" : ""));
   }
 }
 
@@ -203,13 +206,14 @@ Depth read_depth(const GgufFile& file) {
 
 Head find_head(const GgufFile& file) {
   Head head;
-  if (is_shard(file)) {
-    head.state = HeadState::kShard;
-    return head;
-  }
   const auto depth = read_depth(file);
   const auto blocks = find_blocks(file);
   const auto architecture = find_architecture(file.architecture());
+  if (is_lone_shard(file)) {
+    find_nextn_blocks(file, architecture, blocks, head);
+    head.state = HeadState::kShard;
+    return head;
+  }
   if (architecture.support == MtpSupport::kSeparateDrafter) {
     take_blocks(file, 0, depth.block_count.value_or(0), head);
     head.state = HeadState::kSidecar;
@@ -234,6 +238,17 @@ Head find_head(const GgufFile& file) {
     head.state = HeadState::kBroken;
   }
   return head;
+}
+
+Result<OpenedModel> open_donor_model(FileSystem& files, const std::string& path) {
+  auto model = open_model(files, path);
+  if (model.ok()) {
+    return model;
+  }
+  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
+  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
+  const auto head = find_head(gguf);
+  return head.has_tensors() && head.problems.empty() ? OpenedModel{std::move(file), std::move(gguf)} : model;
 }
 
 std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head) {

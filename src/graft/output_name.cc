@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "mtpgraft/plan.h"
+#include "mtpgraft/split.h"
 
 namespace mtpgraft {
 namespace {
@@ -57,15 +58,24 @@ bool has_word(std::string_view text, std::string_view word) {
 
 }  // namespace
 
-std::string default_output_path(const std::string& target_path) {
-  const std::filesystem::path path(target_path);
+std::string default_output_path(const std::string& target_path, std::size_t file_count) {
+  const auto shard = parse_shard_name(target_path);
+  const std::filesystem::path path(shard ? shard->prefix + ".gguf" : target_path);
   const bool has_extension = path.extension() == ".gguf";
   auto stem = has_extension ? path.stem().string() : path.filename().string();
   const auto name = upper(stem);
   if (!has_word(name, "MTP")) {
     stem.insert(find_quantisation(name), "-MTP");
   }
-  return (path.parent_path() / (stem + ".gguf")).string();
+  return first_output_path((path.parent_path() / (stem + ".gguf")).string(), file_count);
+}
+
+std::string first_output_path(const std::string& path, std::size_t file_count) {
+  if (file_count == 1 || parse_shard_name(path)) {
+    return path;
+  }
+  const std::string_view extension = path.ends_with(".gguf") ? ".gguf" : "";
+  return format_shard_name({path.substr(0, path.size() - extension.size()), 1, file_count});
 }
 
 }  // namespace mtpgraft

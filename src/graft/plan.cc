@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <numeric>
 #include <set>
 
 #include "graft/assembly.h"
@@ -9,6 +11,7 @@
 #include "graft/head_changes.h"
 #include "graft/key_list.h"
 #include "graft/record.h"
+#include "graft/shards.h"
 #include "io/read_ahead.h"
 #include "util/hash.h"
 
@@ -32,18 +35,44 @@ class Planner {
     auto fit = check_fit(target_, target_head_, donor_, donor_head_, head_data_);
     MTPGRAFT_CHECK(refuse_misfit(target_, donor_, fit));
     plan_.warnings = std::move(fit.warnings);
+    MTPGRAFT_TRY(const auto other_files, arrange_shards(target_, target_head_, options_.split));
+    const auto file_count = 1 + other_files.size();
+    const auto tensor_count = target_.tensors.size() - target_head_.tensors.size() + donor_head_.tensors.size();
     Assembly assembly{.target = target_, .keys = keys_of(target_), .tensors = {}, .record = {}};
     MTPGRAFT_CHECK(set_head_keys(target_, trunk_blocks_, donor_, donor_head_, assembly.keys, plan_));
+    if (file_count > 1) {
+      set_split_keys(file_count, tensor_count, assembly.keys);
+    } else if (!target_.shards.empty()) {
+      remove_split_keys(assembly.keys);
+    }
+    describe_split_changes(target_, assembly.keys, plan_.key_changes);
     MTPGRAFT_CHECK(apply_edits(assembly.keys));
     describe_record();
-    assembly.tensors = choose_tensors();
+    auto head = rename_head(donor_, donor_head_, head_data_, trunk_blocks_, plan_);
+    assembly.tensors =
+        keep_tensors(other_files.empty() ? target_.tensors.size() : target_.files().front().tensor_count);
+    if (other_files.empty()) {
+      assembly.tensors.insert(assembly.tensors.end(), std::make_move_iterator(head.begin()),
+                              std::make_move_iterator(head.end()));
+    }
     if (options_.labels) {
       MTPGRAFT_TRY(const auto origin, find_origin(assembly.keys));
       assembly.record = record_text(origin);
       assembly.congruent_offset = origin.data_offset;
     }
     static_cast<FilePlan&>(plan_) = assemble(assembly);
-    take_offsets(assembly.tensors, plan_);
+    if (other_files.empty()) {
+      take_offsets(assembly.tensors, plan_);
+    }
+    for (const auto& kept : other_files) {
+      if (kept) {
+        plan_.shards.push_back(keep_shard(target_, *kept));
+      } else {
+        auto shard = assemble_head_shard(target_, 1 + plan_.shards.size(), file_count, tensor_count, std::move(head));
+        plan_.shards.push_back({assemble(shard), std::nullopt});
+        take_offsets(shard.tensors, plan_);
+      }
+    }
     warn_of_trailing_bytes();
     return std::move(plan_);
   }
@@ -91,29 +120,28 @@ class Planner {
     }
   }
 
-  std::vector<TensorEntry> choose_tensors() {
+  // The trunk's among the target's first `count` tensors; tells of all that are not the trunk's.
+  std::vector<TensorEntry> keep_tensors(std::size_t count) {
     const std::set<std::size_t> removed(target_head_.tensors.begin(), target_head_.tensors.end());
     std::vector<TensorEntry> entries;
-    entries.reserve(target_.tensors.size() + donor_head_.tensors.size());
+    entries.reserve(count + donor_head_.tensors.size());
     for (std::size_t i = 0; i < target_.tensors.size(); ++i) {
       if (removed.contains(i)) {
         plan_.removed_tensors.push_back(target_.tensors[i].name);
-      } else {
+      } else if (i < count) {
         entries.push_back(keep_tensor(target_.tensors[i]));
       }
-    }
-    for (auto& entry : rename_head(donor_, donor_head_, head_data_, trunk_blocks_, plan_)) {
-      entries.push_back(std::move(entry));
     }
     return entries;
   }
 
   // A graft in the place of another keeps what the first knew.
   Result<RecordOrigin> find_origin(const KeyList& keys) const {
+    const auto first_file = target_.files().front();
     RecordOrigin origin{options_.labels->target_file,
-                        target_.size,
+                        first_file.size,
                         target_.keys.size(),
-                        target_.tensors.size(),
+                        first_file.tensor_count,
                         target_.data_offset,
                         options_.target_header,
                         {}};
@@ -123,6 +151,15 @@ class Planner {
         origin = earlier->origin;
         before = std::move(*restored);
       }
+    }
+    if (options_.split == Split::kMerge && !target_.shards.empty()) {
+      // What a merged graft was before is the merged target, which nobody has seen.
+      remove_split_keys(before);
+      origin.size = target_.size;
+      origin.key_count = before.size();
+      origin.tensor_count = target_.tensors.size() - target_head_.tensors.size();
+      origin.data_offset = first_file.tensor_count > 0 ? origin.data_offset : target_.tensors.front().offset;
+      origin.header_digest.reset();
     }
     auto old_keys = find_old_keys(before, keys);
     if (!old_keys.ok()) {
@@ -152,12 +189,17 @@ class Planner {
   }
 
   void warn_of_trailing_bytes() {
-    if (target_.size > target_.data_end) {
+    std::uint64_t trailing_bytes = 0;
+    const auto files = target_.files();
+    for (std::size_t i = 0; i < (plan_.shards.empty() ? files.size() : 1); ++i) {
+      trailing_bytes += files[i].offset + files[i].size - files[i].data_end;
+    }
+    if (trailing_bytes > 0) {
       plan_.warnings.push_back(
           {"trailing-bytes",
            fmt::format("the target has {} bytes after its last tensor; they are not part of the model and "
                        "are dropped",
-                       target_.size - target_.data_end)});
+                       trailing_bytes)});
     }
   }
 
@@ -176,6 +218,24 @@ class Planner {
 Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, const HeadData& head_data,
                              const GraftOptions& options) {
   return Planner(target, donor, head_data, options).make();
+}
+
+std::vector<const FilePlan*> SetPlan::files() const {
+  std::vector<const FilePlan*> files{this};
+  for (const auto& shard : shards) {
+    files.push_back(&shard);
+  }
+  return files;
+}
+
+std::uint64_t SetPlan::bytes_of_files() const {
+  return std::accumulate(shards.begin(), shards.end(), output_size,
+                         [](std::uint64_t sum, const FilePlan& file) { return sum + file.output_size; });
+}
+
+std::uint64_t SetPlan::tensors_of_files() const {
+  return std::accumulate(shards.begin(), shards.end(), tensor_count,
+                         [](std::uint64_t sum, const FilePlan& file) { return sum + file.tensor_count; });
 }
 
 Result<Digest> digest_header(const ReadableFile& file, const GgufFile& gguf) {

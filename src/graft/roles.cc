@@ -2,6 +2,7 @@
 
 #include "graft/architectures.h"
 #include "graft/compatibility.h"
+#include "mtpgraft/split.h"
 
 namespace mtpgraft {
 namespace {
@@ -40,13 +41,13 @@ Status check_depth_key(const GgufFile& target, std::string_view key, bool requir
 }  // namespace
 
 Error shard_error(const GgufFile& file, std::string_view role) {
-  const auto* count = file.find_key("split.count");
+  const auto* count = file.find_key(kSplitCountKey);
   return {ErrorCode::kUnsupported,
           fmt::format("the {} is one file of a split model{}, not the whole model", role,
                       count != nullptr ? fmt::format(" of {} files", count->integer_at().value_or(0)) : ""),
           file.path,
           {},
-          "join it first: llama-gguf-split --merge FIRST-SHARD.gguf WHOLE.gguf"};
+          "name the first file, ...-00001-of-....gguf, with the others beside it"};
 }
 
 Status check_target(const GgufFile& target, const Head& head, bool replace) {
@@ -93,15 +94,20 @@ Status check_target(const GgufFile& target, const Head& head, bool replace) {
 }
 
 Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& target) {
-  if (head.state != HeadState::kShard && !donor.architecture().empty() &&
-      donor.architecture() != target.architecture()) {
+  const bool has_head = head.state != HeadState::kShard || (head.has_tensors() && head.problems.empty());
+  if (has_head && !donor.architecture().empty() && donor.architecture() != target.architecture()) {
     return incompatible(
         donor, fmt::format("general.architecture: target {}, donor {}", target.architecture(), donor.architecture()),
         "take the head from the model that the target was made from");
   }
   switch (head.state) {
     case HeadState::kShard:
-      return shard_error(donor, "donor");
+      if (!has_head) {
+        auto error = shard_error(donor, "donor");
+        error.details = head.problems;
+        return error;
+      }
+      break;
     case HeadState::kBroken: {
       auto error = broken(donor, head, "donor");
       error.hint = kOtherDonor;

@@ -9,6 +9,7 @@
 #include "graft/compatibility.h"
 #include "graft/head_changes.h"
 #include "graft/layer_arrays.h"
+#include "graft/shards.h"
 #include "io/stream.h"
 #include "util/hash.h"
 
@@ -49,6 +50,7 @@ class Stripper {
 
   Result<StripPlan> make() && {
     MTPGRAFT_CHECK(check_strippable(file_, head_));
+    MTPGRAFT_TRY(const auto shards, choose_shards());
     Assembly assembly{.target = file_, .keys = keys_of(file_), .tensors = choose_tensors(), .record = {}};
     const auto record = find_record(file_);
     if (file_.find_key(kRecordKey) != nullptr && !record) {
@@ -69,23 +71,57 @@ class Stripper {
         warn_of_record("the original had a head of its own, which --replace took out");
       }
       clean_keys(assembly.keys);
+      if (!file_.shards.empty()) {
+        remove_split_keys(assembly.keys);
+      }
+    }
+    if (!shards.empty()) {
+      set_split_keys(1 + shards.size(), file_.tensors.size() - head_.tensors.size(), assembly.keys);
     }
     describe_changes(assembly.keys);
     static_cast<FilePlan&>(plan_) = assemble(assembly);
+    for (const auto shard : shards) {
+      plan_.shards.push_back(keep_shard(file_, shard));
+    }
     warn_of_original();
     return std::move(plan_);
   }
 
  private:
+  // Those of a split model that stay as they are, the first aside.
+  Result<std::vector<std::size_t>> choose_shards() const {
+    std::vector<std::size_t> kept;
+    if (file_.shards.empty()) {
+      return kept;
+    }
+    MTPGRAFT_TRY(const auto arranged, arrange_shards(file_, head_, Split::kAsTarget));
+    for (const auto& shard : arranged) {
+      if (shard && *shard != kept.size() + 1) {
+        return Error{
+            ErrorCode::kUnsupported,
+            fmt::format("the head has shard {} of {} for itself, and those behind it have their numbers in them",
+                        *shard, file_.shards.size()),
+            file_.path,
+            {},
+            "join the files first: graft --replace --merge"};
+      }
+      if (shard) {
+        kept.push_back(*shard);
+      }
+    }
+    return kept;
+  }
+
   std::vector<TensorEntry> choose_tensors() {
     const std::set<std::size_t> removed(head_.tensors.begin(), head_.tensors.end());
+    const auto first_file_tensors = file_.files().front().tensor_count;
     std::vector<TensorEntry> kept;
     for (std::size_t i = 0; i < file_.tensors.size(); ++i) {
       const auto& tensor = file_.tensors[i];
       if (removed.contains(i)) {
         plan_.removed_tensors.push_back(tensor.name);
         plan_.removed_bytes += tensor.size_bytes;
-      } else {
+      } else if (i < first_file_tensors) {
         kept.push_back(keep_tensor(tensor));
       }
     }

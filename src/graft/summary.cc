@@ -127,7 +127,9 @@ void judge(const GgufFile& file, Summary& summary) {
       break;
     case HeadState::kShard:
       summary.runtime = "loads split models by their first file";
-      summary.advice = "join it first: llama-gguf-split --merge FIRST-SHARD.gguf WHOLE.gguf";
+      summary.advice = head.has_tensors() && head.problems.empty()
+                           ? "it holds the head, and can be a graft's donor"
+                           : "name the first file, ...-00001-of-....gguf, with the others beside it";
       break;
   }
   if (const auto record = find_record(file)) {

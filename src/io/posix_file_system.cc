@@ -68,6 +68,16 @@ class PosixFileSystem final : public FileSystem {
     return std::unique_ptr<StagedFile>(std::move(staged));
   }
 
+  Result<std::unique_ptr<StagedFile>> stage_link(const std::string& path, const ReadableFile& file,
+                                                 LinkMethod method) override {
+    MTPGRAFT_TRY(auto staged, PosixStagedLink::create(path, as_posix(file), method));
+    return std::unique_ptr<StagedFile>(std::move(staged));
+  }
+
+  Status remove(const std::string& path) override {
+    return ::unlink(path.c_str()) == 0 || errno == ENOENT ? ok_status() : Status(io_error(path, "remove"));
+  }
+
   Status check_output(const std::string& path, std::span<const ReadableFile* const> inputs,
                       Overwrite overwrite) override {
     struct stat status {};

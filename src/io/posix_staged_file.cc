@@ -118,6 +118,22 @@ class Pacer {
   std::uint64_t started_ = 0;  // up to here writing has been started
 };
 
+Error naming_error(const std::string& path) { return errno == EEXIST ? output_exists(path) : io_error(path, "create"); }
+
+// Gives what has the name `staged_path` the name `path` instead.
+Status name_staged(std::string& staged_path, const std::string& path, Overwrite overwrite) {
+  // link, not rename: it fails where the name is taken.
+  const auto result = overwrite == Overwrite::kNo ? ::link(staged_path.c_str(), path.c_str())
+                                                  : ::rename(staged_path.c_str(), path.c_str());
+  if (result != 0) {
+    return naming_error(path);
+  }
+  // Renaming leaves it, too, where both are names of one file.
+  ::unlink(staged_path.c_str());
+  staged_path.clear();
+  return ok_status();
+}
+
 }  // namespace
 
 Error output_exists(const std::string& path) {
@@ -306,28 +322,53 @@ Status PosixStagedFile::give_name(Overwrite overwrite) {
       return ::linkat(AT_FDCWD, descriptor_path.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
     };
     if (overwrite == Overwrite::kNo) {
-      return link_to(path_.c_str()) == 0 ? ok_status() : naming_error();
+      return link_to(path_.c_str()) == 0 ? ok_status() : Status(naming_error(path_));
     }
     // linkat cannot replace; give it a private name first and rename that.
     std::string name;
     if (make_hidden(path_, name, [&](const char* hidden) { return link_to(hidden); }) != 0) {
-      return naming_error();
+      return naming_error(path_);
     }
     staged_path_ = std::move(name);
   }
-  if (overwrite == Overwrite::kNo) {
-    // link, not rename: it fails where the name is taken. The destructor removes the staged name.
-    return ::link(staged_path_.c_str(), path_.c_str()) == 0 ? ok_status() : naming_error();
-  }
-  if (::rename(staged_path_.c_str(), path_.c_str()) != 0) {
-    return naming_error();
-  }
-  staged_path_.clear();
-  return ok_status();
+  return name_staged(staged_path_, path_, overwrite);
 }
 
-Error PosixStagedFile::naming_error() const {
-  return errno == EEXIST ? output_exists(path_) : io_error(path_, "create");
+Result<std::unique_ptr<PosixStagedLink>> PosixStagedLink::create(const std::string& path, const PosixReadableFile& file,
+                                                                 LinkMethod method) {
+  const auto source = real_path(file.path());
+  const auto link_to = [&](const char* name) {
+    if (method == LinkMethod::kHard) {
+      // What was opened, whatever has its name by now.
+      const auto opened = fmt::format("/proc/self/fd/{}", file.descriptor());
+      return ::linkat(AT_FDCWD, opened.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+    }
+    const bool is_beside = parent_of(source) == real_path(parent_of(path));
+    return ::symlink(is_beside ? source.c_str() + source.rfind('/') + 1 : source.c_str(), name);
+  };
+  std::string staged_path;
+  if (make_hidden(path, staged_path, link_to) != 0) {
+    return io_error(path, fmt::format("{} '{}'", method == LinkMethod::kHard ? "hard-link" : "link to", file.path()));
+  }
+  return std::unique_ptr<PosixStagedLink>(new PosixStagedLink(path, std::move(staged_path)));
+}
+
+PosixStagedLink::~PosixStagedLink() {
+  if (!staged_path_.empty()) {
+    ::unlink(staged_path_.c_str());
+  }
+}
+
+Status PosixStagedLink::write_at(std::uint64_t /*offset*/, std::span<const std::byte> /*bytes*/) {
+  return Error{ErrorCode::kIo, "is a link, which is not written", path_};
+}
+
+Result<std::uint64_t> PosixStagedLink::commit(Overwrite overwrite, Durability durability) {
+  MTPGRAFT_CHECK(name_staged(staged_path_, path_, overwrite));
+  if (durability == Durability::kSync) {
+    MTPGRAFT_CHECK(sync_directory_of(path_));
+  }
+  return std::uint64_t{0};
 }
 
 }  // namespace mtpgraft

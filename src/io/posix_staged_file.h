@@ -35,11 +35,31 @@ class PosixStagedFile final : public StagedFile {
   Result<CopyCounts> copy_data(const PosixReadableFile& source, const CopyRange& range, const CopyOptions& options,
                                const Progress& progress);
   Status give_name(Overwrite overwrite);
-  [[nodiscard]] Error naming_error() const;
 
   std::string path_;
   std::string staged_path_;  // empty: the file has no name yet
   FileDescriptor fd_;
+};
+
+// Another name of a file, or a symbolic link to it; hidden until it is committed. Nothing can be written to it.
+class PosixStagedLink final : public StagedFile {
+ public:
+  static Result<std::unique_ptr<PosixStagedLink>> create(const std::string& path, const PosixReadableFile& file,
+                                                         LinkMethod method);
+
+  PosixStagedLink(const PosixStagedLink&) = delete;
+  PosixStagedLink& operator=(const PosixStagedLink&) = delete;
+  ~PosixStagedLink() override;
+
+  Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  Result<std::uint64_t> commit(Overwrite overwrite, Durability durability) override;
+
+ private:
+  PosixStagedLink(std::string path, std::string staged_path)
+      : path_(std::move(path)), staged_path_(std::move(staged_path)) {}
+
+  std::string path_;
+  std::string staged_path_;
 };
 
 // An existing output may not be replaced.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gguf/describe.h"
+#include "report/text.h"
 
 namespace mtpgraft::report {
 namespace {
@@ -170,28 +171,42 @@ Json file_json(const InspectedFile& file) {
       json["keys"].push_back(key_json(item));
     }
   }
+  if (!gguf.shards.empty()) {
+    json["files"] = Json::array();
+    for (const auto& shard : gguf.shards) {
+      json["files"].push_back({{"path", shard.path}, {"size", shard.size}, {"tensor_count", shard.tensor_count}});
+    }
+  }
   if (!listed_tensors.empty()) {
     json["tensors"] = Json::array();
     for (const auto index : listed_tensors) {
       const auto& tensor = gguf.tensors[index];
+      const auto holder = gguf.file_at(tensor.info_offset);
       json["tensors"].push_back({{"name", tensor.name},
                                  {"type", tensor_type_name(tensor.type)},
                                  {"type_id", tensor.type},
                                  {"shape", shape_json(tensor)},
-                                 {"offset", tensor.offset},
+                                 {"offset", tensor.offset - holder.offset},
                                  {"bytes", tensor.size_bytes}});
+      if (!gguf.shards.empty()) {
+        json["tensors"].back()["path"] = holder.path;
+      }
     }
   }
   return json;
 }
 
-void add_file_plan(Json& result, const FilePlan& plan, const Writing& writing) {
+void add_file_plan(Json& result, const SetPlan& plan, const Writing& writing) {
   result["output"] = writing.path;
-  result["output_size"] = plan.output_size;
+  result["output_size"] = plan.bytes_of_files();
+  result["outputs"] = Json::array();
+  for (const auto& file : writing.outputs) {
+    result["outputs"].push_back({{"path", file.path}, {"way", way_name(file.way)}, {"bytes", file.bytes}});
+  }
   result["needed_bytes"] = writing.needed_bytes;
   result["free_bytes"] = writing.free_bytes;
   result["data_offset"] = plan.data_offset;
-  result["tensor_count"] = plan.tensor_count;
+  result["tensor_count"] = plan.tensors_of_files();
 }
 
 void add_writing(Json& result, const Writing& writing) {
@@ -200,6 +215,7 @@ void add_writing(Json& result, const Writing& writing) {
                                                                     : Json("insert");
   result["bytes_cloned"] = writing.totals.cloned;
   result["bytes_kept"] = writing.totals.kept;
+  result["bytes_linked"] = writing.totals.linked;
   result["bytes_copied"] = writing.totals.copied;
   result["bytes_allocated"] = writing.totals.allocated;
   result["seconds"] = writing.seconds ? Json(*writing.seconds) : Json(nullptr);
@@ -336,7 +352,9 @@ std::string verification_to_json(const std::string& path, const VerifyReport& re
   result["unchecked_bytes"] = report.unchecked_bytes;
   result["findings"] = Json::array();
   for (const auto& finding : report.findings) {
-    result["findings"].push_back({{"message", finding.message}, {"offset", optional_json(finding.offset)}});
+    result["findings"].push_back({{"message", finding.message},
+                                  {"offset", optional_json(finding.offset)},
+                                  {"path", finding.path.empty() ? path : finding.path}});
   }
   result["notes"] = report.notes;
   return dump(json);

@@ -29,13 +29,23 @@ struct InspectedFile {
 struct CopyTotals {
   std::uint64_t cloned = 0;     // share the target's or the donor's blocks
   std::uint64_t kept = 0;       // were in the file that was changed in place
+  std::uint64_t linked = 0;     // files of the target that only got another name
   std::uint64_t copied = 0;     // or made: all others but holes
   std::uint64_t allocated = 0;  // of storage
 };
 
+// One file of an output.
+struct OutputFile {
+  enum class Way { kWritten, kHardLinked, kSymlinked, kCloned, kCopied };
+  std::string path;
+  Way way;  // all but kWritten: the target's shard as it is
+  std::uint64_t bytes = 0;
+};
+
 // How an output was written, or would be.
 struct Writing {
-  std::string path;
+  std::string path;  // of several files, the first
+  std::vector<OutputFile> outputs;
   std::uint64_t needed_bytes = 0;  // of disk; holes of the target stay holes
   std::uint64_t free_bytes = 0;    // where the output goes
   std::optional<InPlaceMethod> in_place;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "gguf/describe.h"
 #include "util/text.h"
@@ -54,7 +55,8 @@ std::string describe_head(const Summary& summary) {
     case HeadState::kBroken:
       return "broken";
     case HeadState::kShard:
-      return "unknown: this is one file of a split model";
+      return head.has_tensors() ? fmt::format("one file of a split model, with a head at {}: {}", where, what)
+                                : "unknown: this is one file of a split model";
   }
   return {};
 }
@@ -103,6 +105,14 @@ std::string describe_error(const Error& error) {
   return text;
 }
 
+// "at 36416", of split models "at 1184 of file 2".
+std::string describe_place(const GgufFile& gguf, const TensorInfo& tensor) {
+  const auto files = gguf.files();
+  const auto file = std::ranges::upper_bound(files, tensor.info_offset, {}, &Shard::offset) - 1;
+  return fmt::format("at {}{}", tensor.offset - file->offset,
+                     files.size() > 1 ? fmt::format(" of file {}", file - files.begin() + 1) : "");
+}
+
 std::string describe_inspected(const InspectedFile& file) {
   const auto& [gguf, summary, listed_tensors, listed_keys, mmproj] = file;
   std::vector<Row> rows;
@@ -110,8 +120,10 @@ std::string describe_inspected(const InspectedFile& file) {
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
                             summary.name.empty() ? "" : ", " + quoted(summary.name))});
   rows.push_back(
-      {"file", fmt::format("{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}", format_bytes(gguf.size), gguf.size,
-                           gguf.version, plural(gguf.keys.size(), "key"), gguf.alignment, gguf.data_offset)});
+      {gguf.shards.empty() ? "file" : "files",
+       fmt::format("{}{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}",
+                   gguf.shards.empty() ? "" : plural(gguf.shards.size(), "file") + ", ", format_bytes(gguf.size),
+                   gguf.size, gguf.version, plural(gguf.keys.size(), "key"), gguf.alignment, gguf.data_offset)});
   rows.push_back({"tensors", fmt::format("{}, {} parameters{}", gguf.tensors.size(),
                                          format_count(summary.parameter_count), bits_per_weight(summary))});
   rows.push_back({"types", describe_types(summary.types)});
@@ -150,7 +162,7 @@ std::string describe_inspected(const InspectedFile& file) {
     for (const auto index : listed_tensors) {
       const auto& tensor = gguf.tensors[index];
       tensors.push_back({printable(tensor.name), tensor_type_name(tensor.type), describe_shape(tensor),
-                         fmt::format("{} bytes", tensor.size_bytes), fmt::format("at {}", tensor.offset)});
+                         fmt::format("{} bytes", tensor.size_bytes), describe_place(gguf, tensor)});
     }
     text += "  tensors\n" + format_table(tensors, "    ");
   }
@@ -171,6 +183,22 @@ std::string compare_inspected(const std::vector<InspectedFile>& files) {
                                   : "no"});
   }
   return format_table(rows, "");
+}
+
+std::string_view way_name(OutputFile::Way way) {
+  switch (way) {
+    case OutputFile::Way::kWritten:
+      return "written";
+    case OutputFile::Way::kHardLinked:
+      return "hard-linked";
+    case OutputFile::Way::kSymlinked:
+      return "symlinked";
+    case OutputFile::Way::kCloned:
+      return "cloned";
+    case OutputFile::Way::kCopied:
+      return "copied";
+  }
+  return "";
 }
 
 namespace {
@@ -203,12 +231,15 @@ std::string describe_copies(const std::vector<CopiedSegment>& copies) {
 }
 
 // "7.4 MiB in 0.0 s: 6.4 MiB cloned, 1.0 MiB copied, 1.0 MiB newly allocated on disk".
-std::string describe_totals(const Writing& writing, std::uint64_t output_size) {
+std::string describe_totals(const Writing& writing) {
   const auto& totals = writing.totals;
+  const auto linked = totals.linked > 0 ? fmt::format("{} linked, ", format_bytes(totals.linked)) : "";
   const auto reused = totals.kept > 0 ? fmt::format("{} kept in place", format_bytes(totals.kept))
-                                      : fmt::format("{} cloned", format_bytes(totals.cloned));
-  return fmt::format("{} in {:.1f} s: {}, {} copied, {} newly allocated on disk", format_bytes(output_size),
-                     *writing.seconds, reused, format_bytes(totals.copied), format_bytes(totals.allocated));
+                                      : fmt::format("{}{} cloned", linked, format_bytes(totals.cloned));
+  const auto bytes = std::accumulate(writing.outputs.begin(), writing.outputs.end(), std::uint64_t{0},
+                                     [](std::uint64_t sum, const OutputFile& file) { return sum + file.bytes; });
+  return fmt::format("{} in {:.1f} s: {}, {} copied, {} newly allocated on disk", format_bytes(bytes), *writing.seconds,
+                     reused, format_bytes(totals.copied), format_bytes(totals.allocated));
 }
 
 std::string describe_need(const Writing& writing) {
@@ -288,11 +319,23 @@ std::string describe_writing(const Writing& writing, const FilePlan& plan, bool 
   if (details && !writing.copies.empty()) {
     text += describe_copies(writing.copies);
   }
-  return text + describe_totals(writing, plan.output_size);
+  return text + describe_totals(writing);
 }
 
-std::string describe_output(const FilePlan& plan) {
-  return fmt::format("{} tensors, {} ({} bytes)", plan.tensor_count, format_bytes(plan.output_size), plan.output_size);
+std::string describe_output(const SetPlan& plan) {
+  return fmt::format("{} tensors, {} ({} bytes)", plan.tensors_of_files(), format_bytes(plan.bytes_of_files()),
+                     plan.bytes_of_files());
+}
+
+std::string describe_files(const Writing& writing) {
+  if (writing.outputs.size() < 2) {
+    return "";
+  }
+  std::vector<Row> rows;
+  for (const auto& [path, way, bytes] : writing.outputs) {
+    rows.push_back({printable(path), std::string(way_name(way)), format_bytes(bytes)});
+  }
+  return "files\n" + format_table(rows, "  ");
 }
 
 }  // namespace
@@ -310,7 +353,8 @@ std::string describe_graft(const GraftReport& report, bool details) {
       row("output", writing.path, report.target,
           fmt::format("{}, head at {}", describe_output(plan),
                       describe_block_range(plan.first_head_block, plan.head_block_count)))};
-  auto text = format_table(files, "") + describe_notes(report.donor_notes) + describe_changes(plan.key_changes);
+  auto text = format_table(files, "") + describe_files(writing) + describe_notes(report.donor_notes) +
+              describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }
@@ -359,7 +403,7 @@ std::string describe_strip(const StripReport& report, bool details) {
   const std::vector<Row> files{
       {"file", printable(report.path), printable(report.file.architecture), describe_head(report.file)},
       {"output", printable(writing.path), printable(report.file.architecture), describe_output(plan)}};
-  auto text = format_table(files, "") + describe_changes(plan.key_changes);
+  auto text = format_table(files, "") + describe_files(writing) + describe_changes(plan.key_changes);
   if (details && !plan.removed_tensors.empty()) {
     text += "tensors taken out\n";
     for (const auto& name : plan.removed_tensors) {
@@ -380,14 +424,18 @@ std::string describe_strip(const StripReport& report, bool details) {
 
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details) {
   std::string text;
-  const auto add = [&](const std::string& line) { text += fmt::format("{}: {}\n", printable(path), line); };
+  const auto add_for = [&](const std::string& file, const std::string& line) {
+    text += fmt::format("{}: {}\n", printable(file), line);
+  };
+  const auto add = [&](const std::string& line) { add_for(path, line); };
   if (details) {
     for (const auto& note : report.notes) {
       add(printable(note));
     }
   }
   for (std::size_t i = 0; i < std::min(report.findings.size(), kShownFindings); ++i) {
-    add(printable(report.findings[i].message) + describe_offset(report.findings[i].offset));
+    const auto& [message, offset, file] = report.findings[i];
+    add_for(file.empty() ? path : file, printable(message) + describe_offset(offset));
   }
   if (report.findings.size() > kShownFindings) {
     add(fmt::format("and {} more, which --json lists", report.findings.size() - kShownFindings));

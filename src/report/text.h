@@ -8,6 +8,9 @@
 
 namespace mtpgraft::report {
 
+// "written", "hard-linked", ...
+std::string_view way_name(OutputFile::Way way);
+
 // "mtpgraft: FILE: message (at byte N)" and, on a second line, the hint. No newline at the end.
 std::string describe_error(const Error& error);
 

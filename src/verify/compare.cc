@@ -18,6 +18,8 @@ std::string describe(const Region& region) {
   switch (region.kind) {
     case Region::Kind::kCounts:
       return "the header's magic, version and counts differ";
+    case Region::Kind::kHeader:
+      return "the header differs";
     case Region::Kind::kKey:
       return fmt::format("key '{}' differs", region.name);
     case Region::Kind::kTensorInfo:

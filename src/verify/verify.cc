@@ -83,10 +83,11 @@ void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& he
 // Where everything differs, the reason is mostly that the files are not those of the graft.
 void name_other_sources(const Record& record, const GgufFile& target, const HeadData& head_data, VerifyReport& report) {
   const auto target_record = find_record(target);
+  const auto first = target.files().front();
   const auto is_target = [&](std::uint64_t size, std::uint64_t tensor_count) {
     return record.origin.size == size && record.origin.tensor_count == tensor_count;
   };
-  if (!is_target(target.size, target.tensors.size()) &&
+  if (!is_target(first.size, first.tensor_count) && !is_target(target.size, target.tensors.size()) &&
       !(target_record && is_target(target_record->origin.size, target_record->origin.tensor_count))) {
     report.findings.push_back({fmt::format("the target is not the one of the record, '{}' of {} bytes",
                                            record.origin.file, record.origin.size),
@@ -99,42 +100,82 @@ void name_other_sources(const Record& record, const GgufFile& target, const Head
   }
 }
 
-}  // namespace
+// Shard by shard.
+void sort_findings(VerifyReport& report) {
+  std::ranges::stable_sort(report.findings, {}, [](const Finding& finding) {
+    return std::pair(std::string_view(finding.path), finding.offset);
+  });
+}
 
-Result<VerifyReport> verify_graft(const ReadableFile& file, const ReadableFile& target, const ReadableFile& donor,
-                                  const RecordLabels& fallback, SharedExtents shared, const Progress& progress) {
-  MTPGRAFT_TRY(const auto target_gguf, parse_gguf(target));
-  MTPGRAFT_TRY(const auto donor_gguf, parse_gguf(donor));
-  MTPGRAFT_TRY(const auto head_data, read_head_data(donor, donor_gguf, DigestHead::kYes, progress));
-  const auto parsed = parse_gguf(file);
-  const auto record = parsed.ok() ? find_record(parsed.value()) : std::nullopt;
-  // A target with a head can only have been grafted with --replace.
-  GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
-  MTPGRAFT_TRY(options.target_header, digest_header(target, target_gguf));
-  options.edits = record ? record->edits : std::vector<KeyEdit>{};
-  MTPGRAFT_TRY(auto plan, make_graft_plan(target_gguf, donor_gguf, head_data, options));
-  if (!parsed.ok() || parsed.value().find_key(kRecordKey) == nullptr) {
-    // Grafted without a record, or the damage is such that it cannot be found: the size decides between the two.
-    options.labels.reset();
-    MTPGRAFT_TRY(auto plain, make_graft_plan(target_gguf, donor_gguf, head_data, options));
-    if (file.size() == plain.output_size || (parsed.ok() && file.size() != plan.output_size)) {
-      plan = std::move(plain);
+// Of tensors, with their padding.
+std::uint64_t data_bytes(const GgufFile& gguf) {
+  std::uint64_t bytes = 0;
+  const auto files = gguf.files();
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const auto tensors = gguf.tensors_of_file(i);
+    bytes += tensors.empty() ? 0 : files[i].data_end - tensors.front().offset;
+  }
+  return bytes;
+}
+
+Result<VerifyReport> compare_files(const ModelFiles& files, const Plan& plan, const OpenedModel& target,
+                                   const OpenedModel& donor, SharedExtents shared, const Progress& progress) {
+  VerifyReport report;
+  const auto plans = plan.files();
+  if (files.size() != plans.size()) {
+    report.findings.push_back({fmt::format("the model has {} files, the graft {}", files.size(), plans.size()), {}});
+  }
+  for (std::size_t i = 0; i < std::min(files.size(), plans.size()); ++i) {
+    MTPGRAFT_TRY(auto compared, compare_with_plan(*files[i], *plans[i], *target.file, *donor.file, shared, progress));
+    for (auto& finding : compared.findings) {
+      finding.path = files.size() > 1 ? files[i]->path() : "";
+      report.findings.push_back(std::move(finding));
     }
+    report.compared_bytes += compared.compared_bytes;
+    report.shared_bytes += compared.shared_bytes;
   }
-  MTPGRAFT_TRY(auto report, compare_with_plan(file, plan, target, donor, shared, progress));
-  if (!parsed.ok()) {
-    // Before the differences of the bytes that it comes from.
-    report.findings.insert(report.findings.begin(),
-                           {"not a sound GGUF: " + parsed.error().message, parsed.error().offset});
-  } else if (record && !report.ok()) {
-    name_other_sources(*record, target_gguf, head_data, report);
-  }
-  std::ranges::stable_sort(report.findings, {}, &Finding::offset);
   return report;
 }
 
-Result<VerifyReport> verify_alone(const ReadableFile& file, const Progress& progress) {
-  MTPGRAFT_TRY(const auto gguf, parse_gguf(file));
+}  // namespace
+
+Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& target, const OpenedModel& donor,
+                                  const RecordLabels& fallback, SharedExtents shared, const Progress& progress) {
+  MTPGRAFT_TRY(const auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kYes, progress));
+  const auto parsed = read_model(files);
+  const auto record = parsed.ok() ? find_record(parsed.value().gguf) : std::nullopt;
+  // A target with a head can only have been grafted with --replace.
+  GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
+  if (target.gguf.shards.empty() != (files.size() == 1)) {
+    options.split = files.size() == 1 ? Split::kMerge : Split::kHead;
+  }
+  MTPGRAFT_TRY(options.target_header, digest_header(*target.file, target.gguf));
+  options.edits = record ? record->edits : std::vector<KeyEdit>{};
+  MTPGRAFT_TRY(auto plan, make_graft_plan(target.gguf, donor.gguf, head_data, options));
+  if (!parsed.ok() || parsed.value().gguf.find_key(kRecordKey) == nullptr) {
+    // Grafted without a record, or the damage is such that it cannot be found: the size decides between the two.
+    options.labels.reset();
+    MTPGRAFT_TRY(auto plain, make_graft_plan(target.gguf, donor.gguf, head_data, options));
+    const auto size = files.front()->size();
+    if (size == plain.output_size || (parsed.ok() && size != plan.output_size)) {
+      plan = std::move(plain);
+    }
+  }
+  MTPGRAFT_TRY(auto report, compare_files(files, plan, target, donor, shared, progress));
+  if (!parsed.ok()) {
+    // Before the differences of the bytes that it comes from.
+    const auto& error = parsed.error();
+    report.findings.insert(report.findings.begin(),
+                           {"not a sound GGUF: " + error.message, error.offset, files.size() > 1 ? error.path : ""});
+  } else if (record && !report.ok()) {
+    name_other_sources(*record, target.gguf, head_data, report);
+  }
+  sort_findings(report);
+  return report;
+}
+
+Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& progress) {
+  const auto& gguf = model.gguf;
   VerifyReport report;
   report.notes.emplace_back("the structure is sound");
   const auto head = find_head(gguf);
@@ -158,7 +199,7 @@ Result<VerifyReport> verify_alone(const ReadableFile& file, const Progress& prog
     case HeadState::kTensorsOnly:
       break;
   }
-  MTPGRAFT_TRY(const auto head_data, read_head_data(file, gguf, DigestHead::kYes, progress));
+  MTPGRAFT_TRY(const auto head_data, read_head_data(*model.file, gguf, DigestHead::kYes, progress));
   if (head.state == HeadState::kPresent) {
     check_head_rules(gguf, head, head_data, report);
   } else {
@@ -166,8 +207,15 @@ Result<VerifyReport> verify_alone(const ReadableFile& file, const Progress& prog
   }
   check_record(gguf, head, head_data, report);
   report.compared_bytes = find_record(gguf) ? head.bytes : 0;
-  report.unchecked_bytes = gguf.data_end - gguf.data_offset - report.compared_bytes;
-  std::ranges::stable_sort(report.findings, {}, &Finding::offset);
+  report.unchecked_bytes = data_bytes(gguf) - report.compared_bytes;
+  for (auto& finding : report.findings) {
+    if (finding.offset && !gguf.shards.empty()) {
+      const auto shard = gguf.file_at(*finding.offset);
+      finding.path = shard.path;
+      *finding.offset -= shard.offset;
+    }
+  }
+  sort_findings(report);
   return report;
 }
 

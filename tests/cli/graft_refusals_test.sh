@@ -26,9 +26,9 @@ mtpgraft: donor-no-eh-proj.gguf: the donor's head is broken
   - the head lacks 'blk.8.nextn.eh_proj.weight'
   hint: give the base model's GGUF with its MTP head, or an mtp-*.gguf of it
 END
-expect_refusal "$TARGET" donor-shard.gguf <<'END'
-mtpgraft: donor-shard.gguf: the donor is one file of a split model of 2 files, not the whole model
-  hint: join it first: llama-gguf-split --merge FIRST-SHARD.gguf WHOLE.gguf
+expect_refusal "$TARGET" target-shard.gguf <<'END'
+mtpgraft: target-shard.gguf: is the first of 2 files by its keys, so its name must end with '-00001-of-00002.gguf' (at byte 26972)
+  hint: the files of a split model stand in one directory, named as they were made
 END
 expect_refusal "$TARGET" donor-wrong-arch.gguf <<'END'
 mtpgraft: donor-wrong-arch.gguf: general.architecture: target qwen35, donor qwen35moe
@@ -92,8 +92,8 @@ mtpgraft: target-undeclared-head.gguf: the target's head is broken
   hint: use --replace to put the donor's head in its place
 END
 expect_refusal target-shard.gguf "$DONOR" <<'END'
-mtpgraft: target-shard.gguf: the target is one file of a split model of 2 files, not the whole model
-  hint: join it first: llama-gguf-split --merge FIRST-SHARD.gguf WHOLE.gguf
+mtpgraft: target-shard.gguf: is the first of 2 files by its keys, so its name must end with '-00001-of-00002.gguf' (at byte 26972)
+  hint: the files of a split model stand in one directory, named as they were made
 END
 expect_refusal target-i32-block-count.gguf "$DONOR" <<'END'
 mtpgraft: target-i32-block-count.gguf: key 'qwen35.block_count' is i32, llama.cpp wants u32 and refuses the file (at byte 161)
@@ -124,8 +124,8 @@ END
 
 # --replace mends a head, not a model in pieces or of another kind.
 expect_refusal target-shard.gguf "$DONOR" --replace <<'END'
-mtpgraft: target-shard.gguf: the target is one file of a split model of 2 files, not the whole model
-  hint: join it first: llama-gguf-split --merge FIRST-SHARD.gguf WHOLE.gguf
+mtpgraft: target-shard.gguf: is the first of 2 files by its keys, so its name must end with '-00001-of-00002.gguf' (at byte 26972)
+  hint: the files of a split model stand in one directory, named as they were made
 END
 expect_refusal target-with-head.gguf donor-wrong-width.gguf --replace <<'END'
 mtpgraft: target-with-head.gguf: the head of 'donor-wrong-width.gguf' does not fit

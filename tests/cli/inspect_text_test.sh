@@ -2,7 +2,7 @@
 # What inspect prints of each kind of file.
 . "$(dirname "$0")/common.sh"
 use "$TARGET" "$DONOR" head-only-base-8L-BF16.gguf target-placeholder.gguf target-broken-head.gguf \
-  target-undeclared-head.gguf target-shard.gguf target-odd-keys.gguf moe-qwen35moe-donor.gguf malformed golden
+  target-undeclared-head.gguf target-odd-keys.gguf moe-qwen35moe-donor.gguf malformed golden
 "$MTPGRAFT" graft -q "$TARGET" "$DONOR"
 
 # expect_answer ARGUMENT..., the whole answer on standard input.
@@ -91,17 +91,6 @@ head-only-base-8L-BF16.gguf
   MTP        head tensors only, no model keys: blk.8: 15 tensors, 1.9 MiB: BF16 1.9 MiB (8), F32 5.5 KiB (7)
   llama.cpp  does not load head tensors without the keys of a model
              it can be a graft's donor
-END
-expect_answer target-shard.gguf <<'END'
-target-shard.gguf
-  model      qwen35, "tiny-qwen35-target-12L"
-  file       6.4 MiB (6720096 bytes), GGUF v3, 35 keys, alignment 32, data at 36512
-  tensors    162, 10,792,200 parameters, 4.95 bits per weight
-  types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
-  blocks     block_count 12, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
-  MTP        unknown: this is one file of a split model
-  llama.cpp  loads split models by their first file
-             join it first: llama-gguf-split --merge FIRST-SHARD.gguf WHOLE.gguf
 END
 expect_answer golden/no-tensors.gguf <<'END'
 golden/no-tensors.gguf

@@ -280,6 +280,48 @@ def with_base_model(file, name, url):
     return file
 
 
+# Split models
+
+
+def shards_of(file, counts):
+    """The files of a split model, with so many tensors each."""
+    first = 0
+    for number, count in enumerate(counts):
+        shard = GgufFile(file.version, dict(file.keys) if number == 0 else {}, file.tensors[first:first + count])
+        shard.set("split.no", U16, number)
+        shard.set("split.count", U16, len(counts))
+        shard.set("split.tensors.count", I32, len(file.tensors))
+        first += count
+        yield shard
+
+
+def write_shards(folder, prefix, shards):
+    shards = list(shards)
+    for number, shard in enumerate(shards, 1):
+        shard.write(folder / f"{prefix}-{number:05d}-of-{len(shards):05d}.gguf")
+
+
+def make_split(models, out):
+    folder = out / "split"
+    folder.mkdir(parents=True, exist_ok=True)
+    target, headed = models.target(), target_with_head(models)
+    write_shards(folder, "four-Q4_K_M", shards_of(target, [40, 40, 40, 42]))
+    write_shards(folder, "bare", shards_of(target, [0, 100, 62]))
+    aligned = list(shards_of(target, [40, 60, 62]))
+    for shard, alignment in zip(aligned, (64, 32, 4096)):
+        shard.set("general.alignment", U32, alignment)
+    aligned[1].trailing = b"\xaa" * 1000
+    write_shards(folder, "aligned", aligned)
+    write_shards(folder, "with-head", shards_of(headed, [100, 62, 15]))
+    write_shards(folder, "with-mixed-head", shards_of(headed, [100, 70, 7]))
+    donor = models.donor("Q8_0")
+    donor.tensors.sort(key=lambda tensor: tensor.name.startswith(HEAD))
+    write_shards(folder, "donor", shards_of(donor, [len(donor.tensors) - 15, 15]))
+
+
+CASES["split"] = ("split/: target, graft and donor in several files", make_split)
+
+
 # Donors made from mtp-base-8L-BF16
 
 HEAD = "blk.8."

@@ -73,6 +73,17 @@ class MemoryFileSystem final : public FileSystem {
     return std::unique_ptr<StagedFile>(std::make_unique<Staged>(*this, path, size));
   }
 
+  Result<std::unique_ptr<StagedFile>> stage_link(const std::string& path, const ReadableFile& file,
+                                                 LinkMethod) override {
+    auto staged = std::make_unique<Staged>(*this, path, 0);
+    staged->take(*find(file.path()));
+    return std::unique_ptr<StagedFile>(std::move(staged));
+  }
+  Status remove(const std::string& path) override {
+    files_.erase(path);
+    return ok_status();
+  }
+
   Status check_output(const std::string& path, std::span<const ReadableFile* const> inputs,
                       Overwrite overwrite) override {
     const bool is_input = std::ranges::any_of(inputs, [&](const auto* input) { return input->path() == path; });
@@ -99,6 +110,8 @@ class MemoryFileSystem final : public FileSystem {
    public:
     Staged(MemoryFileSystem& files, std::string path, std::uint64_t size)
         : files_(files), path_(std::move(path)), bytes_(size) {}
+
+    void take(Bytes bytes) { bytes_ = std::move(bytes); }
 
     Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
       ++files_.write_count_;

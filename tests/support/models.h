@@ -15,6 +15,7 @@
 #include "memory_file_system.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
+#include "mtpgraft/split.h"
 
 namespace mtpgraft {
 
@@ -62,6 +63,11 @@ inline Model parse_model(const std::string& path, Bytes bytes) {
 inline Model load_model(std::string_view name) {
   return parse_model(std::string(name) + ".gguf", read_bytes(model_path(name)));
 }
+
+// Does not own it.
+inline std::shared_ptr<const ReadableFile> share(const ReadableFile& file) { return {std::shared_ptr<void>(), &file}; }
+
+inline OpenedModel opened(const Model& model) { return {share(*model.file), model.gguf}; }
 
 inline HeadData head_data_of(const Model& donor) {
   auto data = read_head_data(*donor.file, donor.gguf, DigestHead::kYes, keep_going);

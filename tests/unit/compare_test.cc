@@ -47,8 +47,8 @@ VerifyReport compare(const Case& graft, Bytes bytes) {
 const RecordLabels kFallback{"mtpgraft 9.9.9", "fallback-target.gguf", "fallback-donor.gguf"};
 
 VerifyReport verify(const Case& graft, Bytes bytes, const RecordLabels& fallback = kFallback) {
-  const auto report = verify_graft(MemoryFile("x.gguf", std::move(bytes)), *graft.target.file, *graft.donor.file,
-                                   fallback, SharedExtents::kRead, keep_going);
+  const auto report = verify_graft({std::make_shared<MemoryFile>("x.gguf", std::move(bytes))}, opened(graft.target),
+                                   opened(graft.donor), fallback, SharedExtents::kRead, keep_going);
   EXPECT_THAT(report, IsOk());
   return report.value();
 }
@@ -66,6 +66,8 @@ std::string name_in_finding(const Region& region) {
   switch (region.kind) {
     case Region::Kind::kCounts:
       return "counts";
+    case Region::Kind::kHeader:
+      return "header";
     case Region::Kind::kKey:
       return fmt::format("key '{}'", region.name);
     case Region::Kind::kTensorInfo:
@@ -167,7 +169,8 @@ TEST(VerifyGraft, AcceptsAReplacedHead) {
   const auto donor = load_model(kDonor);
   const auto first = graft_model(load_model(kTarget), load_model("mtp-base-8L-Q8_0"));
   const auto second = graft_model(first, donor, graft_options(first, donor, true));
-  const auto report = verify_graft(*second.file, *first.file, *donor.file, kFallback, SharedExtents::kRead, keep_going);
+  const auto report =
+      verify_graft({share(*second.file)}, opened(first), opened(donor), kFallback, SharedExtents::kRead, keep_going);
   ASSERT_THAT(report, IsOk());
   EXPECT_TRUE(report.value().ok());
 }
@@ -175,8 +178,8 @@ TEST(VerifyGraft, AcceptsAReplacedHead) {
 TEST(VerifyGraft, RefusesTheGraftOfAnotherDonor) {
   const auto donor = load_model("mtp-base-8L-Q8_0");
   const auto& graft = real();
-  const auto report = verify_graft(MemoryFile("x.gguf", graft.graft), *graft.target.file, *donor.file, kFallback,
-                                   SharedExtents::kRead, keep_going);
+  const auto report = verify_graft({std::make_shared<MemoryFile>("x.gguf", graft.graft)}, opened(graft.target),
+                                   opened(donor), kFallback, SharedExtents::kRead, keep_going);
   ASSERT_THAT(report, IsOk());
   EXPECT_FALSE(report.value().ok());
 }
@@ -236,9 +239,9 @@ TEST(VerifyGraft, TakesAFileThatIsNoGgufAsDifferent) {
 
 TEST(VerifyGraft, FailsIfTheSourcesDoNotFit) {
   const auto donor = load_model("donor-ffn");
-  EXPECT_THAT(
-      verify_graft(*real().target.file, *real().target.file, *donor.file, kFallback, SharedExtents::kRead, keep_going),
-      FailsWith(ErrorCode::kIncompatible, "feed_forward_length"));
+  EXPECT_THAT(verify_graft({share(*real().target.file)}, opened(real().target), opened(donor), kFallback,
+                           SharedExtents::kRead, keep_going),
+              FailsWith(ErrorCode::kIncompatible, "feed_forward_length"));
 }
 
 // A file that shares the given parts of its copied ranges with the source, and tells what was read of it.

@@ -29,7 +29,7 @@ TEST(FindHead, KnowsEveryKindOfFile) {
       {"donor-no-head", HeadState::kNone, 0, 0, 0},
       {"donor-no-eh-proj", HeadState::kBroken, 8, 1, 14},
       {"donor-fused-qkv", HeadState::kBroken, 8, 1, 13},
-      {"donor-shard", HeadState::kShard, 0, 0, 0},
+      {"donor-shard", HeadState::kShard, 8, 1, 15},
       {"target-shard", HeadState::kShard, 0, 0, 0},
       {"target-with-head", HeadState::kPresent, 12, 1, 15},
       {"target-with-head-first", HeadState::kPresent, 12, 1, 15},

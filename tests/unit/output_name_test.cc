@@ -49,5 +49,15 @@ TEST(DefaultOutputPath, IsNoSidecarName) {
   EXPECT_EQ(default_output_path("x-q4_0.gguf").find("mtp-"), std::string::npos);
 }
 
+TEST(DefaultOutputPath, NamesTheFirstOfSeveralFiles) {
+  EXPECT_EQ(default_output_path("a/X-Q4_K_M-00001-of-00003.gguf", 4), "a/X-MTP-Q4_K_M-00001-of-00004.gguf");
+  EXPECT_EQ(default_output_path("X-Q4_K_M-00001-of-00003.gguf"), "X-MTP-Q4_K_M.gguf");
+  EXPECT_EQ(default_output_path("X-Q4_K_M.gguf", 2), "X-MTP-Q4_K_M-00001-of-00002.gguf");
+  EXPECT_EQ(first_output_path("out", 4), "out-00001-of-00004.gguf");
+  EXPECT_EQ(first_output_path("a.gguf", 4), "a-00001-of-00004.gguf");
+  EXPECT_EQ(first_output_path("a-00001-of-00004.gguf", 4), "a-00001-of-00004.gguf");
+  EXPECT_EQ(first_output_path("out", 1), "out");
+}
+
 }  // namespace
 }  // namespace mtpgraft

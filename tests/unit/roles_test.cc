@@ -23,7 +23,7 @@ TEST(TargetRole, OfAShardIsRefused) {
   const auto plan = plan_with_target("target-shard");
   EXPECT_THAT(plan, FailsWith(ErrorCode::kUnsupported, "the target is one file of a split model of 2 files"));
   EXPECT_EQ(plan.error().path, "target-shard.gguf");
-  EXPECT_THAT(plan.error().hint, testing::HasSubstr("llama-gguf-split --merge"));
+  EXPECT_THAT(plan.error().hint, testing::HasSubstr("name the first file"));
 }
 
 TEST(TargetRole, NeedsAnArchitecture) {
@@ -100,9 +100,13 @@ TEST(DonorRole, OfAnotherArchitectureIsRefused) {
   EXPECT_EQ(plan.error().path, "donor-wrong-arch.gguf");
 }
 
-TEST(DonorRole, OfAShardIsRefused) {
-  EXPECT_THAT(plan_with_donor(load_model("donor-shard")),
+TEST(DonorRole, OfAShardNeedsAHeadInIt) {
+  EXPECT_THAT(plan_with_donor(load_model("donor-shard")), IsOk());
+  EXPECT_THAT(plan_with_donor(load_model("target-shard")),
               FailsWith(ErrorCode::kUnsupported, "the donor is one file of a split model of 2 files"));
+  auto donor = load_model("donor-shard");
+  std::erase_if(donor.gguf.tensors, [](const TensorInfo& tensor) { return tensor.name == "blk.8.nextn.enorm.weight"; });
+  EXPECT_THAT(plan_with_donor(donor), FailsWith(ErrorCode::kUnsupported, "the head lacks 'blk.8.nextn.enorm.weight'"));
 }
 
 TEST(DonorRole, OfABrokenHeadIsRefused) {

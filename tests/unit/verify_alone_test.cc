@@ -11,7 +11,9 @@ namespace mtpgraft {
 namespace {
 
 VerifyReport verify(const ReadableFile& file) {
-  const auto report = verify_alone(file, keep_going);
+  const auto gguf = parse_gguf(file);
+  EXPECT_THAT(gguf, IsOk());
+  const auto report = verify_alone({share(file), gguf.value()}, keep_going);
   EXPECT_THAT(report, IsOk());
   return report.value();
 }
@@ -135,15 +137,13 @@ TEST(VerifyAlone, TakesADonorForWhatItIs) {
 }
 
 TEST(VerifyAlone, IsNoAnswerForAShard) {
-  EXPECT_THAT(verify_alone(*load_model("target-shard").file, keep_going), FailsWith(ErrorCode::kUnsupported, "split"));
-}
-
-TEST(VerifyAlone, FailsOnWhatIsNoGguf) {
-  EXPECT_THAT(verify_alone(MemoryFile("x", Bytes(100)), keep_going), FailsWith(ErrorCode::kMalformed, "not a GGUF"));
+  EXPECT_THAT(verify_alone(opened(load_model("target-shard")), keep_going),
+              FailsWith(ErrorCode::kUnsupported, "split"));
 }
 
 TEST(VerifyAlone, StopsWhenProgressSaysSo) {
-  EXPECT_THAT(verify_alone(*graft().file, [](std::uint64_t) { return false; }), FailsWith(ErrorCode::kInterrupted, ""));
+  EXPECT_THAT(verify_alone(opened(graft()), [](std::uint64_t) { return false; }),
+              FailsWith(ErrorCode::kInterrupted, ""));
 }
 
 TEST(VerifyAlone, OrdersFindingsByOffset) {

@@ -1,0 +1,51 @@
+// Split models: several files, "PREFIX-00001-of-00004.gguf" and so on, that are read as the one GGUF that they amount
+// to.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/file.h"
+#include "mtpgraft/gguf.h"
+
+namespace mtpgraft {
+
+struct ShardName {
+  std::string prefix;        // with the directory
+  std::uint64_t number = 1;  // from 1
+  std::uint64_t count = 1;
+};
+
+// Nothing if the name is not exactly as llama.cpp writes those of shards.
+std::optional<ShardName> parse_shard_name(std::string_view path);
+std::string format_shard_name(const ShardName& name);
+
+inline constexpr std::string_view kSplitNumberKey = "split.no";              // u16, from 0
+inline constexpr std::string_view kSplitCountKey = "split.count";            // u16
+inline constexpr std::string_view kSplitTensorsKey = "split.tensors.count";  // i32
+
+// One file of several that was read without the others.
+bool is_lone_shard(const GgufFile& file);
+
+using ModelFiles = std::vector<std::shared_ptr<const ReadableFile>>;
+
+// A model and what was read of it. Of a split model, `file` holds the shards one after the other, each from the start
+// of a disk block on, and `gguf` has the first one's keys and the tensors of all.
+struct OpenedModel {
+  std::shared_ptr<const ReadableFile> file;
+  GgufFile gguf;
+};
+
+// The files of the split model whose first shard `path` is, in order; any other file alone.
+Result<ModelFiles> open_model_files(FileSystem& files, const std::string& path);
+
+// Fails with kMalformed if the files do not make the model that the first one says, by the rules of llama.cpp's loader.
+// A single shard other than the first is read as it is.
+Result<OpenedModel> read_model(const ModelFiles& files);
+
+Result<OpenedModel> open_model(FileSystem& files, const std::string& path);
+
+}  // namespace mtpgraft

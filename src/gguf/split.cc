@@ -1,0 +1,166 @@
+#include "mtpgraft/split.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cctype>
+#include <unordered_set>
+
+#include "io/composed_file.h"
+
+namespace mtpgraft {
+namespace {
+
+constexpr const char* kNamesHint = "the files of a split model stand in one directory, named as they were made";
+
+std::optional<std::uint64_t> read_number(const GgufFile& file, std::string_view key) {
+  const auto* item = file.find_key(key);
+  return item != nullptr && !item->is_array() ? item->unsigned_at() : std::nullopt;
+}
+
+// Of several files, the one with the model's keys.
+bool is_first_shard(const GgufFile& file) {
+  return read_number(file, kSplitCountKey).value_or(0) > 1 && read_number(file, kSplitNumberKey) == 0;
+}
+
+Error malformed(const GgufFile& file, const KeyValue* item, std::string message, std::string hint = {}) {
+  return {ErrorCode::kMalformed, std::move(message), file.path,
+          item != nullptr ? std::optional(item->offset) : std::nullopt, std::move(hint)};
+}
+
+// llama.cpp takes no other type.
+Status check_key(const GgufFile& file, std::string_view key, ValueType type, std::uint64_t expected) {
+  const auto* item = file.find_key(key);
+  if (item == nullptr) {
+    return malformed(file, item, fmt::format("the shard has no key '{}'", key));
+  }
+  if (item->type != type) {
+    return malformed(
+        file, item,
+        fmt::format("key '{}' is {}, it must be {}", key, value_type_name(item->type), value_type_name(type)));
+  }
+  if (item->unsigned_at() != expected) {
+    return malformed(file, item,
+                     fmt::format("key '{}' is {}, expected {}", key, item->integer_at().value_or(0), expected),
+                     kNamesHint);
+  }
+  return ok_status();
+}
+
+// The tensors of a shard behind those of the shards before it.
+void append_shard(const GgufFile& part, std::uint64_t offset, GgufFile& whole) {
+  for (auto tensor : part.tensors) {
+    tensor.offset += offset;
+    tensor.info_offset += offset;
+    tensor.info_end += offset;
+    whole.tensors.push_back(std::move(tensor));
+  }
+  whole.data_end = offset + part.data_end;
+  whole.shards.push_back({part.path, part.size, offset, whole.data_end, part.tensors.size()});
+  whole.size += part.size;
+}
+
+Status check_unique_tensors(const GgufFile& whole) {
+  std::unordered_set<std::string_view> seen;
+  for (const auto& tensor : whole.tensors) {
+    if (!seen.insert(tensor.name).second) {
+      const auto shard = whole.file_at(tensor.info_offset);
+      return Error{ErrorCode::kMalformed, fmt::format("tensor '{}' stands in another shard, too", tensor.name),
+                   shard.path, tensor.info_offset - shard.offset};
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+std::optional<ShardName> parse_shard_name(std::string_view path) {
+  constexpr std::size_t kDigits = 5;
+  constexpr std::string_view kPattern = "-00001-of-00001.gguf";
+  if (path.size() < kPattern.size()) {
+    return std::nullopt;
+  }
+  const auto suffix = path.substr(path.size() - kPattern.size());
+  ShardName name{std::string(path.substr(0, path.size() - kPattern.size())), 0, 0};
+  const auto is_number = [&](std::size_t at) {
+    return std::ranges::all_of(suffix.substr(at, kDigits), [](unsigned char c) { return std::isdigit(c) != 0; });
+  };
+  if (!is_number(1) || !is_number(10)) {
+    return std::nullopt;
+  }
+  name.number = std::stoul(std::string(suffix.substr(1, kDigits)));
+  name.count = std::stoul(std::string(suffix.substr(10, kDigits)));
+  const bool is_shard = name.number >= 1 && name.number <= name.count && format_shard_name(name) == path;
+  return is_shard ? std::optional(std::move(name)) : std::nullopt;
+}
+
+std::string format_shard_name(const ShardName& name) {
+  return fmt::format("{}-{:05}-of-{:05}.gguf", name.prefix, name.number, name.count);
+}
+
+bool is_lone_shard(const GgufFile& file) {
+  const auto* count = file.find_key(kSplitCountKey);
+  return file.shards.empty() &&
+         (count != nullptr ? count->integer_at().value_or(0) > 1 : file.find_key(kSplitNumberKey) != nullptr);
+}
+
+Result<ModelFiles> open_model_files(FileSystem& files, const std::string& path) {
+  ModelFiles opened;
+  MTPGRAFT_TRY(opened.emplace_back(), files.open(path));
+  auto name = parse_shard_name(path);
+  const auto first = parse_gguf(*opened.front());
+  // Where the file itself cannot be read, only its name tells which others belong to it.
+  const bool is_set =
+      name && name->number == 1 &&
+      (!first.ok() || (is_first_shard(first.value()) && read_number(first.value(), kSplitCountKey) == name->count));
+  while (is_set && name->number < name->count) {
+    ++name->number;
+    auto shard = files.open(format_shard_name(*name));
+    if (!shard.ok()) {
+      auto& error = shard.error();
+      error.message = fmt::format("shard {} of {}: {}", name->number, name->count, error.message);
+      error.hint = error.hint.empty() ? kNamesHint : error.hint;
+      return error;
+    }
+    opened.push_back(std::move(shard).value());
+  }
+  return opened;
+}
+
+Result<OpenedModel> read_model(const ModelFiles& files) {
+  MTPGRAFT_TRY(auto first, parse_gguf(*files.front()));
+  if (!is_first_shard(first)) {
+    return OpenedModel{files.front(), std::move(first)};
+  }
+  MTPGRAFT_CHECK(check_key(first, kSplitNumberKey, ValueType::kU16, 0));
+  const auto count = *read_number(first, kSplitCountKey);
+  MTPGRAFT_CHECK(check_key(first, kSplitCountKey, ValueType::kU16, count));
+  const auto name = parse_shard_name(first.path);
+  if (!name || name->number != 1 || name->count != count) {
+    return malformed(
+        first, first.find_key(kSplitCountKey),
+        fmt::format("is the first of {0} files by its keys, so its name must end with '-00001-of-{0:05}.gguf'", count),
+        kNamesHint);
+  }
+  auto file = std::make_shared<ComposedFile>(first.path);
+  auto whole = first;
+  whole.size = 0;
+  whole.tensors.clear();
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    MTPGRAFT_TRY(const auto part, i == 0 ? Result<GgufFile>(first) : parse_gguf(*files[i]));
+    MTPGRAFT_CHECK(check_key(part, kSplitNumberKey, ValueType::kU16, i));
+    file->pad_to(kCloneBlockBytes);
+    append_shard(part, file->size(), whole);
+    file->add_range(files[i], {0, files[i]->size()});
+  }
+  MTPGRAFT_CHECK(check_unique_tensors(whole));
+  MTPGRAFT_CHECK(check_key(first, kSplitTensorsKey, ValueType::kI32, whole.tensors.size()));
+  return OpenedModel{std::move(file), std::move(whole)};
+}
+
+Result<OpenedModel> open_model(FileSystem& files, const std::string& path) {
+  MTPGRAFT_TRY(const auto opened, open_model_files(files, path));
+  return read_model(opened);
+}
+
+}  // namespace mtpgraft
