@@ -33,9 +33,13 @@ void remove_key(KeyList& keys, std::string_view key) {
 
 Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now) {
   std::vector<OldKey> old;
-  for (std::size_t i = 0; i < before.size(); ++i) {
+  auto first_behind = now.end();  // of the keys behind before[i], the first of `now`
+  for (auto i = before.size(); i-- > 0;) {
     const auto& entry = before[i];
     const auto found = std::ranges::find(now, entry.key, &KeyEntry::key);
+    // A key that was taken out and set again stands behind keys that it stood in front of.
+    const bool has_place = found == now.end() || first_behind < found;
+    first_behind = std::min(first_behind, found);
     if (found != now.end() && entry.item != nullptr && found->item == entry.item) {
       continue;
     }
@@ -48,8 +52,9 @@ Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& 
                    {},
                    "with --no-record it can be changed, but not be restored by 'strip'"};
     }
-    old.push_back({entry.key, std::move(value), found == now.end() ? std::optional(i) : std::nullopt});
+    old.push_back({entry.key, std::move(value), has_place ? std::optional(i) : std::nullopt});
   }
+  std::ranges::reverse(old);
   for (const auto& entry : now) {
     if (std::ranges::find(before, entry.key, &KeyEntry::key) == before.end()) {
       old.push_back({entry.key, std::nullopt, std::nullopt});
@@ -61,6 +66,7 @@ Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& 
 std::optional<KeyList> undo_keys(KeyList now, const std::vector<OldKey>& old) {
   for (const auto& [key, value, place] : old) {
     if (place) {
+      remove_key(now, key);
       continue;
     }
     if (std::ranges::find(now, key, &KeyEntry::key) == now.end()) {

@@ -15,7 +15,7 @@ inline constexpr std::string_view kRecordKey = "mtpgraft.record";
 struct OldKey {
   std::string key;
   std::optional<GgufValue> value;    // nothing: there was no such key
-  std::optional<std::size_t> place;  // among the original's keys, if the graft has it no more
+  std::optional<std::size_t> place;  // among the original's keys, if the graft has it no more or in another
 };
 
 // The target as it was before any graft, and the old values of what was patched. A second graft in the place of the
