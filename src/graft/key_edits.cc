@@ -48,7 +48,10 @@ Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double fact
                              target.architecture()),
                  target.path,
                  {},
-                 "set it too: --set ARCHITECTURE.context_length=u32:TOKENS"};
+                 fmt::format("give the keys yourself: --set {0}.rope.scaling.type=str:yarn, and the same for "
+                             "{0}.rope.scaling.factor (f32), {0}.rope.scaling.original_context_length (u32) and "
+                             "{0}.context_length (u32)",
+                             target.architecture())};
   }
   const auto extended = std::round(static_cast<double>(*trained) * factor);
   if (!(factor > 1) || extended > UINT32_MAX) {

@@ -58,6 +58,7 @@ class Planner {
     if (options_.labels) {
       MTPGRAFT_TRY(const auto origin, find_origin(assembly.keys));
       assembly.record = record_text(origin);
+      MTPGRAFT_CHECK(check_record_size(assembly.record->size()));
       assembly.congruent_offset = origin.data_offset;
     }
     static_cast<FilePlan&>(plan_) = assemble(assembly);
@@ -89,6 +90,8 @@ class Planner {
                      {},
                      "mtpgraft inspect --kv lists its keys"};
       }
+      // Of several edits the last one counts.
+      std::erase_if(plan_.key_changes, [&](const KeyChange& change) { return change.key == key; });
       plan_.key_changes.push_back(describe_change(key, item, value ? &*value : nullptr));
       if (value) {
         set_key(keys, key, *value);
@@ -168,6 +171,21 @@ class Planner {
     }
     origin.old_keys = std::move(old_keys).value();
     return origin;
+  }
+
+  // A record that cannot be read again would undo nothing. Its padding is less than a block.
+  static Status check_record_size(std::size_t bytes) {
+    constexpr auto kBytesMax = KeyValue::kKeptValueBytes - kCloneBlockBytes;
+    if (bytes > kBytesMax) {
+      return Error{ErrorCode::kUnsupported,
+                   fmt::format("the record would have {} bytes, and {} are read again: the keys' new and old values "
+                               "are too long for it",
+                               bytes, kBytesMax),
+                   {},
+                   {},
+                   "with --no-record keys can be changed, but not be restored by 'strip'"};
+    }
+    return ok_status();
   }
 
   std::string record_text(const RecordOrigin& origin) const {

@@ -111,7 +111,7 @@ inline Plan make_plan(const Model& target, const Model& donor) {
 }
 
 // What the segments spell, without the program's executor.
-inline Bytes spell(const Plan& plan, const Model& target, const Model& donor) {
+inline Bytes spell(const FilePlan& plan, const Model& target, const Model& donor) {
   Bytes bytes;
   bytes.reserve(plan.output_size);
   for (const auto& segment : plan.segments) {
