@@ -17,7 +17,7 @@ Result<std::string> choose_output(const StripCommandOptions& options, std::size_
 
 // Whether the plan restores the file that the record tells of; warns where it should and does not.
 Result<bool> restores_original(const StripPlan& plan, const ReadableFile& file, std::vector<Warning>& warnings) {
-  if (!plan.original || plan.original->size != plan.output_size) {
+  if (!plan.original) {
     return false;
   }
   MTPGRAFT_TRY(const auto digest, digest_planned_header(plan, file));
@@ -26,7 +26,7 @@ Result<bool> restores_original(const StripPlan& plan, const ReadableFile& file, 
         {"header-differs", fmt::format("the header is not that of the original '{}': keys were changed after the graft",
                                        plan.original->file)});
   }
-  return digest == plan.original->header_digest;
+  return digest == plan.original->header_digest && plan.output_size == plan.original->size;
 }
 
 }  // namespace

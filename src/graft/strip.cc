@@ -52,24 +52,12 @@ class Stripper {
     MTPGRAFT_CHECK(check_strippable(file_, head_));
     MTPGRAFT_TRY(const auto shards, choose_shards());
     Assembly assembly{.target = file_, .keys = keys_of(file_), .tensors = choose_tensors(), .record = {}};
-    const auto record = find_record(file_);
-    if (file_.find_key(kRecordKey) != nullptr && !record) {
-      warn_of_record("its own digest does not fit");
-    }
-    auto restored = record ? undo_keys(assembly.keys, record->origin.old_keys) : std::nullopt;
-    if (restored) {
-      assembly.keys = std::move(*restored);
-    } else if (record) {
-      warn_of_record("keys that it tells of are no longer in the file");
-    }
-    if (restored && record->origin.tensor_count == assembly.tensors.size()) {
-      plan_.original = {record->origin.file, record->origin.size, record->origin.header_digest};
-      assembly.size_max = record->origin.size;
+    const auto origin = restore_keys(assembly);
+    if (origin) {
+      plan_.original = {origin->file, origin->size, origin->header_digest};
+      assembly.size_max = origin->size;
       warn_of_placeholder(assembly.keys);
     } else {
-      if (restored) {
-        warn_of_record("the original had a head of its own, which --replace took out");
-      }
       clean_keys(assembly.keys);
       if (!file_.shards.empty()) {
         remove_split_keys(assembly.keys);
@@ -83,7 +71,9 @@ class Stripper {
     for (const auto shard : shards) {
       plan_.shards.push_back(keep_shard(file_, shard));
     }
-    warn_of_original();
+    if (origin) {
+      warn_of_trailing_bytes(*origin);
+    }
     return std::move(plan_);
   }
 
@@ -126,6 +116,32 @@ class Stripper {
       }
     }
     return kept;
+  }
+
+  // Makes the keys those of the original, and tells what it was; nothing, and a warning, if the record cannot do that.
+  std::optional<RecordOrigin> restore_keys(Assembly& assembly) {
+    if (file_.find_key(kRecordKey) == nullptr) {
+      return std::nullopt;
+    }
+    auto record = find_record(file_);
+    if (!record) {
+      warn_of_record("its own digest does not fit");
+      return std::nullopt;
+    }
+    const auto tensors_left = file_.tensors.size() - head_.tensors.size();
+    if (record->origin.tensor_count != tensors_left) {
+      // Its numbers would declare a head that is not there.
+      warn_of_record(fmt::format("the original had {} tensors, some of them a head's, and {} are left",
+                                 record->origin.tensor_count, tensors_left));
+      return std::nullopt;
+    }
+    auto restored = undo_keys(assembly.keys, record->origin.old_keys);
+    if (!restored) {
+      warn_of_record("keys that it tells of are no longer in the file");
+      return std::nullopt;
+    }
+    assembly.keys = std::move(*restored);
+    return std::move(record->origin);
   }
 
   // As the converter's --no-mtp writes them.
@@ -179,11 +195,13 @@ class Stripper {
     }
   }
 
-  void warn_of_original() {
-    if (plan_.original && plan_.original->size > plan_.output_size) {
+  void warn_of_trailing_bytes(const RecordOrigin& origin) {
+    const auto data_bytes = plan_.output_size - plan_.data_offset;
+    const auto original_bytes = origin.size - std::min(origin.size, origin.data_offset);
+    if (original_bytes > data_bytes) {
       plan_.warnings.push_back(
           {"trailing-bytes", fmt::format("the original had {} bytes after its last tensor, which the graft dropped",
-                                         plan_.original->size - plan_.output_size)});
+                                         original_bytes - data_bytes)});
     }
   }
 

@@ -1,0 +1,347 @@
+#include "mtpgraft/strip.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "edit_gguf.h"
+#include "gguf/serialize.h"
+#include "gguf_builder.h"
+#include "matchers.h"
+#include "models.h"
+
+namespace mtpgraft {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// Targets without a head's tensors.
+std::vector<std::string> headless_names() {
+  return {std::string(kTarget),
+          "target-placeholder",
+          "target-recurrent-layers",
+          "target-placeholder-recurrent-layers",
+          "target-head-count-kv-array",
+          "target-head-count-kv-array-i32",
+          "target-align-64",
+          "target-align-4096",
+          "target-v2",
+          "target-shuffled-keys",
+          "target-odd-keys",
+          "target-unpadded-end",
+          "target-extra-tensor"};
+}
+
+std::vector<std::string> donor_names() {
+  return {std::string(kDonor),     "mtp-base-8L-Q4_K_M",     "head-only-base-8L-BF16", "donor-norms-q8_0",
+          "donor-align-64",        "donor-head-first-order", "donor-own-embeddings",   "donor-tensors-only-no-keys",
+          "donor-recurrent-layers"};
+}
+
+Result<StripPlan> try_strip(const GgufFile& file, bool keep_size = false) {
+  return make_strip_plan(file, {.keep_size = keep_size});
+}
+
+StripPlan strip_plan(const Model& file, bool keep_size = false) {
+  auto plan = try_strip(file.gguf, keep_size);
+  if (!plan.ok()) {
+    throw std::runtime_error(describe(plan.error()));
+  }
+  return std::move(plan).value();
+}
+
+Bytes stripped(const Model& file, bool keep_size = false) { return spell(strip_plan(file, keep_size), file, file); }
+
+std::vector<std::string> warning_ids(const StripPlan& plan) {
+  std::vector<std::string> ids;
+  for (const auto& warning : plan.warnings) {
+    ids.push_back(warning.id);
+  }
+  return ids;
+}
+
+std::vector<std::string> key_names(const GgufFile& file) {
+  std::vector<std::string> names;
+  for (const auto& item : file.keys) {
+    names.push_back(item.key);
+  }
+  return names;
+}
+
+// The graft with other bytes in its record, whose digest then does not fit.
+Model damage_record(const Model& graft) {
+  auto bytes = graft.bytes();
+  const auto* record = graft.gguf.find_key("mtpgraft.record");
+  bytes[record->value_offset + 20] ^= std::byte{1};
+  return parse_model("damaged.gguf", std::move(bytes));
+}
+
+TEST(Strip, GivesTheTargetBackForEveryPair) {
+  std::vector<Model> donors;
+  for (const auto& name : donor_names()) {
+    donors.push_back(load_model(name));
+  }
+  for (const auto& name : headless_names()) {
+    const auto target = load_model(name);
+    for (const auto& donor : donors) {
+      SCOPED_TRACE(fmt::format("{} + {}", name, donor.gguf.path));
+      const auto graft = graft_model(target, donor);
+      const auto plan = strip_plan(graft);
+      EXPECT_TRUE(spell(plan, graft, graft) == target.bytes());
+      EXPECT_THAT(plan.warnings, IsEmpty());
+      ASSERT_TRUE(plan.original);
+      EXPECT_EQ(plan.original->file, target.file->path());
+      EXPECT_EQ(plan.original->size, plan.output_size);
+      const auto digest = digest_header(*target.file, target.gguf).value();
+      EXPECT_EQ(plan.original->header_digest, digest);
+      EXPECT_EQ(digest_planned_header(plan, *graft.file).value(), digest);
+    }
+  }
+}
+
+TEST(Strip, GivesMixturesOfExpertsBack) {
+  for (const std::string architecture : {"qwen35moe", "qwen3next"}) {
+    const auto target = load_model(fmt::format("moe-{}-target", architecture));
+    EXPECT_TRUE(stripped(graft_model(target, load_model(fmt::format("moe-{}-donor", architecture)))) == target.bytes());
+  }
+}
+
+TEST(Strip, TellsWhatItTakesOut) {
+  const auto graft = graft_model(load_model(kTarget), load_model(kDonor));
+  const auto plan = strip_plan(graft);
+  const auto head = find_head(graft.gguf);
+  EXPECT_EQ(plan.removed_tensors.size(), 15U);
+  EXPECT_EQ(plan.removed_tensors.front(), "blk.12.attn_k.weight");
+  EXPECT_EQ(plan.removed_bytes, head.bytes);
+  EXPECT_EQ(plan.tensor_count, 162U);
+  std::vector<std::string> changes;
+  for (const auto& change : plan.key_changes) {
+    changes.push_back(fmt::format("{} {} {} -> {}", change.key, change.type, change.from, change.to));
+  }
+  EXPECT_THAT(changes, ElementsAre("qwen35.block_count u32 13 -> 12", "qwen35.nextn_predict_layers u32 1 -> none",
+                                   "mtpgraft.record string the graft's record -> none"));
+}
+
+TEST(Strip, CopiesTheBodyInOnePiece) {
+  const auto graft = graft_model(load_model(kTarget), load_model(kDonor));
+  const auto plan = strip_plan(graft);
+  const auto* body = std::get_if<Copy>(&plan.segments.back());
+  ASSERT_NE(body, nullptr);
+  EXPECT_EQ(body->offset, graft.gguf.data_offset);
+  EXPECT_EQ(body->length, plan.output_size - plan.data_offset);
+  // Where disks share blocks and shift them.
+  EXPECT_EQ((graft.gguf.data_offset - plan.data_offset) % kCloneBlockBytes, 0U);
+}
+
+TEST(Strip, UndoesEditsOfKeys) {
+  const auto donor = load_model(kDonor);
+  for (const auto name : {kTarget, std::string_view("target-odd-keys")}) {
+    const auto target = load_model(name);
+    const auto last = target.gguf.keys.back().key;
+    const auto other = target.gguf.keys[target.gguf.keys.size() / 2].key;
+    for (const auto& edits : std::vector<std::vector<KeyEdit>>{
+             make_yarn_edits(target.gguf, 4).value(),
+             {{"general.name", string_value("another")}, {"new.key", u32_value(1)}},
+             {{"general.name", std::nullopt}},
+             {{last, std::nullopt}},
+             {{last, std::nullopt}, {other, std::nullopt}, {"general.name", std::nullopt}},
+             {{"general.name", std::nullopt}, {"general.name", string_value("at the end")}},
+             {{"new.key", u32_value(1)}, {last, f32_value(0)}, {other, std::nullopt}}}) {
+      SCOPED_TRACE(fmt::format("{}, {} first", name, edits.front().key));
+      auto options = graft_options(target, donor);
+      options.edits = edits;
+      EXPECT_TRUE(stripped(graft_model(target, donor, options)) == target.bytes());
+    }
+  }
+}
+
+TEST(Strip, UndoesASecondGraftOverTheFirst) {
+  const auto target = load_model("target-recurrent-layers");
+  auto first_options = graft_options(target, load_model(kDonor));
+  first_options.edits = {{"qwen35.context_length", u32_value(77)}, {"general.name", std::nullopt}};
+  const auto first = graft_model(target, load_model(kDonor), first_options);
+  for (const std::string name : {"mtp-base-8L-Q4_K_M", "donor-norms-q8_0"}) {
+    const auto donor = load_model(name);
+    auto options = graft_options(first, donor, true);
+    EXPECT_TRUE(stripped(graft_model(first, donor, options)) == target.bytes());
+    options.edits = {{"qwen35.context_length", u32_value(78)}, {"general.name", string_value("again")}};
+    const auto second = graft_model(first, donor, options);
+    const auto plan = strip_plan(second);
+    EXPECT_TRUE(spell(plan, second, second) == target.bytes());
+    EXPECT_EQ(plan.original->file, target.file->path());
+  }
+}
+
+// What the graft dropped is gone; everything else is there.
+TEST(Strip, WarnsOfTrailingBytesThatAreLost) {
+  const auto target = load_model("target-trailing-bytes");
+  const auto graft = graft_model(target, load_model(kDonor));
+  const auto plan = strip_plan(graft);
+  ASSERT_THAT(warning_ids(plan), ElementsAre("trailing-bytes"));
+  EXPECT_THAT(plan.warnings[0].message, HasSubstr("the original had 5000 bytes after its last tensor"));
+  auto expected = target.bytes();
+  expected.resize(expected.size() - 5000);
+  EXPECT_TRUE(spell(plan, graft, graft) == expected);
+}
+
+// The numbers of a model with a head, and no head: nothing would load that.
+TEST(Strip, LeavesNoPlaceholderWhereTheGraftReplacedTheTargetsOwnHead) {
+  const auto donor = load_model(kDonor);
+  for (const std::string name : {"target-with-head", "target-with-head-first", "target-head-norms-f16"}) {
+    SCOPED_TRACE(name);
+    const auto target = load_model(name);
+    const auto graft = graft_model(target, donor, graft_options(target, donor, true));
+    const auto plan = strip_plan(graft);
+    EXPECT_TRUE(spell(plan, graft, graft) == stripped(target));
+    EXPECT_FALSE(plan.original);
+    ASSERT_THAT(warning_ids(plan), ElementsAre("record-unusable"));
+    EXPECT_THAT(plan.warnings[0].message, HasSubstr("177 tensors"));
+  }
+}
+
+TEST(Strip, WithoutARecordMakesATrunkWithCleanKeys) {
+  for (const std::string name : {"target-with-head", "target-with-head-first", "target-undeclared-head",
+                                 "target-broken-head", "target-head-norms-f16", "target-placeholder"}) {
+    SCOPED_TRACE(name);
+    const auto file = load_model(name);
+    const auto plan = strip_plan(file);
+    EXPECT_TRUE(spell(plan, file, file) == load_model(kTarget).bytes());
+    EXPECT_THAT(plan.warnings, IsEmpty());
+    EXPECT_FALSE(plan.original);
+  }
+}
+
+TEST(Strip, WithoutARecordUndoesWhatAGraftIsKnownToDo) {
+  for (const auto& name : headless_names()) {
+    SCOPED_TRACE(name);
+    const auto target = load_model(name);
+    const auto donor = load_model("donor-recurrent-layers");
+    auto expected = target.bytes();
+    if (name.starts_with("target-placeholder")) {
+      expected = stripped(target);  // its numbers are not to come back
+    } else if (name == "target-unpadded-end") {
+      expected.resize(expected.size() + 16);
+    }
+    EXPECT_TRUE(stripped(graft_model(target, donor, without_record())) == expected);
+  }
+}
+
+TEST(Strip, CutsPerLayerArraysOfAPlaceholder) {
+  const auto file = load_model("target-placeholder-recurrent-layers");
+  const auto trunk = parse_model("trunk.gguf", stripped(file));
+  const auto* array = trunk.gguf.find_arch_key("attention.recurrent_layers");
+  ASSERT_NE(array, nullptr);
+  EXPECT_EQ(array->element_count, 12U);
+  EXPECT_EQ(array->element_type, ValueType::kBool);
+  EXPECT_EQ(trunk.gguf.find_arch_key("block_count")->unsigned_at(), 12U);
+  EXPECT_EQ(trunk.gguf.find_arch_key("nextn_predict_layers"), nullptr);
+  EXPECT_EQ(find_head(trunk.gguf).state, HeadState::kNone);
+}
+
+// So that it can be changed where it is: the bytes of two numbers.
+TEST(Strip, KeepsTheSizeOfAPlaceholder) {
+  const auto file = load_model("target-placeholder");
+  const auto plan = strip_plan(file, true);
+  const auto bytes = spell(plan, file, file);
+  ASSERT_EQ(bytes.size(), file.bytes().size());
+  std::size_t differing = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    differing += bytes[i] != file.bytes()[i] ? 1 : 0;
+  }
+  EXPECT_EQ(differing, 2U);
+  const auto trunk = parse_model("trunk.gguf", bytes);
+  EXPECT_EQ(key_names(trunk.gguf), key_names(file.gguf));
+  EXPECT_EQ(trunk.gguf.find_arch_key("block_count")->unsigned_at(), 12U);
+  EXPECT_EQ(trunk.gguf.find_arch_key("nextn_predict_layers")->unsigned_at(), 0U);
+  EXPECT_EQ(find_head(trunk.gguf).state, HeadState::kNone);
+  EXPECT_THAT(plan.removed_tensors, IsEmpty());
+}
+
+TEST(Strip, IsTheSameInPlaceForAGraft) {
+  const auto graft = graft_model(load_model(kTarget), load_model(kDonor));
+  EXPECT_TRUE(stripped(graft, true) == stripped(graft));
+}
+
+TEST(Strip, DoesWithoutADamagedRecord) {
+  const auto target = load_model(kTarget);
+  const auto damaged = damage_record(graft_model(target, load_model(kDonor)));
+  const auto plan = strip_plan(damaged);
+  ASSERT_THAT(warning_ids(plan), ElementsAre("record-unusable"));
+  EXPECT_THAT(plan.warnings[0].message, HasSubstr("its own digest does not fit"));
+  EXPECT_FALSE(plan.original);
+  EXPECT_TRUE(spell(plan, damaged, damaged) == target.bytes());
+}
+
+TEST(Strip, DoesWithoutARecordThatDoesNotFitTheKeys) {
+  const auto target = load_model(kTarget);
+  const auto graft = graft_model(target, load_model(kDonor));
+  const auto edited = parse_model(
+      "edited.gguf", GgufBuilder(graft.bytes(), graft.gguf).without_key("qwen35.nextn_predict_layers").build());
+  const auto plan = strip_plan(edited);
+  ASSERT_THAT(warning_ids(plan), ElementsAre("record-unusable"));
+  EXPECT_THAT(plan.warnings[0].message, HasSubstr("keys that it tells of are no longer in the file"));
+  EXPECT_TRUE(spell(plan, edited, edited) == target.bytes());
+}
+
+// Another tool's changes stay, and the digest tells that this is not the original.
+TEST(Strip, KeepsKeysThatChangedAfterTheGraft) {
+  const auto target = load_model(kTarget);
+  const auto graft = graft_model(target, load_model(kDonor));
+  for (const std::string name : {"x", "a name that is longer than the one that was there before, by many bytes"}) {
+    const auto renamed = parse_model(
+        "renamed.gguf", GgufBuilder(graft.bytes(), graft.gguf).key("general.name", std::string_view(name)).build());
+    const auto plan = strip_plan(renamed);
+    EXPECT_THAT(plan.warnings, IsEmpty());
+    ASSERT_TRUE(plan.original);
+    EXPECT_NE(digest_planned_header(plan, *renamed.file).value(), plan.original->header_digest);
+    const auto trunk = parse_model("trunk.gguf", spell(plan, renamed, renamed));
+    EXPECT_EQ(trunk.gguf.find_key("general.name")->text(), name);
+    EXPECT_EQ(key_names(trunk.gguf), key_names(target.gguf));
+  }
+}
+
+TEST(Strip, RegionsAndSegmentsTileTheOutput) {
+  const auto graft = graft_model(load_model("target-odd-keys"), load_model(kDonor));
+  const auto plan = strip_plan(graft);
+  std::uint64_t segments_end = 0;
+  for (const auto& segment : plan.segments) {
+    segments_end += segment_length(segment);
+  }
+  EXPECT_EQ(segments_end, plan.output_size);
+  std::uint64_t regions_end = 0;
+  for (const auto& region : plan.regions) {
+    EXPECT_EQ(region.offset, regions_end);
+    regions_end += region.length;
+  }
+  EXPECT_EQ(regions_end, plan.output_size);
+}
+
+TEST(Strip, RefusesWhatHasNoHeadOrNothingElse) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {std::string(kTarget), "has no head to take out"},
+      {std::string(kDonor), "is a head without trunk: nothing would be left"},
+      {"head-only-base-8L-BF16", "is a head without trunk: nothing would be left"},
+      {"donor-tensors-only-no-keys", "is a head without trunk: nothing would be left"},
+  };
+  for (const auto& [name, message] : cases) {
+    const auto plan = try_strip(load_model(name).gguf);
+    EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, message)) << name;
+    EXPECT_EQ(plan.error().path, name + ".gguf");
+  }
+  EXPECT_THAT(try_strip(load_model("target-shard").gguf), Not(IsOk()));
+}
+
+TEST(Strip, RefusesAHeadThatDoesNotTellWhereTheTrunkEnds) {
+  auto file = load_model("target-with-head");
+  set_u32(file.gguf, "qwen35.nextn_predict_layers", 13);
+  const auto plan = try_strip(file.gguf);
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "does not tell where the trunk ends"));
+  EXPECT_THAT(plan.error().details, Contains(HasSubstr("nextn_predict_layers 13 is not below block_count 13")));
+}
+
+}  // namespace
+}  // namespace mtpgraft
