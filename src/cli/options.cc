@@ -178,6 +178,7 @@ void add_edit_options(CLI::App& command, GraftCommandOptions& options) {
           "Give a key a value: qwen35.context_length=u32:262144, general.tags=str[]:[\"a\"]")
       ->option_text("KEY=TYPE:VALUE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->trigger_on_parse();
   command
@@ -191,6 +192,7 @@ void add_edit_options(CLI::App& command, GraftCommandOptions& options) {
           "Leave a key out")
       ->option_text("KEY")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->trigger_on_parse();
   command.add_option("--yarn", options.yarn_factor, "Extend the context by this factor with YaRN: --yarn 4")
