@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The file system goes down at random moments of graft --in-place, with what it had not written yet; it is mounted again,
+# The file system goes down at moments of graft --in-place, and of strip --in-place, with what it had not written yet; it is mounted again,
 # as after a power cut, and `recover` called. Then the file is what it was, or the graft, to the byte.
 . "$(dirname "$0")/common.sh"
 . "$TEST_DIR/mounts.sh"
@@ -21,39 +21,44 @@ command.wait()
 END
 }
 
+# crash_on FS COMMAND ROUNDS: COMMAND is graft, of the target, or strip, of the graft.
 crash_on() {
-  local fs=$1 round=0 target=$1/$TARGET start micros=0
+  local fs=$1 command=$2 rounds=$3 round=0 target=$1/$TARGET from=$TARGET start micros=0
+  local change=(graft --in-place -q "$1/$TARGET" "$DONOR")
   local -A ends=()
+  if [[ $command == strip ]]; then
+    from=graft
+    change=(strip --in-place -q "$target")
+  fi
   for ((; round <= rounds && failures < 5; round++)); do
     rm -f "$target"
-    cp -L --reflink=never "$TARGET" "$target"
+    cp -L --reflink=never "$from" "$target"
     sync -f "$fs"
     if ((round == 0)); then
       start=${EPOCHREALTIME/./}
-      "$MTPGRAFT" graft --in-place -q "$target" "$DONOR"
+      "$MTPGRAFT" "${change[@]}"
       micros=$((${EPOCHREALTIME/./} - start))
       continue
     fi
-    crash_after "$(printf '0.%06d' $((micros * (round - 1) / rounds)))" "$fs" \
-      "$MTPGRAFT" graft --in-place -q "$target" "$DONOR"
+    crash_after "$(printf '0.%06d' $((micros * (round - 1) / rounds)))" "$fs" "$MTPGRAFT" "${change[@]}"
     umount "$fs"
     mount -o loop "$SCRATCH/$fs.img" "$fs"
-    last_command="crash $round of $rounds on $fs"
+    last_command="crash $round of $rounds of $command on $fs"
     [[ ! -e $target.mtpgraft-journal ]] || expect_exit 5 "$MTPGRAFT" inspect "$target"
     expect_exit 0 "$MTPGRAFT" recover --json "$target"
     outcome=$(json 'x["result"]["outcome"]')
     if cmp -s "$target" "$TARGET"; then
-      outcome+=", the old file"
+      outcome+=", without a head"
     elif cmp -s "$target" graft; then
       outcome+=", the graft"
     else
-      fail "$target is neither what it was nor the graft after: crash $round of $rounds on $fs, recover: $outcome"
+      fail "$target is neither what it was nor the graft after: crash $round of $rounds of $command on $fs, recover: $outcome"
     fi
     ends[$outcome]=$((${ends[$outcome]:-0} + 1))
-    [[ ! -e $target.mtpgraft-journal ]] || fail "the journal is left after: crash $round of $rounds on $fs"
+    [[ ! -e $target.mtpgraft-journal ]] || fail "the journal is left after: crash $round of $rounds of $command on $fs"
   done
   for outcome in "${!ends[@]}"; do
-    echo "$fs: ${ends[$outcome]} x $outcome"
+    echo "$fs, $command: ${ends[$outcome]} x $outcome"
   done
 }
 
@@ -61,7 +66,8 @@ mounted=0
 for fs in ext4 xfs-noreflink xfs; do
   if mount_fs "$fs"; then
     mounted=$((mounted + 1))
-    crash_on "$fs"
+    crash_on "$fs" graft "$rounds"
+    crash_on "$fs" strip $(((rounds + 4) / 5))
   fi
 done
 ((mounted > 0 || failures > 0)) || skip_all "no file system to crash"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# kill -9 at random moments of graft --in-place: after `recover` the file is what it was, or the graft, to the byte.
+# kill -9 at random moments of graft --in-place and of strip --in-place, which takes it back: after `recover` the file is what it was, or the graft, to the byte.
 # MTPGRAFT_KILL_ROUNDS is how often in all; MTPGRAFT_KILL_SEED repeats a series, as far as the machine's timing does.
 . "$(dirname "$0")/common.sh"
 . "$TEST_DIR/mounts.sh"
@@ -42,7 +42,8 @@ expect_refused() {
   last_command=$said
 }
 
-# What has become of the target, and what is left beside it. Sets outcome.
+# What has become of the target, and what is left beside it. Sets outcome. Without a graft is where recovery goes back to,
+# also after strip.
 examine() {
   local fs=$1 target=$1/$TARGET graft=$2 round=$3 outcome_json said=$last_command
   outcome=
@@ -87,7 +88,7 @@ examine() {
 }
 
 kill_on() {
-  local fs=$1 count=$2 round donor target=$1/$TARGET start
+  local fs=$1 count=$2 round donor target=$1/$TARGET start change
   local -A ends=()
   cp -L "${donors[@]}" "$fs"
   : >hidden
@@ -104,9 +105,14 @@ kill_on() {
   for ((round = 0; round < count && failures < 10; round++)); do
     donor=${donors[round % ${#donors[@]}]}
     rm -f "$target"
-    cp -L --reflink=never --sparse=never "$TARGET" "$target"
-    kill_after "$(random_below $((micros * 11 / 10 < 900000 ? micros * 11 / 10 : 900000)))" \
-      "$MTPGRAFT" graft --in-place -q "$target" "$fs/$donor"
+    if ((round % 5 == 4)); then
+      cp --reflink=never --sparse=never "graft-$donor" "$target"
+      change=(strip --in-place -q "$target")
+    else
+      cp -L --reflink=never --sparse=never "$TARGET" "$target"
+      change=(graft --in-place -q "$target" "$fs/$donor")
+    fi
+    kill_after "$(random_below $((micros * 11 / 10 < 900000 ? micros * 11 / 10 : 900000)))" "$MTPGRAFT" "${change[@]}"
     examine "$fs" "graft-$donor" "$round"
     ends[$outcome]=$((${ends[$outcome]:-0} + 1))
   done

@@ -58,37 +58,39 @@ refuses() {
 
 # at_journal ACTION TARGET DONOR: grafts in place into a fresh TARGET, stops when the journal is there and nothing else is
 # changed, runs ACTION, which may use $pid and $target, and lets it go on. Sets code as run() does. An action that opens
-# the target would wait for ever.
+# the target would wait for ever. The program is traced from one system call to the next, so that none is missed.
 cat >"$SCRATCH/at_journal.py" <<'PYTHON'
-import os, signal, subprocess, sys, time
+import ctypes, os, signal, subprocess, sys
+PTRACE_TRACEME, PTRACE_DETACH, PTRACE_SYSCALL = 0, 17, 24
+ptrace = ctypes.CDLL(None).ptrace
+ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
 action, target, *command = sys.argv[1:]
 old_size = os.path.getsize(target)
-process = subprocess.Popen(command)
 journal = target + ".mtpgraft-journal"
-while not os.path.exists(journal) and process.poll() is None:
-    pass
-process.send_signal(signal.SIGSTOP)
-while open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()[0] not in "TZ":
-    time.sleep(0.001)
-if not os.path.exists(journal) or os.path.getsize(target) != old_size:
-    process.kill()
-    process.wait()
-    sys.exit(99)
-subprocess.run(["bash", "-c", action], env=os.environ | {"pid": str(process.pid), "target": target}, check=True)
-process.send_signal(signal.SIGCONT)
-code = process.wait()
+pid = os.fork()
+if pid == 0:
+    ptrace(PTRACE_TRACEME, 0, None, None)
+    os.execv(command[0], command)
+_, status = os.waitpid(pid, 0)
+while os.WIFSTOPPED(status) and not os.path.exists(journal):
+    stopped_by = os.WSTOPSIG(status)
+    ptrace(PTRACE_SYSCALL, pid, None, None if stopped_by == signal.SIGTRAP else stopped_by)
+    _, status = os.waitpid(pid, 0)
+if not os.WIFSTOPPED(status):
+    sys.exit("it ended without a journal")
+assert os.path.getsize(target) == old_size, "the target has changed before the journal was there"
+ptrace(PTRACE_DETACH, pid, None, signal.SIGSTOP)
+os.waitpid(pid, os.WUNTRACED)
+subprocess.run(["bash", "-c", action], env=os.environ | {"pid": str(pid), "target": target}, check=True)
+os.kill(pid, signal.SIGCONT)
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.exit(128 - code if code < 0 else code)
 PYTHON
 at_journal() {
-  local action=$1 target=$2 donor=$3 tries
-  # The moment is short, and missed on a busy machine.
-  for ((tries = 0; tries < 50; tries++)); do
-    rm -f "$target" "$target.mtpgraft-journal"
-    cp -L --reflink=never --sparse=never "$TARGET" "$target"
-    run timeout 60 python3 "$SCRATCH/at_journal.py" "$action" "$target" "$MTPGRAFT" graft --in-place "$target" "$donor"
-    [[ $code == 99 ]] || return 0
-  done
-  fail "it could not be stopped while it had a journal"
+  local action=$1 target=$2 donor=$3
+  rm -f "$target" "$target.mtpgraft-journal"
+  cp -L --reflink=never --sparse=never "$TARGET" "$target"
+  run timeout 60 python3 "$SCRATCH/at_journal.py" "$action" "$target" "$MTPGRAFT" graft --in-place "$target" "$donor"
 }
 export -f leave_room
 
