@@ -13,6 +13,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "mtpgraft/donor.h"
 #include "report/json.h"
 #include "report/text.h"
 
@@ -150,7 +151,8 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOpti
   const auto model = read_model(model_files);
   if (const auto recorded = model.ok() ? find_record_labels(model.value().gguf) : std::nullopt) {
     donor_options.head_type = recorded->head_type;
-    donor_options.norm_offset = recorded->norm_offset;
+    // The norms of a GGUF, as extract makes one of a checkpoint, have it already.
+    donor_options.norm_offset = is_checkpoint(donor_options.path) ? recorded->norm_offset : std::nullopt;
   }
   MTPGRAFT_TRY(auto donor, open_donor(donor_options, target.gguf.architecture(), files));
   donor.labels.target_file = base_name(options.target);

@@ -63,12 +63,32 @@ expect_usage_error --bogus inspect --bogus "$TARGET"
 expect_usage_error --bogus graft --bogus "$TARGET" "$DONOR"
 expect_usage_error --bogus verify --bogus "$TARGET"
 expect_usage_error --bogus checksum --bogus "$TARGET"
+expect_usage_error --bogus extract --bogus "$DONOR" -o out.gguf
+expect_usage_error --bogus strip --bogus "$GRAFT" -o out.gguf
+expect_usage_error --bogus recover --bogus "$TARGET"
 expect_usage_error --output graft "$TARGET" "$DONOR" -o
 expect_usage_error third graft "$TARGET" "$DONOR" third
 expect_usage_error FILE inspect
 expect_usage_error --mmproj inspect "$TARGET" --mmproj
 expect_usage_error FILE verify
 expect_usage_error FILE checksum
+expect_usage_error DONOR extract -o out.gguf
+expect_usage_error --output extract "$DONOR"
+expect_usage_error --in-place extract "$DONOR" -o out.gguf --in-place
+expect_usage_error --for extract "$DONOR" -o out.gguf --for
+expect_usage_error --strict strip "$GRAFT" -o out.gguf --strict
+expect_usage_error FILE strip -o out.gguf
+expect_usage_error '-o FILE, or --in-place' strip "$GRAFT"
+expect_usage_error --output strip "$GRAFT" --in-place -o out.gguf
+expect_usage_error TARGET recover
+for option in --set --unset --yarn --head-type --ggml --norm-offset; do
+  expect_usage_error "$option needs a value" graft "$TARGET" "$DONOR" "$option"
+  expect_usage_error "$option" strip "$GRAFT" -o out.gguf "$option" x
+done
+for option in --head-type --ggml --norm-offset; do
+  expect_usage_error "$option needs a value" extract "$DONOR" -o out.gguf "$option"
+  expect_usage_error "$option needs a value" verify "$GRAFT" --target "$TARGET" --donor "$DONOR" "$option"
+done
 expect_usage_error --donor verify "$GRAFT" --target "$TARGET"
 expect_usage_error --target verify "$GRAFT" --donor "$DONOR"
 expect_usage_error --check verify "$GRAFT" --target "$TARGET" --donor "$DONOR" -c list
@@ -90,14 +110,20 @@ expect_help() {
   done
 }
 common=(--help --json --quiet -q -h)
-expect_help '' --help --version inspect graft verify checksum 'Exit codes:' 'Examples:'
+expect_help '' --help --version inspect graft extract strip verify checksum recover 'Exit codes:' 'Examples:'
 for number in 0 1 2 3 4 5 130; do
   expect_text "$STDOUT" "^  $number +[a-z]"
 done
 expect_help inspect FILE --tensors --kv --mmproj Examples "${common[@]}"
-expect_help graft TARGET DONOR --output --dry-run --replace --force --strict --no-record --no-sync --verbose -v -o -n -f Examples \
-  "${common[@]}"
-expect_help verify FILE --target --donor --check --exact --status --strict --ignore-missing -c Examples "${common[@]}"
+writing=(--output -o --dry-run -n --force -f --checksums --copy --no-sync --verbose -v Examples)
+reading=(--head-type --ggml --norm-offset)
+expect_help graft TARGET DONOR --in-place --replace --strict --no-record --set --unset --yarn "${writing[@]}" \
+  "${reading[@]}" "${common[@]}"
+expect_help extract DONOR --for --tensors-only "${writing[@]}" "${reading[@]}" "${common[@]}"
+expect_help strip FILE --in-place "${writing[@]}" "${common[@]}"
+expect_help verify FILE --target --donor --trust-shared-extents --check --exact --status --strict --ignore-missing -c \
+  Examples "${reading[@]}" "${common[@]}"
+expect_help recover TARGET Example "${common[@]}"
 expect_help checksum FILE sha256sum "${common[@]}"
 
 expect_exit 0 "$MTPGRAFT" --version
@@ -108,7 +134,8 @@ END
 
 # An answer that cannot be written is no success.
 if [[ -w /dev/full ]]; then
-  for command in "inspect $TARGET" "checksum $TARGET" "verify $GRAFT" "graft -n -o other.gguf $TARGET $DONOR"; do
+  for command in "inspect $TARGET" "checksum $TARGET" "verify $GRAFT" "graft -n -o other.gguf $TARGET $DONOR" \
+    "extract -n -o other.gguf $DONOR" "strip -n -o other.gguf $GRAFT" "recover $TARGET"; do
     code=0
     # shellcheck disable=SC2086
     "$MTPGRAFT" $command >/dev/full 2>"$STDERR" || code=$?

@@ -27,7 +27,7 @@ keys
 END_OF_TEXT
 expect_exit 0 "$MTPGRAFT" inspect --json --kv out.gguf
 [[ $(json '[(k["key"], k["type"], k["value"]) for k in x["result"]["files"][0]["keys"] if "rope.scaling" in k["key"] or k["key"] in ("general.name", "general.tags", "qwen35.context_length", "tokenizer.chat_template")]') == \
-  "[('general.name', 'string', 'New'), ('qwen35.context_length', 'u32', 16384), ('qwen35.rope.scaling.type', 'string', 'yarn'), ('qwen35.rope.scaling.factor', 'f32', 8), ('qwen35.rope.scaling.original_context_length', 'u32', 4096), ('general.tags', 'array', ['a', 'b'])]" ]] ||
+  "[('general.name', 'string', 'New'), ('qwen35.context_length', 'u32', 16384), ('qwen35.rope.scaling.type', 'string', 'yarn'), ('qwen35.rope.scaling.factor', 'f32', 8.0), ('qwen35.rope.scaling.original_context_length', 'u32', 4096), ('general.tags', 'array', ['a', 'b'])]" ]] ||
   fail "other keys: $(json '[(k["key"], k["type"], k["value"]) for k in x["result"]["files"][0]["keys"]][:3]')"
 
 # The record has what verify needs to make the same file again, and strip to go back.
