@@ -71,7 +71,8 @@ class Stripper {
     for (const auto shard : shards) {
       plan_.shards.push_back(keep_shard(file_, shard));
     }
-    if (origin) {
+    // Without a digest it is a merged model, whose size nobody has seen.
+    if (origin && origin->header_digest) {
       warn_of_trailing_bytes(*origin);
     }
     return std::move(plan_);
@@ -128,7 +129,8 @@ class Stripper {
       warn_of_record("its own digest does not fit");
       return std::nullopt;
     }
-    const auto tensors_left = file_.tensors.size() - head_.tensors.size();
+    // Of a split model both are the first file's.
+    const auto tensors_left = assembly.tensors.size();
     if (record->origin.tensor_count != tensors_left) {
       // Its numbers would declare a head that is not there.
       warn_of_record(fmt::format("the original had {} tensors, some of them a head's, and {} are left",

@@ -117,7 +117,7 @@ done
 expect_help inspect FILE --tensors --kv --mmproj Examples "${common[@]}"
 writing=(--output -o --dry-run -n --force -f --checksums --copy --no-sync --verbose -v Examples)
 reading=(--head-type --ggml --norm-offset)
-expect_help graft TARGET DONOR --in-place --replace --strict --no-record --set --unset --yarn "${writing[@]}" \
+expect_help graft TARGET DONOR --merge --split-head --link --in-place --replace --strict --no-record --set --unset --yarn "${writing[@]}" \
   "${reading[@]}" "${common[@]}"
 expect_help extract DONOR --for --tensors-only "${writing[@]}" "${reading[@]}" "${common[@]}"
 expect_help strip FILE --in-place "${writing[@]}" "${common[@]}"

@@ -113,6 +113,35 @@ expect_value 'x["error"]["path"]' "$GRAFT"
 expect_json 4 graft --json "$TARGET" "$DONOR" -o missing/out.gguf
 expect_nothing_on stderr
 
+expect_json 2 graft --json "$TARGET" "$DONOR" --set x
+expect_nothing_on stderr
+
+# extract and strip
+expect_json 0 extract --json "$DONOR" -o mtp-out.gguf
+expect_nothing_on stderr
+expect_json 0 strip --json "$GRAFT" -o stripped.gguf
+expect_nothing_on stderr
+expect_json 5 strip --json "$GRAFT" -o stripped.gguf
+expect_json 3 strip --json "$TARGET" -o other.gguf
+expect_json 2 strip --json "$GRAFT"
+expect_json 3 extract --json "$TARGET" -o other.gguf
+expect_json 4 extract --json missing.gguf -o other.gguf
+expect_json 2 extract --json "$DONOR"
+expect_nothing_on stderr
+
+# docs/json.md has every field, in the section of the command or in graft's, to which the others refer.
+for arguments in "graft --json $TARGET $DONOR" "extract --json $DONOR" "strip --json $GRAFT"; do
+  # shellcheck disable=SC2086
+  expect_json 0 $arguments -n -o new.gguf
+  python3 - "$STDOUT" "$SOURCE_DIR/docs/json.md" <<'END' || fail "docs/json.md lacks fields: $last_command"
+import json, sys
+x = json.load(open(sys.argv[1]))
+sections = dict(part.split("\n", 1) for part in open(sys.argv[2]).read().split("\n## ")[1:])
+text = sections["graft"] + sections[x["command"]]
+sys.exit(" ".join(name for name in x["result"] if f"`{name}`" not in text) or 0)
+END
+done
+
 # verify
 expect_json 0 verify --json "$GRAFT"
 expect_nothing_on stderr

@@ -93,7 +93,7 @@ rm second.gguf out.gguf
 # JSON.
 expect_exit 0 "$MTPGRAFT" strip --json "$GRAFT" -o out.gguf
 expect_nothing_on stderr
-[[ $(json 'list(x["result"])') == "['dry_run', 'file', 'output', 'output_size', 'needed_bytes', 'free_bytes', 'data_offset', 'tensor_count', 'original', 'restores_original', 'keys', 'removed_tensors', 'removed_bytes', 'warnings', 'in_place', 'bytes_cloned', 'bytes_kept', 'bytes_copied', 'bytes_allocated', 'seconds']" ]] ||
+[[ $(json 'list(x["result"])') == "['dry_run', 'file', 'output', 'output_size', 'outputs', 'needed_bytes', 'free_bytes', 'data_offset', 'tensor_count', 'original', 'restores_original', 'keys', 'removed_tensors', 'removed_bytes', 'warnings', 'in_place', 'bytes_cloned', 'bytes_kept', 'bytes_linked', 'bytes_copied', 'bytes_allocated', 'seconds']" ]] ||
   fail "other fields: $(json 'list(x["result"])')"
 [[ $(json 'x["command"], x["ok"], x["result"]["dry_run"], x["result"]["original"], x["result"]["restores_original"]') == \
   "('strip', True, False, '$TARGET', True)" ]] || fail "other values: $last_command"
@@ -129,7 +129,7 @@ expect_same out.gguf "$TARGET"
 rm out.gguf damaged.gguf
 "$MTPGRAFT" graft -q --no-sync --replace target-with-head.gguf mtp-base-8L-Q4_K_M.gguf -o replaced.gguf
 expect_warning replaced.gguf \
-  "$unusable (the original had 177 tensors, some of them a head's, and 162 are left); the result is a trunk with clean keys"
+  "$unusable (the original had a head of its own, which --replace took out); the result is a trunk with clean keys"
 expect_same out.gguf "$TARGET"
 rm out.gguf replaced.gguf
 "$MTPGRAFT" graft -q --no-sync target-trailing-bytes.gguf "$DONOR" -o trailing.gguf
