@@ -2,9 +2,9 @@
 # extract: a head in a file of its own, as a sidecar for llama.cpp or as a small donor.
 . "$(dirname "$0")/common.sh"
 use "$TARGET" "$DONOR" target-with-head.gguf head-only-base-8L-BF16.gguf donor-norms-f16.gguf donor-wrong-width.gguf \
-  donor-no-head.gguf donor-rope.gguf donor-shard.gguf hf-base-8L
+  donor-no-head.gguf donor-rope.gguf hf-base-8L
 inputs=("$TARGET" "$DONOR" target-with-head.gguf head-only-base-8L-BF16.gguf donor-norms-f16.gguf donor-wrong-width.gguf
-  donor-no-head.gguf donor-rope.gguf donor-shard.gguf hf-base-8L "$GRAFT")
+  donor-no-head.gguf donor-rope.gguf hf-base-8L "$GRAFT")
 "$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR"
 
 head_lines='  blk.8.attn_k.weight                  ->  blk.12.attn_k.weight                  Q8_0  [256, 128]  34816 bytes
@@ -132,7 +132,6 @@ expect_refusal() {
 }
 expect_refusal 3 donor-no-head.gguf -o out.gguf
 expect_refusal 3 "$TARGET" -o out.gguf
-expect_refusal 3 donor-shard.gguf -o out.gguf
 for donor in head-only-base-8L-BF16.gguf hf-base-8L; do
   expect_refusal 3 "$donor" -o out.gguf
   expect_stderr <<END_OF_TEXT
