@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "report/json.h"
 #include "report/text.h"
+#include "util/text.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -70,6 +71,23 @@ Result<Inputs> open_inputs(const GraftCommandOptions& options, FileSystem& files
   return Inputs{std::move(target.file), std::move(target.gguf), std::move(donor)};
 }
 
+// The record tells verify how the graft was made; without one it must be told, and edits it cannot be told.
+std::optional<std::string> verify_flags(const GraftCommandOptions& options) {
+  std::string flags;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    flags += value.empty() ? "" : fmt::format(" {} {}", name, shell_quoted(value));
+  };
+  if (options.no_record) {
+    if (!options.edits.empty() || options.yarn_factor != 0) {
+      return std::nullopt;
+    }
+    add("--head-type", options.donor.head_type);
+    add("--norm-offset", options.donor.norm_offset ? fmt::format("{}", *options.donor.norm_offset) : "");
+  }
+  add("--ggml", options.donor.ggml_path);
+  return flags;
+}
+
 }  // namespace
 
 Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& output, FileSystem& files) {
@@ -77,6 +95,7 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   report::GraftReport report;
   report.target_path = options.target;
   report.donor_path = options.donor.path;
+  report.verify_flags = verify_flags(options);
   MTPGRAFT_CHECK(check_names(options.write));
   MTPGRAFT_TRY(auto inputs, open_inputs(options, files));
   report.target = summarise(inputs.target);

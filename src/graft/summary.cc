@@ -103,8 +103,8 @@ void judge(const GgufFile& file, Summary& summary) {
       summary.runtime = architecture.loads_placeholder
                             ? "loads it, but cannot draft"
                             : fmt::format("refuses it: missing tensor 'blk.{}.attn_norm.weight'", head.first_block);
-      summary.advice = give_donor + fmt::format(", which mends it; without a donor, mtpgraft strip --in-place {} does",
-                                                shell_quoted(file.path));
+      summary.advice =
+          give_donor + fmt::format("; mtpgraft strip --in-place {} makes it load without one", shell_quoted(file.path));
       break;
     case HeadState::kSidecar:
       summary.is_draft_model = architecture.loads_sidecar || architecture.support == MtpSupport::kSeparateDrafter;

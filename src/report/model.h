@@ -63,6 +63,8 @@ struct GraftReport {
   Plan plan;
   std::vector<Warning> warnings;  // the plan's and those about the output's name
   Writing writing;
+  // What verify must be told besides the files, " --ggml DIR"; nothing if it cannot make the plan again.
+  std::optional<std::string> verify_flags;
 };
 
 struct ExtractReport {

@@ -369,9 +369,12 @@ std::string describe_graft(const GraftReport& report, bool details) {
   if (writing.in_place) {
     return text + fmt::format("; to check it:\n  mtpgraft verify {}\n", shell_quoted(writing.path));
   }
-  return text + fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}\n",
+  if (!report.verify_flags) {
+    return text + '\n';
+  }
+  return text + fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}{}\n",
                             shell_quoted(writing.path), shell_quoted(report.target_path),
-                            shell_quoted(report.donor_path));
+                            shell_quoted(report.donor_path), *report.verify_flags);
 }
 
 std::string describe_extract(const ExtractReport& report, bool details) {

@@ -144,6 +144,16 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
   MTPGRAFT_TRY(const auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kYes, progress));
   const auto parsed = read_model(files);
   const auto record = parsed.ok() ? find_record(parsed.value().gguf) : std::nullopt;
+  if (parsed.ok() && !record) {
+    const auto state = find_head(parsed.value().gguf).state;
+    if (state == HeadState::kSidecar || state == HeadState::kTensorsOnly) {
+      return Error{ErrorCode::kIncompatible,
+                   "is a head without trunk, not a graft",
+                   parsed.value().gguf.path,
+                   {},
+                   "mtpgraft verify FILE checks it on its own"};
+    }
+  }
   // A target with a head can only have been grafted with --replace.
   GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
   if (target.gguf.shards.empty() != (files.size() == 1)) {
