@@ -23,14 +23,14 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-Result<Json> read_json(const std::string& path, FileSystem& files) {
-  MTPGRAFT_TRY(const auto file, files.open(path));
+Result<Json> read_json(const ReadableFile& file) {
+  const auto& path = file.path();
   const auto malformed = [&](const char* what) { return Error{ErrorCode::kMalformed, what, path}; };
-  if (file->size() > kJsonBytesMax) {
+  if (file.size() > kJsonBytesMax) {
     return malformed("is too large for a checkpoint's JSON");
   }
-  std::string text(file->size(), '\0');
-  MTPGRAFT_CHECK(file->read_at(0, std::as_writable_bytes(std::span(text))));
+  std::string text(file.size(), '\0');
+  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
   auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return malformed("is not a JSON object");
@@ -76,7 +76,8 @@ Status Checkpoint::read_config(const std::string& folder) {
   if (!is_there(path)) {
     return ok_status();
   }
-  MTPGRAFT_TRY(config_, read_json(path, *files_));
+  MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
+  MTPGRAFT_TRY(config_, read_json(*descriptions_.back()));
   const auto text = config_->find("text_config");
   if (text != config_->end() && text->is_object()) {
     const Json inner = *text;
@@ -87,7 +88,8 @@ Status Checkpoint::read_config(const std::string& folder) {
 
 Status Checkpoint::read_index(const std::string& folder) {
   const auto path = (fs::path(folder) / kIndex).string();
-  MTPGRAFT_TRY(const auto index, read_json(path, *files_));
+  MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
+  MTPGRAFT_TRY(const auto index, read_json(*descriptions_.back()));
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object()) {
     return Error{ErrorCode::kMalformed, "has no object 'weight_map'", path};

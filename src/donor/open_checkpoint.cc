@@ -180,7 +180,7 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
   return offset;
 }
 
-Result<std::shared_ptr<const ReadableFile>> compose(const std::string& path, const std::vector<Bytes>& keys,
+Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint, const std::vector<Bytes>& keys,
                                                     std::vector<MadeTensor>& tensors) {
   auto header = serialize_counts(3, tensors.size(), keys.size());
   for (const auto& key : keys) {
@@ -194,11 +194,15 @@ Result<std::shared_ptr<const ReadableFile>> compose(const std::string& path, con
     const auto end = checked_add(offset, tensor.info.size_bytes);
     const auto next = end ? checked_align_up(*end, kAlignment) : std::nullopt;
     if (!next || *next > kBytesMax) {
-      return Error{ErrorCode::kUnsupported, "the head is too large for any file", path};
+      return Error{ErrorCode::kUnsupported, "the head is too large for any file", checkpoint.path()};
     }
     offset = *next;
   }
-  auto file = std::make_shared<ComposedFile>(path);
+  auto file = std::make_shared<ComposedFile>(checkpoint.path());
+  // None of their bytes, but they are inputs all the same: no output may replace them.
+  for (const auto& description : checkpoint.descriptions()) {
+    file->add_range(description, {0, 0});
+  }
   file->add_bytes(std::move(header));
   for (const auto& tensor : tensors) {
     file->pad_to(kAlignment);
@@ -261,7 +265,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   if (trunk_blocks) {
     std::ranges::move(make_keys(*family, *checkpoint.config(), *trunk_blocks, head_blocks), std::back_inserter(keys));
   }
-  MTPGRAFT_TRY(head.file, compose(path, keys, tensors));
+  MTPGRAFT_TRY(head.file, compose(checkpoint, keys, tensors));
   return head;
 }
 

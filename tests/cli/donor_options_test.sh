@@ -31,6 +31,11 @@ END_OF_TEXT
 expect_same plain.gguf other.gguf
 rm plain.gguf other.gguf
 
+# The checkpoint's own files are inputs, those that hold no tensors as well.
+for name in config.json mtp.safetensors; do
+  expect_exit 5 "$MTPGRAFT" graft --force "$TARGET" hf-base-8L -o "hf-base-8L/$name"
+done
+
 # However the directory is spelled, the record calls it the same.
 for spelling in hf-base-8L/ ./hf-base-8L "$PWD/hf-base-8L//" empty/../hf-base-8L; do
   expect_exit 0 "$MTPGRAFT" graft -q "$TARGET" "$spelling" -o out.gguf
