@@ -100,6 +100,9 @@ struct TensorInfo {
   [[nodiscard]] bool is_vector() const { return shape[1] == 1 && shape[2] == 1 && shape[3] == 1; }
 };
 
+// The value as it would be read: a KeyValue without name and place.
+KeyValue as_read(const GgufValue& value);
+
 // One file of a split model.
 struct Shard {
   std::string path;

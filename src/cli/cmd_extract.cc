@@ -31,24 +31,15 @@ Result<int> run_extract(const ExtractOptions& options, const OutputOptions& outp
   MTPGRAFT_TRY(report.plan, make_extract_plan(donor.gguf, head_data, target ? &*target : nullptr, report.form));
   report.warnings = report.plan.warnings;
   report.warnings.insert(report.warnings.end(), donor.warnings.begin(), donor.warnings.end());
-  auto obstacle = check_writing(report.plan, sources, options.write, files, report.writing);
-  if (!options.write.dry_run || output.json) {
-    MTPGRAFT_CHECK(obstacle);
-  }
-  for (const auto& warning : report.warnings) {
-    log_warning(warning.message);
-  }
-  if (!options.write.dry_run) {
-    MTPGRAFT_CHECK(
-        write_plan("extract", report.plan, std::move(sources), options.write, output, files, report.writing));
-  }
-  if (output.json) {
-    MTPGRAFT_CHECK(print_answer(report::extract_to_json(report) + '\n'));
-  } else if (!output.quiet) {
-    MTPGRAFT_CHECK(print_answer(report::describe_extract(report, options.write.dry_run || options.verbose)));
-  }
-  MTPGRAFT_CHECK(std::move(obstacle));
-  return 0;
+  return deliver({"extract",
+                  report.plan,
+                  options.write,
+                  report.warnings,
+                  report.writing,
+                  {},
+                  [&](bool details) { return report::describe_extract(report, details); },
+                  [&] { return report::extract_to_json(report); }},
+                 std::move(sources), output, files);
 }
 
 }  // namespace mtpgraft::cli

@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 
-#include <chrono>
 #include <filesystem>
 
 #include "cli/commands.h"
@@ -12,8 +11,6 @@
 
 namespace mtpgraft::cli {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // llama.cpp's -hf takes a file with this in its name for a sidecar.
 void warn_of_name(const std::string& path, std::vector<Warning>& warnings) {
@@ -91,7 +88,6 @@ std::optional<std::string> verify_flags(const GraftCommandOptions& options) {
 }  // namespace
 
 Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& output, FileSystem& files) {
-  const auto start = Clock::now();
   report::GraftReport report;
   report.target_path = options.target;
   report.donor_path = options.donor.path;
@@ -121,7 +117,6 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   };
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kNo));
-  const bool is_set = !report.plan.shards.empty();
   MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files().size()));
   report.warnings = report.plan.warnings;
   report.warnings.insert(report.warnings.end(), inputs.donor.warnings.begin(), inputs.donor.warnings.end());
@@ -129,33 +124,16 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   if (options.strict && !report.warnings.empty()) {
     return refuse_warnings(report);
   }
-  Sources sources{std::move(inputs.target_file), inputs.donor.file};
-  auto obstacle = is_set ? check_writing_set(report.plan, sources, options.write, files, report.writing)
-                         : check_writing(report.plan, sources, options.write, files, report.writing);
-  // A dry run ends as the real one would, but shows the plan first.
-  if (!options.write.dry_run || output.json) {
-    MTPGRAFT_CHECK(obstacle);
-  }
-  for (const auto& warning : report.warnings) {
-    log_warning(warning.message);
-  }
-
-  if (!options.write.dry_run) {
+  const auto prepare = [&]() -> Status {
     if (graft.labels) {
       MTPGRAFT_TRY(report.plan, make_plan(DigestHead::kYes));
     }
-    MTPGRAFT_CHECK(
-        is_set ? write_set("graft", report.plan, sources, options.write, output, files, report.writing)
-               : write_plan("graft", report.plan, std::move(sources), options.write, output, files, report.writing));
-    report.writing.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  }
-  if (output.json) {
-    MTPGRAFT_CHECK(print_answer(report::graft_to_json(report) + '\n'));
-  } else if (!output.quiet) {
-    MTPGRAFT_CHECK(print_answer(report::describe_graft(report, options.write.dry_run || options.verbose)));
-  }
-  MTPGRAFT_CHECK(std::move(obstacle));
-  return 0;
+    return ok_status();
+  };
+  return deliver({"graft", report.plan, options.write, report.warnings, report.writing, prepare,
+                  [&](bool details) { return report::describe_graft(report, details); },
+                  [&] { return report::graft_to_json(report); }},
+                 {std::move(inputs.target_file), inputs.donor.file}, output, files);
 }
 
 }  // namespace mtpgraft::cli

@@ -42,30 +42,18 @@ Result<int> run_strip(const StripCommandOptions& options, const OutputOptions& o
   const auto& gguf = model.gguf;
   report.file = summarise(gguf);
   MTPGRAFT_TRY(report.plan, make_strip_plan(gguf, {.keep_size = options.write.in_place}));
-  const bool is_set = !report.plan.shards.empty();
   MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files().size()));
   report.warnings = report.plan.warnings;
   MTPGRAFT_TRY(report.restores_original, restores_original(report.plan, *sources.target, report.warnings));
-  auto obstacle = is_set ? check_writing_set(report.plan, sources, options.write, files, report.writing)
-                         : check_writing(report.plan, sources, options.write, files, report.writing);
-  if (!options.write.dry_run || output.json) {
-    MTPGRAFT_CHECK(obstacle);
-  }
-  for (const auto& warning : report.warnings) {
-    log_warning(warning.message);
-  }
-  if (!options.write.dry_run) {
-    MTPGRAFT_CHECK(
-        is_set ? write_set("strip", report.plan, sources, options.write, output, files, report.writing)
-               : write_plan("strip", report.plan, std::move(sources), options.write, output, files, report.writing));
-  }
-  if (output.json) {
-    MTPGRAFT_CHECK(print_answer(report::strip_to_json(report) + '\n'));
-  } else if (!output.quiet) {
-    MTPGRAFT_CHECK(print_answer(report::describe_strip(report, options.write.dry_run || options.verbose)));
-  }
-  MTPGRAFT_CHECK(std::move(obstacle));
-  return 0;
+  return deliver({"strip",
+                  report.plan,
+                  options.write,
+                  report.warnings,
+                  report.writing,
+                  {},
+                  [&](bool details) { return report::describe_strip(report, details); },
+                  [&] { return report::strip_to_json(report); }},
+                 std::move(sources), output, files);
 }
 
 }  // namespace mtpgraft::cli

@@ -245,7 +245,8 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   add_donor_options(*command, options.donor);
   add_edit_options(*command, options);
   add_split_options(*command, flags.in_place, options);
-  command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
+  command->add_flag("-v,--verbose", options.write.verbose,
+                    "Print every tensor of the head, and how each range was copied");
   command->footer(
       "Examples:\n"
       "  mtpgraft graft --dry-run Model-Q4_K_M.gguf mtp-Base-Q8_0.gguf\n"
@@ -270,7 +271,8 @@ CLI::App* add_extract(CLI::App& app, ExtractOptions& options) {
       ->option_text("TARGET");
   command->add_flag("--tensors-only", options.tensors_only, "Only the head's tensors: a small donor, not for -md");
   add_donor_options(*command, options.donor);
-  command->add_flag("-v,--verbose", options.verbose, "Print every tensor of the head, and how each range was copied");
+  command->add_flag("-v,--verbose", options.write.verbose,
+                    "Print every tensor of the head, and how each range was copied");
   command->footer(
       "Examples:\n"
       "  mtpgraft extract Base-MTP-Q8_0.gguf -o mtp-Base-Q8_0.gguf    # for llama-server -md, and as a donor\n"
@@ -282,7 +284,7 @@ CLI::App* add_strip(CLI::App& app, StripCommandOptions& options) {
   auto* command = app.add_subcommand("strip", "Take the MTP head out of a model");
   command->add_option("FILE", options.file, "A model with a head, or one that declares a head it has not")->required();
   add_write_options(*command, options.write, "Output file", "Change FILE itself");
-  command->add_flag("-v,--verbose", options.verbose, "Print every tensor that is taken out");
+  command->add_flag("-v,--verbose", options.write.verbose, "Print every tensor that is taken out");
   command->footer(
       "Examples:\n"
       "  mtpgraft strip Model-MTP-Q4_K_M.gguf -o Model-Q4_K_M.gguf    # of a graft: the original, byte for byte\n"

@@ -33,7 +33,6 @@ struct GraftCommandOptions {
   bool replace = false;
   bool strict = false;
   bool no_record = false;
-  bool verbose = false;
 };
 
 struct ExtractOptions {
@@ -41,13 +40,11 @@ struct ExtractOptions {
   std::string target;  // --for; may be empty
   WriteOptions write;
   bool tensors_only = false;
-  bool verbose = false;
 };
 
 struct StripCommandOptions {
   std::string file;
   WriteOptions write;
-  bool verbose = false;
 };
 
 struct VerifyOptions {

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <span>
 
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "mtpgraft/execute.h"
@@ -222,37 +223,7 @@ Status write_file_and_checksums(std::string_view label, const FilePlan& plan, So
   return write_checksums(collector.finish(), options, files);
 }
 
-}  // namespace
-
-Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
-  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open_to_change(path));
-  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
-  if (is_lone_shard(gguf)) {
-    return Error{ErrorCode::kUnsupported,
-                 "a split model is not changed in place",
-                 path,
-                 {},
-                 "without --in-place all files but the first are only linked to"};
-  }
-  return OpenedModel{std::move(file), std::move(gguf)};
-}
-
-Status check_names(const WriteOptions& options) {
-  const auto usage = [](std::string message, std::string hint) {
-    return Error{ErrorCode::kUsage, std::move(message), {}, {}, std::move(hint)};
-  };
-  if (options.checksums == "" || options.checksums == "-") {
-    return usage("--checksums needs the name of a file", "for stdout: mtpgraft checksum OUTPUT");
-  }
-  if (options.output == "") {
-    return usage("the name after -o is empty", "give the output a name with -o");
-  }
-  if (options.output == "-") {
-    return usage("a GGUF cannot go to stdout", "give the output a name with -o");
-  }
-  return ok_status();
-}
-
+// What stands against writing the plan to `writing.path`; fills in how it will be written, and what space there is.
 Status check_writing(const FilePlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
                      report::Writing& writing) {
   const auto overwrite = options.force ? Overwrite::kYes : Overwrite::kNo;
@@ -285,14 +256,11 @@ Status check_writing(const FilePlan& plan, const Sources& sources, const WriteOp
 
 Status write_plan(std::string_view label, const FilePlan& plan, Sources sources, const WriteOptions& options,
                   const OutputOptions& output, FileSystem& files, report::Writing& writing) {
-  const auto start = Clock::now();
-  MTPGRAFT_CHECK(options.checksums
-                     ? write_file_and_checksums(label, plan, std::move(sources), options, output, files, writing)
-                     : write_file(label, plan, sources, {}, options, output, files, writing));
-  writing.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return ok_status();
+  return options.checksums ? write_file_and_checksums(label, plan, std::move(sources), options, output, files, writing)
+                           : write_file(label, plan, sources, {}, options, output, files, writing);
 }
 
+// The same for an output that is a split model, whose first file is to be `writing.path`.
 Status check_writing_set(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
                          report::Writing& writing) {
   using Way = report::OutputFile::Way;
@@ -327,6 +295,8 @@ Status check_writing_set(const SetPlan& plan, const Sources& sources, const Writ
   return check_space(writing);
 }
 
+// All files are complete before the first of them gets its name, and the first shard, without which the others are no
+// model, gets it last.
 Status write_set(std::string_view label, const SetPlan& plan, const Sources& sources, const WriteOptions& options,
                  const OutputOptions& output, FileSystem& files, report::Writing& writing) {
   using Way = report::OutputFile::Way;
@@ -354,7 +324,66 @@ Status write_set(std::string_view label, const SetPlan& plan, const Sources& sou
   return options.checksums ? write_checksums_by_reading(options, output, files, writing) : ok_status();
 }
 
-// However the two are spelled; neither need exist.
+}  // namespace
+
+Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
+  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open_to_change(path));
+  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
+  if (is_lone_shard(gguf)) {
+    return Error{ErrorCode::kUnsupported,
+                 "a split model is not changed in place",
+                 path,
+                 {},
+                 "without --in-place all files but the first are only linked to"};
+  }
+  return OpenedModel{std::move(file), std::move(gguf)};
+}
+
+Status check_names(const WriteOptions& options) {
+  const auto usage = [](std::string message, std::string hint) {
+    return Error{ErrorCode::kUsage, std::move(message), {}, {}, std::move(hint)};
+  };
+  if (options.checksums == "" || options.checksums == "-") {
+    return usage("--checksums needs the name of a file", "for stdout: mtpgraft checksum OUTPUT");
+  }
+  if (options.output == "") {
+    return usage("the name after -o is empty", "give the output a name with -o");
+  }
+  if (options.output == "-") {
+    return usage("a GGUF cannot go to stdout", "give the output a name with -o");
+  }
+  return ok_status();
+}
+
+Result<int> deliver(const Delivery& delivery, Sources sources, const OutputOptions& output, FileSystem& files) {
+  const auto start = Clock::now();
+  const auto& [label, plan, options, warnings, writing, prepare, describe, to_json] = delivery;
+  const bool is_set = !plan.shards.empty();
+  auto obstacle = is_set ? check_writing_set(plan, sources, options, files, writing)
+                         : check_writing(plan, sources, options, files, writing);
+  if (!options.dry_run || output.json) {
+    MTPGRAFT_CHECK(obstacle);
+  }
+  for (const auto& warning : warnings) {
+    log_warning(warning.message);
+  }
+  if (!options.dry_run) {
+    if (prepare) {
+      MTPGRAFT_CHECK(prepare());
+    }
+    MTPGRAFT_CHECK(is_set ? write_set(label, plan, sources, options, output, files, writing)
+                          : write_plan(label, plan, std::move(sources), options, output, files, writing));
+    writing.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  if (output.json) {
+    MTPGRAFT_CHECK(print_answer(to_json() + '\n'));
+  } else if (!output.quiet) {
+    MTPGRAFT_CHECK(print_answer(describe(options.dry_run || options.verbose)));
+  }
+  MTPGRAFT_CHECK(std::move(obstacle));
+  return 0;
+}
+
 bool is_same_path(const std::string& a, const std::string& b) {
   const auto plain = [](const std::string& path) {
     std::error_code ignored;

@@ -1,10 +1,12 @@
 // Writing a plan to where the user wants it, for every command that makes a GGUF.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mtpgraft/file.h"
 #include "mtpgraft/split.h"
@@ -32,6 +34,7 @@ struct WriteOptions {
   bool dry_run = false;
   bool force = false;
   bool no_sync = false;
+  bool verbose = false;
 };
 
 // What a plan copies from. Both may be the same file.
@@ -46,22 +49,22 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files);
 // kUsage for names that cannot be meant.
 Status check_names(const WriteOptions& options);
 
-// What stands against writing the plan to `writing.path`; fills in how it will be written, and what space there is.
-Status check_writing(const FilePlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
-                     report::Writing& writing);
+// A plan on its way to the disk and to the user.
+struct Delivery {
+  std::string_view label;  // of the progress line
+  const SetPlan& plan;
+  const WriteOptions& options;
+  const std::vector<Warning>& warnings;
+  report::Writing& writing;         // its path is set; the rest is filled in
+  std::function<Status()> prepare;  // called before writing, to complete the plan; may be empty
+  std::function<std::string(bool details)> describe;
+  std::function<std::string()> to_json;
+};
 
-// Writes the plan and, where they are wanted, its checksums; completes `writing`. `label` names the work in the
-// progress line. The caller must not hold on to the sources: they are closed before a file changed in place is read
-// again.
-Status write_plan(std::string_view label, const FilePlan& plan, Sources sources, const WriteOptions& options,
-                  const OutputOptions& output, FileSystem& files, report::Writing& writing);
-
-// The same for a graft that is a split model, whose first file is to be `writing.path`. All files are complete before
-// the first of them gets its name, and the first shard, without which the others are no model, gets it last.
-Status check_writing_set(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
-                         report::Writing& writing);
-Status write_set(std::string_view label, const SetPlan& plan, const Sources& sources, const WriteOptions& options,
-                 const OutputOptions& output, FileSystem& files, report::Writing& writing);
+// Checks what stands against writing the plan, warns, writes it and, where they are wanted, its checksums, and reports.
+// A dry run ends as the real one would, but shows the plan first. The caller must not hold on to the sources: they are
+// closed before a file changed in place is read again.
+Result<int> deliver(const Delivery& delivery, Sources sources, const OutputOptions& output, FileSystem& files);
 
 // However the two are spelled; neither need exist.
 bool is_same_path(const std::string& a, const std::string& b);

@@ -165,6 +165,16 @@ std::span<const TensorInfo> GgufFile::tensors_of_file(std::size_t index) const {
   return std::span(tensors).subspan(first, all[index].tensor_count);
 }
 
+KeyValue as_read(const GgufValue& value) {
+  KeyValue item;
+  item.type = value.type;
+  item.element_type = value.element_type;
+  item.element_count = value.element_count;
+  item.end = value.bytes.size();
+  item.kept = value.bytes;
+  return item;
+}
+
 const KeyValue* GgufFile::find_key(std::string_view key) const {
   const auto found = std::ranges::find(keys, key, &KeyValue::key);
   return found != keys.end() ? &*found : nullptr;

@@ -10,18 +10,8 @@
 namespace mtpgraft {
 namespace {
 
-KeyValue as_item(const GgufValue& value) {
-  KeyValue item;
-  item.type = value.type;
-  item.element_type = value.element_type;
-  item.element_count = value.element_count;
-  item.end = value.bytes.size();
-  item.kept = value.bytes;
-  return item;
-}
-
 std::string describe_extension(const GgufValue& value, std::uint64_t trunk_blocks) {
-  const auto item = as_item(value);
+  const auto item = as_read(value);
   std::vector<std::string> added;
   for (auto i = trunk_blocks; i < item.element_count; ++i) {
     added.push_back(describe_element(item, i));
@@ -34,7 +24,7 @@ std::string describe_extension(const GgufValue& value, std::uint64_t trunk_block
 KeyChange describe_change(std::string_view key, const KeyValue* from, const GgufValue* to) {
   KeyChange change{std::string(key), "", from != nullptr ? describe_value(*from) : "", "none"};
   if (to != nullptr) {
-    change.to = describe_value(as_item(*to));
+    change.to = describe_value(as_read(*to));
   }
   const auto type = to != nullptr ? to->type : from->type;
   const auto element_type = to != nullptr ? to->element_type : from->element_type;

@@ -175,13 +175,7 @@ std::optional<Bytes> from_hex_digits(std::string_view hex) {
 }  // namespace
 
 Json value_to_json(const GgufValue& value) {
-  KeyValue item;
-  item.type = value.type;
-  item.element_type = value.element_type;
-  item.element_count = value.element_count;
-  item.end = value.bytes.size();
-  item.kept = value.bytes;
-  auto json = plain_json(item);
+  auto json = plain_json(as_read(value));
   auto again = empty_value(type_name(value)).value();
   if (is_text(json) && fill(again, json) && again == value) {
     return {{"type", type_name(value)}, {"value", std::move(json)}};

@@ -121,9 +121,11 @@ mkdir inputs/directory.gguf
 ln -s loop inputs/loop
 expect_bad_input() {
   local expected=$1 path=$2
+  local commands=("graft $path $DONOR -o inputs/out.gguf" "inspect $path" "verify $path" "checksum $path")
+  # As a donor, a folder is a checkpoint.
+  [[ -d $path ]] || commands+=("graft small/target.gguf $path -o inputs/out.gguf")
   cat >"$SCRATCH/message"
-  for command in "graft $path $DONOR -o inputs/out.gguf" "graft small/target.gguf $path -o inputs/out.gguf" \
-    "inspect $path" "verify $path" "checksum $path"; do
+  for command in "${commands[@]}"; do
     # shellcheck disable=SC2086
     expect_exit "$expected" timeout 10 "$MTPGRAFT" $command
     expect_nothing_on stdout
@@ -146,6 +148,11 @@ END
 expect_bad_input 4 inputs/directory.gguf <<'END'
 mtpgraft: inputs/directory.gguf: is a directory
   hint: name a .gguf file in it
+END
+expect_exit 4 "$MTPGRAFT" graft small/target.gguf inputs/directory.gguf -o inputs/out.gguf
+expect_stderr <<'END'
+mtpgraft: inputs/directory.gguf: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
+  hint: give a folder as hf download --local-dir DIR makes it, or a .safetensors file
 END
 expect_bad_input 3 inputs/empty.gguf <<'END'
 mtpgraft: inputs/empty.gguf: the file is empty (at byte 0)
