@@ -1,0 +1,61 @@
+#include "report/words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "util/text.h"
+
+namespace mtpgraft::report {
+
+std::string plural(std::uint64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+std::string describe_shape(const TensorInfo& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.shape.begin(), tensor.shape.begin() + std::max(tensor.n_dims, 1U), ", "));
+}
+
+std::string describe_types(const std::vector<TypeShare>& shares) {
+  std::vector<std::string> parts;
+  parts.reserve(shares.size());
+  for (const auto& share : shares) {
+    parts.push_back(fmt::format("{} {} ({})", share.type, format_bytes(share.bytes), share.tensor_count));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string describe_block_range(std::uint64_t first, std::uint64_t count) {
+  return count == 1 ? fmt::format("blk.{}", first) : fmt::format("blk.{}-{}", first, first + count - 1);
+}
+
+std::string describe_head(const Summary& summary) {
+  const auto& head = summary.head;
+  const auto where = describe_block_range(head.first_block, head.block_count);
+  const auto what = fmt::format("{} tensors, {}: {}", head.tensors.size(), format_bytes(head.bytes),
+                                describe_types(summary.head_types));
+  switch (head.state) {
+    case HeadState::kNone:
+      return "no head";
+    case HeadState::kPresent:
+      return fmt::format("head at {}: {}", where, what);
+    case HeadState::kPlaceholder:
+      return fmt::format("placeholder: declares a head at {}, has none of its tensors", where);
+    case HeadState::kSidecar:
+      return fmt::format("sidecar, a head without trunk: {}: {}", where, what);
+    case HeadState::kTensorsOnly:
+      return fmt::format("head tensors only, no model keys: {}: {}", where, what);
+    case HeadState::kBroken:
+      return "broken";
+    case HeadState::kShard:
+      return head.has_tensors() ? fmt::format("one file of a split model, with a head at {}: {}", where, what)
+                                : "unknown: this is one file of a split model";
+  }
+  return {};
+}
+
+std::string describe_offset(const std::optional<std::uint64_t>& offset) {
+  return offset ? fmt::format(" (at byte {})", *offset) : "";
+}
+
+}  // namespace mtpgraft::report

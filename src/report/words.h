@@ -1,0 +1,34 @@
+// Words that the reports for people share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/summary.h"
+
+namespace mtpgraft::report {
+
+using Row = std::vector<std::string>;
+
+// "1 key", "15 tensors".
+std::string plural(std::uint64_t count, std::string_view thing);
+
+// "[256, 512]".
+std::string describe_shape(const TensorInfo& tensor);
+
+// "blk.48", "blk.48-50".
+std::string describe_block_range(std::uint64_t first, std::uint64_t count);
+
+// "head at blk.12: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)".
+std::string describe_head(const Summary& summary);
+
+// " (at byte 24)", or nothing.
+std::string describe_offset(const std::optional<std::uint64_t>& offset);
+
+// "Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)".
+std::string describe_types(const std::vector<TypeShare>& shares);
+
+}  // namespace mtpgraft::report
