@@ -75,7 +75,7 @@ std::optional<std::string> verify_flags(const GraftCommandOptions& options) {
     flags += value.empty() ? "" : fmt::format(" {} {}", name, shell_quoted(value));
   };
   if (options.no_record) {
-    if (!options.edits.empty() || options.yarn_factor != 0) {
+    if (!options.edits.empty() || options.yarn_factor) {
       return std::nullopt;
     }
     add("--head-type", options.donor.head_type);
@@ -104,8 +104,8 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
     graft.labels->target_file = base_name(options.target);
   }
   graft.edits = options.edits;
-  if (options.yarn_factor != 0) {
-    MTPGRAFT_TRY(const auto yarn, make_yarn_edits(inputs.target, options.yarn_factor));
+  if (options.yarn_factor) {
+    MTPGRAFT_TRY(const auto yarn, make_yarn_edits(inputs.target, *options.yarn_factor));
     // Before the others, which may say it better.
     graft.edits.insert(graft.edits.begin(), yarn.begin(), yarn.end());
   }

@@ -150,9 +150,14 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOpti
   auto donor_options = options.donor;
   const auto model = read_model(model_files);
   if (const auto recorded = model.ok() ? find_record_labels(model.value().gguf) : std::nullopt) {
-    donor_options.head_type = recorded->head_type;
+    // What the user says counts, also if it is something else: then the comparison tells.
+    if (donor_options.head_type.empty()) {
+      donor_options.head_type = recorded->head_type;
+    }
     // The norms of a GGUF, as extract makes one of a checkpoint, have it already.
-    donor_options.norm_offset = is_checkpoint(donor_options.path) ? recorded->norm_offset : std::nullopt;
+    if (!donor_options.norm_offset && is_checkpoint(donor_options.path)) {
+      donor_options.norm_offset = recorded->norm_offset;
+    }
   }
   MTPGRAFT_TRY(auto donor, open_donor(donor_options, target.gguf.architecture(), files));
   donor.labels.target_file = base_name(options.target);

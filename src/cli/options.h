@@ -28,7 +28,7 @@ struct GraftCommandOptions {
   DonorOptions donor;
   WriteOptions write;
   std::vector<KeyEdit> edits;  // in the order of the command line
-  double yarn_factor = 0;      // 0: none
+  std::optional<double> yarn_factor;
   Split split = Split::kAsTarget;
   bool replace = false;
   bool strict = false;

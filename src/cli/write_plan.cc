@@ -330,11 +330,11 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
   MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open_to_change(path));
   MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
   if (is_lone_shard(gguf)) {
-    return Error{ErrorCode::kUnsupported,
+    return Error{ErrorCode::kRefused,
                  "a split model is not changed in place",
                  path,
                  {},
-                 "without --in-place all files but the first are only linked to"};
+                 "leave out --in-place: the files that stay as they are get a second name, and are not copied"};
   }
   return OpenedModel{std::move(file), std::move(gguf)};
 }

@@ -55,11 +55,12 @@ Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double fact
   }
   const auto extended = std::round(static_cast<double>(*trained) * factor);
   if (!(factor > 1) || extended > UINT32_MAX) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("--yarn {}: {} tokens times that is no longer context", factor, *trained),
-                 {},
-                 {},
-                 "give a factor above 1, as 4"};
+    return Error{
+        ErrorCode::kUsage,
+        fmt::format("--yarn {}: the factor must be above 1, and {} tokens times it below 2^32", factor, *trained),
+        {},
+        {},
+        "--yarn 4, for example"};
   }
   const auto edit = [&](std::string_view name, GgufValue value) {
     return KeyEdit{fmt::format("{}.{}", target.architecture(), name), std::move(value)};

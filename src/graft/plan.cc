@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "gguf/describe.h"
 #include "graft/assembly.h"
 #include "graft/compatibility.h"
 #include "graft/head_changes.h"
@@ -80,7 +81,9 @@ class Planner {
 
  private:
   Status apply_edits(KeyList& keys) {
-    for (const auto& [key, value] : options_.edits) {
+    for (const auto& edit : options_.edits) {
+      const auto& key = edit.key;
+      const auto& value = edit.value;
       MTPGRAFT_CHECK(check_edit(key));
       const auto* item = target_.find_key(key);
       if (!value && item == nullptr) {
@@ -89,6 +92,12 @@ class Planner {
                      {},
                      {},
                      "mtpgraft inspect --kv lists its keys"};
+      }
+      if (value && item != nullptr && (value->type != item->type || value->element_type != item->element_type)) {
+        plan_.warnings.push_back(
+            {"key-type-differs", fmt::format("key '{}' is {} in the target, and {} is asked for: "
+                                             "programs that read it may refuse another type",
+                                             key, describe_type(*item), describe_type(as_read(*value)))});
       }
       // Of several edits the last one counts.
       std::erase_if(plan_.key_changes, [&](const KeyChange& change) { return change.key == key; });

@@ -52,12 +52,12 @@ class PosixFileSystem final : public FileSystem {
       return io_error(path, "open");
     }
     if (!S_ISREG(status.st_mode)) {
-      return Error{
-          ErrorCode::kIo,
-          S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
-          path,
-          {},
-          S_ISDIR(status.st_mode) ? "name a .gguf file in it" : "GGUF files are read at many offsets; give a file"};
+      return Error{ErrorCode::kIo,
+                   S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
+                   path,
+                   {},
+                   S_ISDIR(status.st_mode) ? "name a .gguf file in it; the folder of a checkpoint can only be the donor"
+                                           : "GGUF files are read at many offsets; give a file"};
     }
     return std::unique_ptr<ReadableFile>(
         std::make_unique<PosixReadableFile>(path, std::move(fd), status, PosixReadableFile::Lease::kNone));

@@ -164,3 +164,9 @@ expect_exit 5 "$MTPGRAFT" graft "$TARGET" hf-base-8L -o hf-base-8L/config.json
 no_leftovers . "${inputs[@]}"
 no_leftovers hf-base-8L config.json mtp.safetensors
 cmp -s hf-base-8L/mtp.safetensors bare/mtp.safetensors || fail "the donor has changed"
+
+# What the user says of the donor counts more than the record.
+expect_exit 0 "$MTPGRAFT" graft -q --head-type q8_0 "$TARGET" mtp-base-8L-BF16.gguf -o said.gguf
+expect_exit 0 "$MTPGRAFT" verify -q said.gguf --target "$TARGET" --donor mtp-base-8L-BF16.gguf
+expect_exit 1 "$MTPGRAFT" verify -q said.gguf --target "$TARGET" --donor mtp-base-8L-BF16.gguf --head-type f16
+rm said.gguf

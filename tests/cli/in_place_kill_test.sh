@@ -5,7 +5,7 @@
 . "$TEST_DIR/mounts.sh"
 use "$TARGET" "$DONOR" mtp-base-8L-BF16.gguf mtp-base-8L-Q4_K_M.gguf
 
-rounds=${MTPGRAFT_KILL_ROUNDS:-200}
+rounds=${MTPGRAFT_KILL_ROUNDS:-120}
 seed=${MTPGRAFT_KILL_SEED:-$((SRANDOM % 32768))}
 RANDOM=$seed
 

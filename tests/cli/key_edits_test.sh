@@ -122,8 +122,8 @@ expect_refusal 2 "the target has no key 'no.such' to take out" --unset no.such
 expect_refusal 2 '--set needs a value' --set
 expect_refusal 2 '--unset needs a value' --unset
 expect_refusal 2 '--yarn needs a value' --yarn
-expect_refusal 2 '--yarn 1: 4096 tokens times that is no longer context' --yarn 1
-expect_refusal 2 '--yarn nan: 4096 tokens times that is no longer context' --yarn nan
+expect_refusal 2 '--yarn 1: the factor must be above 1, and 4096 tokens times it below 2^32' --yarn 1
+expect_refusal 2 '--yarn nan: the factor must be above 1, and 4096 tokens times it below 2^32' --yarn nan
 for factor in 0.5 -4 x; do
   expect_exit 2 "$MTPGRAFT" graft "$TARGET" "$DONOR" --yarn "$factor"
   expect_text "$STDERR" '^mtpgraft: .*--yarn'
@@ -137,3 +137,12 @@ expect_exit 3 "$MTPGRAFT" graft --replace none.gguf "$DONOR" --yarn 4 -o out.ggu
 expect_text "$STDERR" "^mtpgraft: none.gguf: key 'qwen35.context_length' is absent: --yarn cannot tell what the target was trained with\$"
 expect_text "$STDERR" '^  hint: give the keys yourself: --set qwen35.rope.scaling.type=str:yarn, '
 no_leftovers . "${inputs[@]}" none.gguf
+
+# Another type than the target has is warned of.
+expect_exit 0 "$MTPGRAFT" graft -q --no-record "$TARGET" "$DONOR" -o typed.gguf --set qwen35.context_length=str:abc
+expect_exit 3 "$MTPGRAFT" graft --strict "$TARGET" "$DONOR" -o strict.gguf --set qwen35.context_length=u64:8192
+expect_stderr <<'TEXT'
+mtpgraft: --strict refuses what is otherwise warned about
+  - key 'qwen35.context_length' is u32 in the target, and u64 is asked for: programs that read it may refuse another type
+TEXT
+rm typed.gguf

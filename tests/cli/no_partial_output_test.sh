@@ -147,7 +147,7 @@ mtpgraft: /dev/zero: is not a regular file
 END
 expect_bad_input 4 inputs/directory.gguf <<'END'
 mtpgraft: inputs/directory.gguf: is a directory
-  hint: name a .gguf file in it
+  hint: name a .gguf file in it; the folder of a checkpoint can only be the donor
 END
 expect_exit 4 "$MTPGRAFT" graft small/target.gguf inputs/directory.gguf -o inputs/out.gguf
 expect_stderr <<'END'

@@ -382,10 +382,10 @@ TEXT
 expect_exit 0 "$MTPGRAFT" graft -q "$FOUR" "$DONOR" -o x-00001-of-00005.gguf
 expect_exit 2 "$MTPGRAFT" graft --merge --split-head "$FOUR" "$DONOR"
 expect_exit 2 "$MTPGRAFT" graft --link=soft "$FOUR" "$DONOR"
-expect_exit 3 "$MTPGRAFT" graft --in-place "$(shard four-Q4_K_M 1 4)" "$DONOR"
+expect_exit 5 "$MTPGRAFT" graft --in-place "$(shard four-Q4_K_M 1 4)" "$DONOR"
 expect_stderr <<'TEXT'
 mtpgraft: four-Q4_K_M-00001-of-00004.gguf: a split model is not changed in place
-  hint: without --in-place all files but the first are only linked to
+  hint: leave out --in-place: the files that stay as they are get a second name, and are not copied
 TEXT
 rm x-*
 

@@ -43,18 +43,19 @@ for (const target of [TARGET, 'target-recurrent-layers']) {
     return `${tokens} tokens`;
   });
 
-  for (const head of Object.keys(ACCEPTANCE)) {
+  // Which donor the head comes from does not depend on the target; one is enough for the other.
+  for (const head of target === TARGET ? Object.keys(ACCEPTANCE) : Object.keys(ACCEPTANCE).slice(0, 1)) {
     test(`${target} + ${head}: same text, drafts`, async () => {
       const path = await model(target);
       return checkGenerates(await graft(path, await model(head)), path, [1, 2], asIn(head));
     });
   }
-
-  test(`${target} + mtp-random-8L-F16: same text, drafts noise`, async () => {
-    const path = await model(target);
-    return checkGenerates(await graft(path, await model('mtp-random-8L-F16')), path, [1, 2], asNoise);
-  });
 }
+
+test(`${TARGET} + mtp-random-8L-F16: same text, drafts noise`, async () => {
+  const path = await model(TARGET);
+  return checkGenerates(await graft(path, await model('mtp-random-8L-F16')), path, [1], asNoise);
+});
 
 test(`${TARGET}: cannot draft`, async () => {
   const result = await run({ model: await model(TARGET), prompts: PROMPTS.slice(0, 1), n_predict: 4, n_max: 1 });
