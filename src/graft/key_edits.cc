@@ -28,7 +28,7 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
                  fmt::format("the value for key '{}' is no {}: {}", key, type, value),
                  {},
                  {},
-                 "numbers, true, false and arrays are written as in JSON: f32:0.5, str[]:[\"a\",\"b\"]"};
+                 R"(numbers, true, false and arrays are written as in JSON: f32:0.5, str[]:["a","b"])"};
   }
   MTPGRAFT_TRY(auto parsed, parse_value(key, type, json));
   return KeyEdit{std::string(key), std::move(parsed)};

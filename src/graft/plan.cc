@@ -5,6 +5,7 @@
 #include <iterator>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "gguf/describe.h"
 #include "graft/assembly.h"
@@ -70,7 +71,8 @@ class Planner {
       if (kept) {
         plan_.shards.push_back(keep_shard(target_, *kept));
       } else {
-        auto shard = assemble_head_shard(target_, 1 + plan_.shards.size(), file_count, tensor_count, std::move(head));
+        auto shard =
+            assemble_head_shard(target_, 1 + plan_.shards.size(), file_count, tensor_count, std::exchange(head, {}));
         plan_.shards.push_back({assemble(shard), std::nullopt});
         take_offsets(shard.tensors, plan_);
       }

@@ -136,7 +136,7 @@ for donor in head-only-base-8L-BF16.gguf hf-base-8L; do
   expect_refusal 3 "$donor" -o out.gguf
   expect_stderr <<END_OF_TEXT
 mtpgraft: $donor: has no tensor 'token_embd.weight', which llama.cpp wants in a sidecar
-  hint: --for TARGET takes it from the target; --tensors-only makes a donor without it
+  hint: --for TARGET takes it from the target; --tensors-only makes a donor without it; of a checkpoint only the head is read
 END_OF_TEXT
 done
 expect_refusal 3 donor-wrong-width.gguf --for "$TARGET" -o out.gguf
