@@ -102,6 +102,7 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
   if (!options.no_record) {
     graft.labels = inputs.donor.labels;
     graft.labels->target_file = base_name(options.target);
+    MTPGRAFT_TRY(graft.target_header, digest_header(*inputs.target_file, inputs.target));
   }
   graft.edits = options.edits;
   if (options.yarn_factor) {
@@ -109,7 +110,6 @@ Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& o
     // Before the others, which may say it better.
     graft.edits.insert(graft.edits.begin(), yarn.begin(), yarn.end());
   }
-  MTPGRAFT_TRY(graft.target_header, digest_header(*inputs.target_file, inputs.target));
   const auto make_plan = [&](DigestHead digest) -> Result<Plan> {
     MTPGRAFT_TRY(const auto head_data, read_head_data(*inputs.donor.file, inputs.donor.gguf, digest,
                                                       make_progress("read head", report.donor.head.bytes, output)));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gguf/dequantize.h"
+#include "gguf/quantize.h"
 #include "gguf/tensor_types.h"
 
 namespace mtpgraft {
@@ -36,15 +37,6 @@ constexpr auto kFp8Values = [] {
   }
   return values;
 }();
-
-// To nearest, ties to even.
-std::uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) {
-    return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
-  }
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
 
 std::uint64_t bytes_per_element(std::uint32_t type) { return find_tensor_type(type)->block_bytes; }
 
@@ -97,15 +89,10 @@ Status Values::read(std::uint64_t first, std::span<std::byte> out) const {
   while (!out.empty()) {
     const auto piece = std::span(floats).first(std::min(floats.size(), out.size() / element_bytes_));
     MTPGRAFT_CHECK(scales_ ? read_fp8(first, piece) : read_floats(first, piece));
-    for (std::size_t i = 0; i < piece.size(); ++i) {
-      const float value = added_ == 0 ? piece[i] : add(piece[i]);  // -0 + 0 would be 0
-      if (type_ == tensor_type::kF32) {
-        std::memcpy(&out[i * element_bytes_], &value, sizeof value);
-      } else {
-        const auto bits = to_bf16(value);
-        std::memcpy(&out[i * element_bytes_], &bits, sizeof bits);
-      }
+    if (added_ != 0) {  // -0 + 0 would be 0
+      std::ranges::transform(piece, piece.begin(), [this](float value) { return add(value); });
     }
+    quantize(type_, piece, out.first(piece.size() * element_bytes_));
     first += piece.size();
     out = out.subspan(piece.size() * element_bytes_);
   }

@@ -76,9 +76,10 @@ void lay_out_data(const Assembly& assembly, Layout& layout) {
     } else {
       layout.add_copy(tensor.source, tensor.from->offset, tensor.from->size_bytes);
     }
-    const auto end = &tensor == &assembly.tensors.back() ? std::min(align_up(layout.size(), assembly.target.alignment),
-                                                                    std::max(layout.size(), assembly.size_max))
-                                                         : align_up(layout.size(), assembly.target.alignment);
+    auto end = align_up(layout.size(), assembly.target.alignment);
+    if (&tensor == &assembly.tensors.back()) {
+      end = std::min(end, std::max(layout.size(), assembly.size_max));
+    }
     if (tensor.source == Source::kTarget && tensor.values == nullptr) {
       // With its padding, so that the whole body is one copy.
       const auto padding = padding_in_target(assembly.target, *tensor.from, end - layout.size());

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "gguf/describe.h"
 #include "gguf/serialize.h"
 #include "gguf/tensor_types.h"
@@ -76,6 +78,21 @@ std::vector<TensorEntry> rename_head(const GgufFile& donor, const Head& donor_he
     plan.head_bytes += entry.info.size_bytes;
     plan.head_tensors.push_back({entry.info.name, tensor.name, entry.info, tensor.type});
     entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+std::vector<TensorEntry> keep_trunk(const GgufFile& model, const Head& head, std::size_t count,
+                                    std::vector<std::string>& removed) {
+  const std::set<std::size_t> head_tensors(head.tensors.begin(), head.tensors.end());
+  std::vector<TensorEntry> entries;
+  entries.reserve(count);
+  for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+    if (head_tensors.contains(i)) {
+      removed.push_back(model.tensors[i].name);
+    } else if (i < count) {
+      entries.push_back(keep_tensor(model.tensors[i]));
+    }
   }
   return entries;
 }

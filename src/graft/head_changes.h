@@ -18,6 +18,10 @@ Status set_head_keys(const GgufFile& target, std::uint64_t trunk_blocks, const G
 std::vector<TensorEntry> rename_head(const GgufFile& donor, const Head& donor_head, const HeadData& head_data,
                                      std::uint64_t trunk_blocks, Plan& plan);
 
+// The trunk's among the model's first `count` tensors, as they are; adds the names of the head's to `removed`.
+std::vector<TensorEntry> keep_trunk(const GgufFile& model, const Head& head, std::size_t count,
+                                    std::vector<std::string>& removed);
+
 // For after assemble(): where the head's tensors stand. They are the last of `tensors`.
 void take_offsets(const std::vector<TensorEntry>& tensors, Plan& plan);
 

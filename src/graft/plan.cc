@@ -4,7 +4,6 @@
 
 #include <iterator>
 #include <numeric>
-#include <set>
 #include <utility>
 
 #include "gguf/describe.h"
@@ -51,8 +50,8 @@ class Planner {
     MTPGRAFT_CHECK(apply_edits(assembly.keys));
     describe_record();
     auto head = rename_head(donor_, donor_head_, head_data_, trunk_blocks_, plan_);
-    assembly.tensors =
-        keep_tensors(other_files.empty() ? target_.tensors.size() : target_.files().front().tensor_count);
+    const auto first_file_tensors = other_files.empty() ? target_.tensors.size() : target_.files().front().tensor_count;
+    assembly.tensors = keep_trunk(target_, target_head_, first_file_tensors, plan_.removed_tensors);
     if (other_files.empty()) {
       assembly.tensors.insert(assembly.tensors.end(), std::make_move_iterator(head.begin()),
                               std::make_move_iterator(head.end()));
@@ -132,21 +131,6 @@ class Planner {
       plan_.key_changes.push_back({std::string(kRecordKey), "string", was_there ? "an earlier record" : "",
                                    options_.labels ? "origin, old values, digest of the head" : "none"});
     }
-  }
-
-  // The trunk's among the target's first `count` tensors; tells of all that are not the trunk's.
-  std::vector<TensorEntry> keep_tensors(std::size_t count) {
-    const std::set<std::size_t> removed(target_head_.tensors.begin(), target_head_.tensors.end());
-    std::vector<TensorEntry> entries;
-    entries.reserve(count + donor_head_.tensors.size());
-    for (std::size_t i = 0; i < target_.tensors.size(); ++i) {
-      if (removed.contains(i)) {
-        plan_.removed_tensors.push_back(target_.tensors[i].name);
-      } else if (i < count) {
-        entries.push_back(keep_tensor(target_.tensors[i]));
-      }
-    }
-    return entries;
   }
 
   // A graft in the place of another keeps what the first knew.

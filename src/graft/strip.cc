@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <set>
-
 #include "gguf/serialize.h"
 #include "graft/assembly.h"
 #include "graft/compatibility.h"
@@ -51,7 +49,9 @@ class Stripper {
   Result<StripPlan> make() && {
     MTPGRAFT_CHECK(check_strippable(file_, head_));
     MTPGRAFT_TRY(const auto shards, choose_shards());
-    Assembly assembly{.target = file_, .keys = keys_of(file_), .tensors = choose_tensors(), .record = {}};
+    Assembly assembly{.target = file_, .keys = keys_of(file_), .tensors = {}, .record = {}};
+    assembly.tensors = keep_trunk(file_, head_, file_.files().front().tensor_count, plan_.removed_tensors);
+    plan_.removed_bytes = head_.bytes;
     const auto origin = restore_keys(assembly);
     if (origin) {
       plan_.original = {origin->file, origin->size, origin->header_digest};
@@ -98,22 +98,6 @@ class Stripper {
       }
       if (shard) {
         kept.push_back(*shard);
-      }
-    }
-    return kept;
-  }
-
-  std::vector<TensorEntry> choose_tensors() {
-    const std::set<std::size_t> removed(head_.tensors.begin(), head_.tensors.end());
-    const auto first_file_tensors = file_.files().front().tensor_count;
-    std::vector<TensorEntry> kept;
-    for (std::size_t i = 0; i < file_.tensors.size(); ++i) {
-      const auto& tensor = file_.tensors[i];
-      if (removed.contains(i)) {
-        plan_.removed_tensors.push_back(tensor.name);
-        plan_.removed_bytes += tensor.size_bytes;
-      } else if (i < first_file_tensors) {
-        kept.push_back(keep_tensor(tensor));
       }
     }
     return kept;
