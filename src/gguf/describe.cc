@@ -29,7 +29,7 @@ std::string describe_element(const KeyValue& item, std::uint64_t index) {
                                               : fmt::format("{}", *number);
 }
 
-std::string quoted(std::string_view text) {
+std::string quote(std::string_view text) {
   const auto shown = printable(text.substr(0, kShownCharacters));
   return text.size() <= kShownCharacters ? fmt::format("\"{}\"", shown)
                                          : fmt::format("\"{}... ({} bytes)\"", shown, text.size());
@@ -37,7 +37,7 @@ std::string quoted(std::string_view text) {
 
 std::string describe_value(const KeyValue& item) {
   if (item.type == ValueType::kString) {
-    return quoted({reinterpret_cast<const char*>(item.kept.data()), item.kept.size()});
+    return quote({reinterpret_cast<const char*>(item.kept.data()), item.kept.size()});
   }
   if (!item.is_array()) {
     return describe_element(item);
@@ -48,7 +48,7 @@ std::string describe_value(const KeyValue& item) {
       if (shown.size() == kShownElements) {
         break;
       }
-      shown.push_back(quoted(text));
+      shown.push_back(quote(text));
     }
   } else {
     const auto limit = item.element_count <= kShownLayers ? item.element_count : kShownElements;

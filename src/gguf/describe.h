@@ -11,7 +11,7 @@ namespace mtpgraft {
 std::string describe_element(const KeyValue& item, std::uint64_t index = 0);
 
 // In quotes, printable, and shortened.
-std::string quoted(std::string_view text);
+std::string quote(std::string_view text);
 
 // The whole value, shortened: "\"yarn\"", "[1, 1, 2, ...]".
 std::string describe_value(const KeyValue& item);

@@ -23,7 +23,7 @@ bool is_on_realtime_device(int fd) {
 
 }  // namespace
 
-std::optional<std::vector<Extent>> map_extents(int fd, const ByteRange& range, FlushFirst flush) {
+std::optional<std::vector<DiskExtent>> map_extents(int fd, const ByteRange& range, FlushFirst flush) {
   constexpr std::uint32_t kNotPlain = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
                                       FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED |
                                       FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_UNWRITTEN;
@@ -33,7 +33,7 @@ std::optional<std::vector<Extent>> map_extents(int fd, const ByteRange& range, F
       buffer{};
   auto* const map = reinterpret_cast<struct fiemap*>(buffer.data());
   const auto end = range.offset + range.length;
-  std::vector<Extent> extents;
+  std::vector<DiskExtent> extents;
   for (auto at = range.offset; at < end;) {
     buffer.fill(std::byte{0});
     map->fm_start = at;
@@ -63,7 +63,7 @@ std::uint64_t unshared_bytes(int fd) {
   const auto stored = stored_bytes_of(fd);
   const auto extents = map_extents(fd, {0, size_of(fd)}, FlushFirst::kNo);
   std::uint64_t shared = 0;
-  for (const auto& extent : extents.value_or(std::vector<Extent>{})) {
+  for (const auto& extent : extents.value_or(std::vector<DiskExtent>{})) {
     shared += extent.is_shared ? extent.length : 0;
   }
   return stored - std::min(stored, shared);
@@ -82,7 +82,7 @@ std::vector<ByteRange> shared_parts_of(int fd, int source_fd, const CopyRange& r
     return {};
   }
   std::vector<ByteRange> parts;
-  const auto usable = [](const Extent& extent) { return extent.is_plain && extent.is_shared; };
+  const auto usable = [](const DiskExtent& extent) { return extent.is_plain && extent.is_shared; };
   auto a = extents->begin();
   auto b = source_extents->begin();
   // Both lists are walked along positions that count from the range's start; an extent may begin before it.
@@ -114,7 +114,7 @@ bool is_stored_whole(int fd, std::uint64_t size) {
   // SEEK_HOLE alone takes reserved storage for data while it is in the page cache.
   const auto extents = map_extents(fd, {0, size}, FlushFirst::kYes);
   std::uint64_t end = 0;
-  for (const auto& extent : extents.value_or(std::vector<Extent>{})) {
+  for (const auto& extent : extents.value_or(std::vector<DiskExtent>{})) {
     if (extent.offset != end || !extent.is_plain) {
       return false;
     }

@@ -9,7 +9,7 @@
 
 namespace mtpgraft {
 
-struct Extent {
+struct DiskExtent {
   std::uint64_t offset;    // in the file
   std::uint64_t length;    // whole blocks, so it may pass the end of the file
   std::uint64_t physical;  // on the device; means nothing unless is_plain
@@ -21,7 +21,7 @@ enum class FlushFirst { kNo, kYes };
 
 // The extents of [range.offset, +length), ordered; nothing if the file system cannot tell. Without a flush, what was
 // just written may not have its place yet.
-std::optional<std::vector<Extent>> map_extents(int fd, const ByteRange& range, FlushFirst flush);
+std::optional<std::vector<DiskExtent>> map_extents(int fd, const ByteRange& range, FlushFirst flush);
 
 // Bytes of storage that only this file holds.
 std::uint64_t unshared_bytes(int fd);

@@ -66,7 +66,7 @@ std::string describe_inspected(const InspectedFile& file) {
   std::vector<Row> rows;
   rows.push_back(
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
-                            summary.name.empty() ? "" : ", " + quoted(summary.name))});
+                            summary.name.empty() ? "" : ", " + quote(summary.name))});
   rows.push_back(
       {gguf.shards.empty() ? "file" : "files",
        fmt::format("{}{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}",
@@ -87,7 +87,7 @@ std::string describe_inspected(const InspectedFile& file) {
     rows.push_back({"", printable(problem)});
   }
   if (!summary.grafted_from.empty()) {
-    rows.push_back({"", "grafted from " + quoted(summary.grafted_from)});
+    rows.push_back({"", "grafted from " + quote(summary.grafted_from)});
   }
   if (mmproj) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});

@@ -244,7 +244,7 @@ std::string describe_strip(const StripReport& report, bool details) {
   }
   if (report.restores_original) {
     text += fmt::format("this is {} again, byte for byte: the header has the digest that the record tells\n",
-                        quoted(plan.original->file));
+                        quote(plan.original->file));
   }
   text += describe_warnings(report.warnings) + describe_writing(writing, plan, details);
   return writing.seconds ? text + '\n' : text;
