@@ -2,7 +2,7 @@
 # Installs what is missing of the Debian packages that a task needs: `install_dependencies.sh build|test|asan|tidy|bench`.
 set -euo pipefail
 
-build=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libxxhash-dev)
+build=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev libxxhash-dev)
 declare -A packages=(
   [build]="${build[*]}"
   [test]="${build[*]} libgtest-dev python3 python3-numpy xxhash nodejs npm libgomp1 e2fsprogs xfsprogs btrfs-progs mount util-linux"

@@ -9,6 +9,7 @@
 #include "util/checked.h"
 #include "util/hash.h"
 #include "util/parallel.h"
+#include "util/sha256.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -144,6 +145,27 @@ TEST(Hash, DoesNotDependOnThePieces) {
     EXPECT_EQ(hasher.finish(), digest_of(bytes_of(text)));
   }
   EXPECT_EQ(hasher.finish(), digest_of({}));
+}
+
+// FIPS 180-4's examples.
+TEST(Sha256, HasTheDigestsOfTheStandard) {
+  Sha256 hasher;
+  EXPECT_EQ(hasher.finish_hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  hasher.update(bytes_of("abc"));
+  EXPECT_EQ(hasher.finish_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  const std::string thousand(1000, 'a');
+  for (int i = 0; i < 1000; ++i) {
+    hasher.update(bytes_of(thousand));
+  }
+  EXPECT_EQ(hasher.finish_hex(), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Sha1, HasTheDigestsOfTheStandard) {
+  Sha1 hasher;
+  EXPECT_EQ(hasher.finish_hex(), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+  hasher.update(bytes_of("a"));
+  hasher.update(bytes_of("bc"));
+  EXPECT_EQ(hasher.finish_hex(), "a9993e364706816aba3e25717850c26c9cd0d89d");
 }
 
 TEST(Digest, ReadsWhatItWrites) {
