@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -150,6 +151,21 @@ Result<Checkpoint> Checkpoint::open(const std::string& path, FileSystem& files) 
     checkpoint.files_of_tensors_[tensor.name] = only_file;
   }
   return checkpoint;
+}
+
+std::vector<std::shared_ptr<const ReadableFile>> Checkpoint::files() const {
+  auto files = descriptions_;
+  std::set<std::string> paths;
+  for (const auto& [name, path] : files_of_tensors_) {
+    paths.insert(path);
+  }
+  for (const auto& path : paths) {
+    auto file = files_->open(path);
+    if (file.ok()) {
+      files.push_back(std::move(file.value()));
+    }
+  }
+  return files;
 }
 
 Result<CheckpointTensor> Checkpoint::find(const std::string& name) {

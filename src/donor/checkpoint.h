@@ -27,8 +27,8 @@ class Checkpoint {
   // config.json with `text_config` merged into it; nothing if there is none.
   [[nodiscard]] const std::optional<nlohmann::json>& config() const { return config_; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  // The files that were read besides those of tensors.
-  [[nodiscard]] const std::vector<std::shared_ptr<const ReadableFile>>& descriptions() const { return descriptions_; }
+  // Every file of it that is there, also those of which nothing is read.
+  [[nodiscard]] std::vector<std::shared_ptr<const ReadableFile>> files() const;
   // Every tensor's name, and the path of the file it is in.
   [[nodiscard]] const std::map<std::string, std::string>& files_of_tensors() const { return files_of_tensors_; }
 

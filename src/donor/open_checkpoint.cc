@@ -200,8 +200,8 @@ Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint
   }
   auto file = std::make_shared<ComposedFile>(checkpoint.path());
   // None of their bytes, but they are inputs all the same: no output may replace them.
-  for (const auto& description : checkpoint.descriptions()) {
-    file->add_range(description, {0, 0});
+  for (const auto& input : checkpoint.files()) {
+    file->add_range(input, {0, 0});
   }
   file->add_bytes(std::move(header));
   for (const auto& tensor : tensors) {
