@@ -127,6 +127,7 @@ void summarise_check(const report::CheckReport& report, const VerifyOptions& opt
 Result<int> verify_list(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
   MTPGRAFT_TRY(const auto model, open_model(files, options.file));
   MTPGRAFT_TRY(const auto report, check_against_list(options, model, output));
+  MTPGRAFT_CHECK(model.file->check_unchanged());
   if (output.json) {
     MTPGRAFT_CHECK(print_answer(report::check_to_json(options.file, report) + '\n'));
   } else if (!options.status) {
@@ -139,7 +140,9 @@ Result<int> verify_list(const VerifyOptions& options, const OutputOptions& outpu
 Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
   if (options.target.empty()) {
     MTPGRAFT_TRY(const auto model, open_model(files, options.file));
-    return verify_alone(model, make_progress("verify", 0, output));
+    MTPGRAFT_TRY(auto report, verify_alone(model, make_progress("verify", 0, output)));
+    MTPGRAFT_CHECK(model.file->check_unchanged());
+    return report;
   }
   MTPGRAFT_TRY(const auto model_files, open_model_files(files, options.file));
   MTPGRAFT_TRY(const auto target, open_model(files, options.target));
@@ -161,9 +164,15 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOpti
   }
   MTPGRAFT_TRY(auto donor, open_donor(donor_options, target.gguf.architecture(), files));
   donor.labels.target_file = base_name(options.target);
-  return verify_graft(model_files, target, {donor.file, donor.gguf}, donor.labels,
-                      options.trust_shared_extents ? SharedExtents::kTrust : SharedExtents::kRead,
-                      make_progress("verify", bytes, output));
+  MTPGRAFT_TRY(auto report, verify_graft(model_files, target, {donor.file, donor.gguf}, donor.labels,
+                                         options.trust_shared_extents ? SharedExtents::kTrust : SharedExtents::kRead,
+                                         make_progress("verify", bytes, output)));
+  for (const auto& file : model_files) {
+    MTPGRAFT_CHECK(file->check_unchanged());
+  }
+  MTPGRAFT_CHECK(target.file->check_unchanged());
+  MTPGRAFT_CHECK(donor.file->check_unchanged());
+  return report;
 }
 
 }  // namespace
