@@ -134,6 +134,14 @@ Status name_staged(std::string& staged_path, const std::string& path, Overwrite 
   return ok_status();
 }
 
+// Takes a new name away again after a failure: whoever is told of an error should find nothing.
+Status keep_name_if(Status status, const std::string& path, Overwrite overwrite) {
+  if (!status.ok() && overwrite == Overwrite::kNo) {
+    ::unlink(path.c_str());
+  }
+  return status;
+}
+
 }  // namespace
 
 Error output_exists(const std::string& path) {
@@ -284,12 +292,11 @@ Result<std::uint64_t> PosixStagedFile::commit(Overwrite overwrite, Durability du
   const auto allocated = unshared_bytes(fd_.get());
   MTPGRAFT_CHECK(give_name(overwrite));
   // A network file system may report a failed write only here.
-  if (fd_.close_checked() != 0) {
-    return io_error(path_, "close");
+  auto status = fd_.close_checked() == 0 ? ok_status() : Status(io_error(path_, "close"));
+  if (status.ok() && durability == Durability::kSync) {
+    status = sync_directory_of(path_);
   }
-  if (durability == Durability::kSync) {
-    MTPGRAFT_CHECK(sync_directory_of(path_));
-  }
+  MTPGRAFT_CHECK(keep_name_if(std::move(status), path_, overwrite));
   return allocated;
 }
 
@@ -366,7 +373,7 @@ Status PosixStagedLink::write_at(std::uint64_t /*offset*/, std::span<const std::
 Result<std::uint64_t> PosixStagedLink::commit(Overwrite overwrite, Durability durability) {
   MTPGRAFT_CHECK(name_staged(staged_path_, path_, overwrite));
   if (durability == Durability::kSync) {
-    MTPGRAFT_CHECK(sync_directory_of(path_));
+    MTPGRAFT_CHECK(keep_name_if(sync_directory_of(path_), path_, overwrite));
   }
   return std::uint64_t{0};
 }

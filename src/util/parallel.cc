@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -22,9 +24,17 @@ Status parallel_for(std::size_t count, const std::function<Status(std::size_t in
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::optional<Error> failure;
+  // What leaves a thread would end the program.
+  const auto attempt = [&](std::size_t index, std::size_t worker) -> Status {
+    try {
+      return work(index, worker);
+    } catch (const std::bad_alloc&) {
+      return Error{ErrorCode::kIo, "out of memory"};
+    }
+  };
   const auto run = [&](std::size_t worker) {
     for (auto index = next++; index < count; index = next++) {
-      auto status = work(index, worker);
+      auto status = attempt(index, worker);
       if (!status.ok()) {
         const std::lock_guard lock(mutex);
         if (!failure) {
@@ -36,8 +46,12 @@ Status parallel_for(std::size_t count, const std::function<Status(std::size_t in
   };
   {
     std::vector<std::jthread> threads;
-    for (std::size_t worker = 1; worker < std::min(worker_count(), count); ++worker) {
-      threads.emplace_back(run, worker);
+    try {
+      for (std::size_t worker = 1; worker < std::min(worker_count(), count); ++worker) {
+        threads.emplace_back(run, worker);
+      }
+    } catch (const std::system_error&) {
+      // No further thread to be had: those that there are do it.
     }
     run(0);
   }
