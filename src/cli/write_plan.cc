@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "io/directory_lock.h"
 #include "mtpgraft/execute.h"
 #include "mtpgraft/split.h"
 #include "mtpgraft/verify.h"
@@ -187,9 +188,10 @@ Status write_file(std::string_view label, const FilePlan& plan, const Sources& s
   return ok_status();
 }
 
-// Gives all files their names, or none.
+// Gives all files their names, or none. Another graft with --force to the same names comes before or after, not between.
 Status name_files(const std::vector<std::unique_ptr<StagedFile>>& staged, const WriteOptions& options,
                   FileSystem& files, report::Writing& writing) {
+  const auto lock = lock_directory_of(writing.path);
   if (options.force) {
     // Old and new files must at no time look like one model.
     MTPGRAFT_CHECK(files.remove(writing.path));

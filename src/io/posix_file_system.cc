@@ -49,7 +49,12 @@ class PosixFileSystem final : public FileSystem {
     FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
     struct stat status {};
     if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-      return io_error(path, "open");
+      return errno == EWOULDBLOCK ? Error{ErrorCode::kRefused,
+                                          "another program is changing the file",
+                                          path,
+                                          {},
+                                          "try again when it is done"}
+                                  : io_error(path, "open");
     }
     if (!S_ISREG(status.st_mode)) {
       return Error{ErrorCode::kIo,
