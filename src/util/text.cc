@@ -4,34 +4,62 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace mtpgraft {
 namespace {
 
-// Length of the well-formed UTF-8 sequence that `text` begins with; 0 if there is none.
-std::size_t utf8_length(std::string_view text) {
+struct Character {
+  std::uint32_t code;
+  std::size_t length;
+};
+
+// The well-formed UTF-8 sequence that `text` begins with.
+std::optional<Character> first_character(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(0);
   const std::size_t length = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
   if (length == 0 || length > text.size()) {
-    return 0;
+    return std::nullopt;
   }
   std::uint32_t code = length == 1 ? lead : lead & (0x7FU >> length);
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0U) != 0x80U) {
-      return 0;
+      return std::nullopt;
     }
     code = (code << 6) | (byte(i) & 0x3FU);
   }
   constexpr std::array<std::uint32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
   const bool is_surrogate = code >= 0xD800 && code <= 0xDFFF;
-  return code < kSmallest[length] || code > 0x10FFFF || is_surrogate ? 0 : length;
+  const bool is_valid = code >= kSmallest[length] && code <= 0x10FFFF && !is_surrogate;
+  return is_valid ? std::optional(Character{code, length}) : std::nullopt;
 }
 
-bool is_control(std::string_view sequence) {
-  const auto lead = static_cast<unsigned char>(sequence[0]);
-  // C0, DEL, and C1, which UTF-8 writes as C2 80-9F.
-  return lead < 0x20 || lead == 0x7F || (lead == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0);
+struct CodeRange {
+  std::uint32_t first;
+  std::uint32_t last;
+};
+
+// What a terminal obeys or hides instead of showing it. Without these no two names that differ can look alike because
+// of what is between their characters, or in an order that is not theirs.
+constexpr auto kUnprintable = std::to_array<CodeRange>({
+    {0x00, 0x1F},        // C0
+    {0x7F, 0x9F},        // DEL and C1
+    {0xAD, 0xAD},        // soft hyphen
+    {0x61C, 0x61C},      // Arabic letter mark
+    {0x180E, 0x180E},    // Mongolian vowel separator
+    {0x200B, 0x200F},    // zero width, marks of direction
+    {0x2028, 0x202E},    // line and paragraph separators, embeddings and overrides of direction
+    {0x2060, 0x206F},    // word joiner, isolates of direction
+    {0xFE00, 0xFE0F},    // variation selectors
+    {0xFEFF, 0xFEFF},    // byte order mark
+    {0xFFF9, 0xFFFB},    // interlinear annotation
+    {0xE0000, 0xE0FFF},  // tags, which copy ASCII invisibly; further variation selectors
+});
+
+bool is_printable(std::uint32_t code) {
+  return std::ranges::none_of(kUnprintable,
+                              [&](const CodeRange& range) { return range.first <= code && code <= range.last; });
 }
 
 }  // namespace
@@ -39,9 +67,9 @@ bool is_control(std::string_view sequence) {
 std::string printable(std::string_view text) {
   std::string result;
   while (!text.empty()) {
-    const auto length = utf8_length(text);
-    const auto sequence = text.substr(0, std::max<std::size_t>(length, 1));
-    if (length != 0 && !is_control(sequence)) {
+    const auto character = first_character(text);
+    const auto sequence = text.substr(0, character ? character->length : 1);
+    if (character && is_printable(character->code)) {
       result += sequence;
     } else if (sequence == "\n") {
       result += "\\n";

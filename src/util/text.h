@@ -8,7 +8,8 @@
 
 namespace mtpgraft {
 
-// Control characters and invalid UTF-8 become \n, \t, \x1b...; everything else stays.
+// What a terminal would obey or hide becomes \n, \t, \x1b...: control characters, invalid UTF-8, and characters that
+// have no width or change the direction of text. Everything else stays.
 std::string printable(std::string_view text);
 
 // The text as one word of a POSIX shell, quoted where that is needed, and printable.

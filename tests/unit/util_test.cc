@@ -74,6 +74,16 @@ TEST(Printable, EscapesControlCharacters) {
   EXPECT_EQ(printable("\u009b31m\u0080\u009f\u00a0"), "\\xc2\\x9b31m\\xc2\\x80\\xc2\\x9f\u00a0");
 }
 
+TEST(Printable, EscapesWhatHidesOrTurnsText) {
+  EXPECT_EQ(printable("gpj.\u202egguf"), "gpj.\\xe2\\x80\\xaegguf");
+  EXPECT_EQ(printable("\u2066a\u2069\u200f\u061c"), "\\xe2\\x81\\xa6a\\xe2\\x81\\xa9\\xe2\\x80\\x8f\\xd8\\x9c");
+  EXPECT_EQ(printable("a\u2028b\u2029"), "a\\xe2\\x80\\xa8b\\xe2\\x80\\xa9");
+  EXPECT_EQ(printable("a\u200bb\ufeff\u00ad"), "a\\xe2\\x80\\x8bb\\xef\\xbb\\xbf\\xc2\\xad");
+  EXPECT_EQ(printable("x\U000e0041"), "x\\xf3\\xa0\\x81\\x81");  // an invisible A
+  // Neighbours of the ranges, which are letters, spaces and punctuation.
+  EXPECT_EQ(printable("\u200a\u2010\u2027\u202f\u205f\u2070"), "\u200a\u2010\u2027\u202f\u205f\u2070");
+}
+
 TEST(Printable, EscapesInvalidUtf8) {
   EXPECT_EQ(printable("\xff\xfe"), "\\xff\\xfe");
   EXPECT_EQ(printable("\x9b"), "\\x9b");
