@@ -173,18 +173,15 @@ CopyMethod method_of(report::OutputFile::Way way, const WriteOptions& options) {
   return options.link == Link::kCopy ? CopyMethod::kBuffered : CopyMethod::kAuto;
 }
 
-Status write_file(std::string_view label, const FilePlan& plan, const Sources& sources, ByteSink observe,
-                  const WriteOptions& options, const OutputOptions& output, FileSystem& files,
-                  report::Writing& writing) {
+Status write_file(const FilePlan& plan, const Sources& sources, const WriteOptions& options, ByteSink observe,
+                  const Progress& progress, FileSystem& files, report::Writing& writing) {
   const auto method = writing.in_place == InPlaceMethod::kInsert ? CopyMethod::kBuffered : options.copy;
   const ExecuteOptions how{method, std::move(observe)};
   MTPGRAFT_TRY(const auto staged, writing.in_place
                                       ? files.stage_in_place(*sources.target, in_place_change(plan), *writing.in_place)
                                       : files.stage(writing.path, plan.output_size));
-  MTPGRAFT_TRY(writing.copies, execute_plan(plan, *sources.target, *sources.donor, *staged, how,
-                                            make_progress(std::string(label), plan.output_size, output)));
+  MTPGRAFT_TRY(writing.copies, execute_plan(plan, *sources.target, *sources.donor, *staged, how, progress));
   MTPGRAFT_TRY(writing.totals.allocated, staged->commit(overwrite_of(options), durability_of(options)));
-  add_totals(writing);
   return ok_status();
 }
 
@@ -210,24 +207,8 @@ Status name_files(const std::vector<std::unique_ptr<StagedFile>>& staged, const 
   return ok_status();
 }
 
-Status write_file_and_checksums(std::string_view label, const FilePlan& plan, Sources sources,
-                                const WriteOptions& options, const OutputOptions& output, FileSystem& files,
-                                report::Writing& writing) {
-  if (writing.in_place == InPlaceMethod::kInsert) {
-    // The body does not come along; the file is read when it is done and no longer leased.
-    MTPGRAFT_CHECK(write_file(label, plan, sources, {}, options, output, files, writing));
-    sources = {};
-    return write_checksums_by_reading(options, output, files, writing);
-  }
-  ChecksumCollector collector(plan);
-  const auto observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
-  MTPGRAFT_CHECK(write_file(label, plan, sources, observe, options, output, files, writing));
-  return write_checksums(collector.finish(), options, files);
-}
-
-// What stands against writing the plan to `writing.path`; fills in how it will be written, and what space there is.
-Status check_writing(const FilePlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
-                     report::Writing& writing) {
+Status check_writing_file(const FilePlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
+                          report::Writing& writing) {
   const auto overwrite = options.force ? Overwrite::kYes : Overwrite::kNo;
   const auto& target = *sources.target;
   const auto inputs = std::to_array<const ReadableFile*>({&target, sources.donor.get()});
@@ -253,13 +234,7 @@ Status check_writing(const FilePlan& plan, const Sources& sources, const WriteOp
     writing.needed_bytes = needed_bytes(plan, target, clones);
   }
   MTPGRAFT_CHECK(std::move(free_bytes));
-  return check_space(writing);
-}
-
-Status write_plan(std::string_view label, const FilePlan& plan, Sources sources, const WriteOptions& options,
-                  const OutputOptions& output, FileSystem& files, report::Writing& writing) {
-  return options.checksums ? write_file_and_checksums(label, plan, std::move(sources), options, output, files, writing)
-                           : write_file(label, plan, sources, {}, options, output, files, writing);
+  return ok_status();
 }
 
 // The same for an output that is a split model, whose first file is to be `writing.path`.
@@ -293,21 +268,15 @@ Status check_writing_set(const SetPlan& plan, const Sources& sources, const Writ
     writing.outputs.push_back({path, way, file.output_size});
     writing.needed_bytes += is_link(writing.outputs.back()) ? 0 : needed_bytes(file, *sources.target, clones);
   }
-  MTPGRAFT_CHECK(check_checksums_name(inputs, options, files, writing));
-  return check_space(writing);
+  return check_checksums_name(inputs, options, files, writing);
 }
 
 // All files are complete before the first of them gets its name, and the first shard, without which the others are no
 // model, gets it last.
-Status write_set(std::string_view label, const SetPlan& plan, const Sources& sources, const WriteOptions& options,
-                 const OutputOptions& output, FileSystem& files, report::Writing& writing) {
+Status write_set(const SetPlan& plan, const Sources& sources, const WriteOptions& options, const Observers& observers,
+                 const Progress& progress, FileSystem& files, report::Writing& writing) {
   using Way = report::OutputFile::Way;
   const auto plans = plan.files();
-  std::uint64_t bytes = 0;
-  for (const auto& file : writing.outputs) {
-    bytes += is_link(file) ? 0 : file.bytes;
-  }
-  const auto progress = make_progress(std::string(label), bytes, output);
   std::vector<std::unique_ptr<StagedFile>> staged;
   for (std::size_t i = 0; i < plans.size(); ++i) {
     const auto& [path, way, size] = writing.outputs[i];
@@ -318,12 +287,25 @@ Status write_set(std::string_view label, const SetPlan& plan, const Sources& sou
     }
     MTPGRAFT_TRY(staged.emplace_back(), files.stage(path, size));
     MTPGRAFT_TRY(auto copies, execute_plan(*plans[i], *sources.target, *sources.donor, *staged.back(),
-                                           {method_of(way, options), {}}, progress));
+                                           {method_of(way, options), observers ? observers(i) : ByteSink{}}, progress));
     std::ranges::move(copies, std::back_inserter(writing.copies));
   }
-  MTPGRAFT_CHECK(name_files(staged, options, files, writing));
-  add_totals(writing);
-  return options.checksums ? write_checksums_by_reading(options, output, files, writing) : ok_status();
+  return name_files(staged, options, files, writing);
+}
+
+// The checksums are those of the bytes that were written, where all of them came through here.
+Status write_with_checksums(const SetPlan& plan, Sources sources, const WriteOptions& options, const Progress& progress,
+                            const OutputOptions& output, FileSystem& files, report::Writing& writing) {
+  if (!plan.shards.empty() || writing.in_place == InPlaceMethod::kInsert) {
+    MTPGRAFT_CHECK(write_output(plan, sources, options, {}, progress, files, writing));
+    sources = {};  // the file is read when it is no longer leased
+    return write_checksums_by_reading(options, output, files, writing);
+  }
+  ChecksumCollector collector(plan);
+  const auto observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
+  MTPGRAFT_CHECK(write_output(
+      plan, sources, options, [&](std::size_t) { return ByteSink(observe); }, progress, files, writing));
+  return write_checksums(collector.finish(), options, files);
 }
 
 }  // namespace
@@ -339,6 +321,31 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
                  "leave out --in-place: the files that stay as they are get a second name, and are not copied"};
   }
   return OpenedModel{std::move(file), std::move(gguf)};
+}
+
+Status check_writing(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
+                     report::Writing& writing) {
+  return plan.shards.empty() ? check_writing_file(plan, sources, options, files, writing)
+                             : check_writing_set(plan, sources, options, files, writing);
+}
+
+std::uint64_t bytes_to_write(const report::Writing& writing) {
+  std::uint64_t bytes = 0;
+  for (const auto& file : writing.outputs) {
+    bytes += is_link(file) ? 0 : file.bytes;
+  }
+  return bytes;
+}
+
+Status write_output(const SetPlan& plan, const Sources& sources, const WriteOptions& options,
+                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing) {
+  if (plan.shards.empty()) {
+    MTPGRAFT_CHECK(write_file(plan, sources, options, observers ? observers(0) : ByteSink{}, progress, files, writing));
+  } else {
+    MTPGRAFT_CHECK(write_set(plan, sources, options, observers, progress, files, writing));
+  }
+  add_totals(writing);
+  return ok_status();
 }
 
 Status check_names(const WriteOptions& options) {
@@ -360,9 +367,10 @@ Status check_names(const WriteOptions& options) {
 Result<int> deliver(const Delivery& delivery, Sources sources, const OutputOptions& output, FileSystem& files) {
   const auto start = Clock::now();
   const auto& [label, plan, options, warnings, writing, prepare, describe, to_json] = delivery;
-  const bool is_set = !plan.shards.empty();
-  auto obstacle = is_set ? check_writing_set(plan, sources, options, files, writing)
-                         : check_writing(plan, sources, options, files, writing);
+  auto obstacle = check_writing(plan, sources, options, files, writing);
+  if (obstacle.ok()) {
+    obstacle = check_space(writing);
+  }
   if (!options.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
   }
@@ -373,8 +381,10 @@ Result<int> deliver(const Delivery& delivery, Sources sources, const OutputOptio
     if (prepare) {
       MTPGRAFT_CHECK(prepare());
     }
-    MTPGRAFT_CHECK(is_set ? write_set(label, plan, sources, options, output, files, writing)
-                          : write_plan(label, plan, std::move(sources), options, output, files, writing));
+    const auto progress = make_progress(std::string(label), bytes_to_write(writing), output);
+    MTPGRAFT_CHECK(options.checksums
+                       ? write_with_checksums(plan, std::move(sources), options, progress, output, files, writing)
+                       : write_output(plan, sources, options, {}, progress, files, writing));
     writing.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
   if (output.json) {

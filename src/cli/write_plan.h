@@ -49,6 +49,20 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files);
 // kUsage for names that cannot be meant.
 Status check_names(const WriteOptions& options);
 
+// What stands against writing the plan to `writing.path`; fills in how it will be written, and what space there is.
+Status check_writing(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
+                     report::Writing& writing);
+
+// Bytes of the files that are not links, which the progress of write_output() counts.
+std::uint64_t bytes_to_write(const report::Writing& writing);
+
+// Says who is to be shown the bytes of a file of the output; it may be empty, as may be what it returns.
+using Observers = std::function<ByteSink(std::size_t file)>;
+
+// Writes the plan as check_writing() found that it can be. All files get their names, or none.
+Status write_output(const SetPlan& plan, const Sources& sources, const WriteOptions& options,
+                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing);
+
 // A plan on its way to the disk and to the user.
 struct Delivery {
   std::string_view label;  // of the progress line
