@@ -10,20 +10,21 @@ if command -v xxhsum >/dev/null; then
   for file in "$TARGET" "$GRAFT" golden/all-types-tensors.gguf target-unpadded-end.gguf target-align-4096.gguf; do
     expect_exit 0 "$MTPGRAFT" checksum "$file"
     expect_nothing_on stderr
+    cp "$STDOUT" printed
     rm -rf pieces
     mkdir pieces
-    "$MTPGRAFT" inspect --json --tensors "$file" |
-      python3 -c 'import json, sys
+    expect_exit 0 "$MTPGRAFT" inspect --json --tensors "$file"
+    python3 -c 'import json, sys
 data = open(sys.argv[1], "rb").read()
 file = json.load(sys.stdin)["result"]["files"][0]
 names = open("names", "w")
 for i, tensor in enumerate(file["tensors"]):
     open(f"pieces/{i:04}", "wb").write(data[tensor["offset"]:tensor["offset"] + tensor["bytes"]])
-    print(tensor["name"], file=names)' "$file"
+    print(tensor["name"], file=names)' "$file" <"$STDOUT"
     paste -d' ' <(cd pieces && xxhsum -H128 ./* 2>/dev/null | cut -d' ' -f1) names | sed -E 's/^([0-9a-f]+) (.*)$/XXH128 (\2) = \1/' \
       >expected
     # The first line is the metadata's.
-    tail -n +2 "$STDOUT" | diff - expected >"$SCRATCH/diff" || fail "$(head -n 3 "$SCRATCH/diff"): checksum $file"
+    tail -n +2 printed | diff - expected >"$SCRATCH/diff" || fail "$(head -n 3 "$SCRATCH/diff"): checksum $file"
   done
 
   # The metadata end with the last tensor info, before the padding.
@@ -42,11 +43,11 @@ END
 
   # A list written by xxhsum itself, in both of its forms, is understood.
   mkdir apart
-  "$MTPGRAFT" inspect --json --tensors=output_norm.weight "$TARGET" |
-    python3 -c 'import json, sys
+  expect_exit 0 "$MTPGRAFT" inspect --json --tensors=output_norm.weight "$TARGET"
+  python3 -c 'import json, sys
 tensor = json.load(sys.stdin)["result"]["files"][0]["tensors"][0]
 data = open(sys.argv[1], "rb").read()
-open("apart/output_norm.weight", "wb").write(data[tensor["offset"]:tensor["offset"] + tensor["bytes"]])' "$TARGET"
+open("apart/output_norm.weight", "wb").write(data[tensor["offset"]:tensor["offset"] + tensor["bytes"]])' "$TARGET" <"$STDOUT"
   for form in '' --tag; do
     # shellcheck disable=SC2086
     (cd apart && xxhsum -H128 $form output_norm.weight 2>/dev/null) >list

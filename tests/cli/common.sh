@@ -18,6 +18,8 @@ mkdir "$WORK"
 failures=0
 last_command=
 cleanups=()
+json_outputs=0
+json_check=()
 
 clean_up() {
   local status=$?
@@ -25,6 +27,7 @@ clean_up() {
   for command in "${cleanups[@]}"; do
     eval "$command" || true
   done
+  check_json_outputs
   rm -rf "$SCRATCH"
   if ((status == 0 && failures > 0)); then
     echo "$failures failed" >&2
@@ -81,6 +84,20 @@ run() {
   last_command=$*
   code=0
   "$@" >"$STDOUT" 2>"$STDERR" || code=$?
+  if [[ " $* " == *" --json "* ]]; then
+    json_outputs=$((json_outputs + 1))
+    mkdir -p "$SCRATCH/json"
+    cp "$STDOUT" "$SCRATCH/json/$json_outputs.json"
+    printf '%s %s' "$code" "$*" >"$SCRATCH/json/$json_outputs.command"
+  fi
+}
+
+# Whatever a test has the program print with --json follows the schemas. All at once at the end, since Python is slow to
+# start. json_check has further arguments of validate_json.py.
+check_json_outputs() {
+  ((json_outputs > 0)) || return 0
+  "${PYTHON_WITH_JSONSCHEMA:-python3}" "$SOURCE_DIR/tests/support/validate_json.py" "$SOURCE_DIR/docs" "$SCRATCH/json" \
+    "${json_check[@]}" >&2 || failures=$((failures + 1))
 }
 
 # expect_exit CODE COMMAND...

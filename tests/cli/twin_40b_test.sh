@@ -34,8 +34,10 @@ for i in 0 1 2; do
 
   run_within 65536 "$MTPGRAFT" inspect --json --tensors --kv graft.gguf
   cp "$STDOUT" graft.json
-  "$MTPGRAFT" inspect --json --tensors "$target" >target.json
-  "$MTPGRAFT" inspect --json --tensors "$donor" >donor.json
+  expect_exit 0 "$MTPGRAFT" inspect --json --tensors "$target"
+  cp "$STDOUT" target.json
+  expect_exit 0 "$MTPGRAFT" inspect --json --tensors "$donor"
+  cp "$STDOUT" donor.json
   python3 - graft.json target.json donor.json >ranges <<'END' || fail "inspect tells of another model: $target + $donor"
 import json, sys
 graft, target, donor = (json.load(open(path))["result"]["files"][0] for path in sys.argv[1:])

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Every field that docs/schema has for a command occurs in an output here, and so does every state, way, outcome and code;
+# that each output follows its schema is checked by common.sh. The words behind --complete need file systems that clone or
+# insert, for which there are other tests, or architectures that only the unit tests have.
+. "$(dirname "$0")/common.sh"
+use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,trailing-bytes}.gguf \
+  donor-{wrong-width,rope,other-merges,norms-unshifted,no-shared-head-norm,base-model,tensors-only-no-keys}.gguf \
+  target-{base-model,head-count-kv-array-zeros,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
+json_check=(--complete clone cloned insert Infinity SHA256 architecture-unknown fork-type gating-guessed head-skipped
+  head-type-fallback runtime sidecar-refused sliding-window-lost)
+
+# answer CODE COMMAND ARGUMENT...
+answer() { expect_exit "$1" "$MTPGRAFT" "$2" --json "${@:3}"; }
+
+# failure CODE ERROR COMMAND ARGUMENT...
+failure() {
+  answer "$1" "${@:3}"
+  grep -Fq "\"error\":{\"code\":\"$2\"," "$STDOUT" || fail "another error than $2: $last_command"
+}
+
+# interruption CODE SIGNAL FILE COMMAND ARGUMENT...: a signal as soon as FILE is open.
+interruption() {
+  expect_exit "$1" python3 "$SOURCE_DIR/tests/support/signal_when_open.py" "$2" "$3" "$MTPGRAFT" "$4" --json "${@:5}"
+  grep -Fq '"error":{"code":"interrupted",' "$STDOUT" || fail "not interrupted: $last_command"
+  [[ ! -e none.gguf ]] || fail "an output was left by: $last_command"
+}
+
+answer 0 graft --no-sync "$TARGET" "$DONOR"
+answer 0 graft -n --replace "$GRAFT" donor-rope.gguf -o none.gguf
+answer 0 graft -n "$TARGET" "$DONOR" -o none-mtp-x.gguf --set qwen35.context_length=u64:1 --yarn 4
+answer 0 graft -n "$TARGET" donor-other-merges.gguf -o none.gguf
+answer 0 graft -n "$TARGET" donor-norms-unshifted.gguf -o none.gguf
+answer 0 graft -n "$TARGET" donor-no-shared-head-norm.gguf -o none.gguf
+answer 0 graft -n target-base-model.gguf donor-base-model.gguf -o none.gguf
+answer 0 graft -n target-head-count-kv-array-zeros.gguf "$DONOR" -o none.gguf
+for link in hard sym copy; do
+  answer 0 graft --no-sync -f --link=$link split/four-Q4_K_M-00001-of-00004.gguf "$DONOR" -o four.gguf
+done
+failure 2 usage graft "$TARGET"
+failure 3 incompatible graft "$TARGET" donor-wrong-width.gguf -o none.gguf
+failure 4 io graft missing.gguf "$DONOR" -o none.gguf
+failure 5 refused graft "$TARGET" "$DONOR"
+interruption 130 INT "$TARGET" graft "$TARGET" "$DONOR" -o none.gguf
+
+answer 0 inspect "$TARGET" "$GRAFT" target-placeholder.gguf target-broken-head.gguf "$DONOR" \
+  donor-tensors-only-no-keys.gguf split/four-Q4_K_M-00002-of-00004.gguf
+answer 0 inspect --kv --tensors target-odd-keys.gguf
+answer 0 inspect --tensors='*.nextn.*' four-00001-of-00005.gguf
+answer 0 inspect --mmproj mmproj-256.gguf "$GRAFT"
+answer 3 inspect --mmproj mmproj-512.gguf "$GRAFT"
+failure 3 unsupported inspect --mmproj "$TARGET" "$GRAFT"
+failure 3 malformed inspect "$TARGET" malformed/bad-magic.gguf
+failure 2 usage inspect
+
+answer 0 extract --no-sync "$DONOR" -o mtp.gguf
+answer 0 extract -n donor-no-shared-head-norm.gguf --for "$TARGET" -o none.gguf
+answer 0 extract -n --tensors-only "$DONOR" -o none.gguf
+failure 3 incompatible extract "$TARGET" -o none.gguf
+interruption 143 TERM "$DONOR" extract "$DONOR" -o none.gguf
+
+answer 0 strip --no-sync "$GRAFT" -o stripped.gguf
+answer 0 strip -n four-00001-of-00005.gguf -o none.gguf
+answer 0 graft --no-sync target-trailing-bytes.gguf "$DONOR" -o trailing.gguf
+answer 0 strip -n trailing.gguf -o none.gguf
+answer 0 graft --no-sync --replace target-with-head.gguf "$DONOR" -o replaced.gguf
+answer 0 strip -n replaced.gguf -o none.gguf
+LC_ALL=C sed '0,/tiny-qwen35-target-12L/s//tiny-qwen35-target-12X/' "$GRAFT" >renamed.gguf
+answer 0 strip -n renamed.gguf -o none.gguf
+failure 3 incompatible strip "$TARGET" -o none.gguf
+failure 2 usage strip "$GRAFT"
+interruption 129 HUP "$GRAFT" strip "$GRAFT" -o none.gguf
+
+answer 0 verify "$GRAFT" --target "$TARGET" --donor "$DONOR"
+answer 0 verify "$GRAFT"
+answer 1 verify "$GRAFT" --target "$TARGET" --donor donor-rope.gguf
+answer 1 verify "$TARGET"
+"$MTPGRAFT" checksum "$TARGET" >sums
+answer 0 verify -c sums "$GRAFT"
+{
+  echo nonsense
+  sed 's/^\(XXH128 (output.weight) = \)./\1x/' sums
+  echo "XXH128 (none) = $(printf '0%.0s' {1..32})"
+} >other
+answer 1 verify --exact -c other "$GRAFT"
+"$MTPGRAFT" checksum "$DONOR" >donor
+answer 1 verify -c donor "$GRAFT"
+failure 3 malformed verify -c "$TARGET" "$GRAFT"
+failure 4 io verify missing.gguf
+
+answer 0 checksum "$TARGET"
+failure 3 malformed checksum malformed/empty.gguf
+
+# A model that only declares a head is mended in place on any file system, and a journal of it undone or done.
+cp -L target-placeholder.gguf model.gguf
+expect_exit 137 python3 "$SOURCE_DIR/tests/support/signal_when_open.py" KILL model.gguf.mtpgraft-journal \
+  "$MTPGRAFT" strip --in-place model.gguf
+failure 5 refused strip --in-place model.gguf
+cp model.gguf.mtpgraft-journal journal
+answer 0 recover model.gguf
+answer 0 recover model.gguf
+answer 0 strip --in-place model.gguf
+sed '1s/step 1/step 3/' journal >model.gguf.mtpgraft-journal
+answer 0 recover model.gguf
+failure 4 io recover missing.gguf
+
+for arguments in "" "grfat $TARGET" "--bogus"; do
+  # shellcheck disable=SC2086
+  expect_exit 2 "$MTPGRAFT" --json $arguments
+done

@@ -1,0 +1,139 @@
+"""Checks outputs of --json against docs/schema and the exit codes of docs/json.md: validate_json.py DOCS DIRECTORY.
+
+The directory has pairs of files: N.json, what was printed, and N.command, the exit code and the command line. Prints each
+offence; exit code 1 if there is one. With --complete it also says which fields and words of the schemas occurred in no
+output; words after it are excused.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+try:
+    import jsonschema
+except ImportError:
+    sys.exit(f"{sys.executable} has no jsonschema 4.0 or later (Debian package python3-jsonschema)")
+
+
+def load_schemas(docs):
+    """One schema for each command, "" for none, with the common definitions among its own."""
+    common = json.loads((docs / "schema/common.json").read_text())["$defs"]
+    schemas = {}
+    for path in sorted((docs / "schema").glob("*.json")):
+        if path.stem != "common":
+            schema = json.loads(path.read_text().replace('"common.json#/', '"#/'))
+            schema["$defs"] = {**common, **schema.get("$defs", {})}
+            jsonschema.Draft202012Validator.check_schema(schema)
+            schemas["" if path.stem == "failure" else path.stem] = schema
+    return schemas
+
+
+def load_exit_codes(docs):
+    """The exit codes that each error.code may have, from the table in docs/json.md."""
+    text = (docs / "json.md").read_text().split("| `error.code` | exit code |\n|---|---|\n")[1].split("\n\n")[0]
+    codes = {}
+    for row in text.splitlines():
+        names, numbers = row.strip("|").split("|")
+        codes |= {name: {int(number) for number in re.findall(r"\d+", numbers)} for name in re.findall("`(.*?)`", names)}
+    return codes
+
+
+def parse(text):
+    def refuse(word):
+        raise ValueError(f"{word} is no JSON")
+
+    if not text.isascii() or not text.endswith("}\n") or text.count("\n") != 1:
+        raise ValueError("not one line of ASCII")
+    output = json.loads(text, parse_constant=refuse)
+    if list(output)[:3] != ["schema_version", "command", "ok"]:
+        raise ValueError("begins with other fields")
+    return output
+
+
+def find_offence(output, command, code, validators, exit_codes):
+    error = jsonschema.exceptions.best_match(validators[command].iter_errors(output))
+    if error:
+        return f"{error.json_path}: {error.message[:400]} (docs/schema/{command or 'failure'}.json)"
+    if output["ok"] != (code == 0):
+        return f"ok is {output['ok']}"
+    if "error" in output:
+        allowed = exit_codes[output["error"]["code"]]
+    else:
+        allowed = {0} if output["ok"] else {3} if output["command"] == "inspect" else {1}
+    return None if code in allowed else f"docs/json.md has the exit codes {sorted(allowed)}"
+
+
+def fields_and_words(schema, definitions):
+    """The names of fields, and the words that values can be, with those of the definitions that it refers to."""
+    fields, words = set(), set()
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []:
+        more = fields_and_words(value, definitions)
+        fields |= more[0]
+        words |= more[1]
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict):
+            fields |= set(schema["properties"])
+        words |= {word for word in schema.get("enum", []) if isinstance(word, str)}
+        if "$ref" in schema:
+            more = fields_and_words(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
+            fields |= more[0]
+            words |= more[1]
+    return fields, words
+
+
+def found_in(output):
+    """The names of fields, and all texts."""
+    fields, texts = set(), {output} if isinstance(output, str) else set()
+    for value in output.values() if isinstance(output, dict) else output if isinstance(output, list) else []:
+        more = found_in(value)
+        fields |= more[0]
+        texts |= more[1]
+    return (fields | set(output) if isinstance(output, dict) else fields), texts
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("docs", type=pathlib.Path)
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--complete", nargs="*", metavar="EXCUSED")
+    arguments = parser.parse_args()
+    schemas = load_schemas(arguments.docs)
+    validators = {command: jsonschema.Draft202012Validator(schema) for command, schema in schemas.items()}
+    exit_codes = load_exit_codes(arguments.docs)
+
+    offences = []
+    checked = set()
+    seen_fields, seen_texts = {command: set() for command in schemas}, set()
+    for path in sorted(arguments.directory.glob("*.json")):
+        code, _, command_line = path.with_suffix(".command").read_text(errors="replace").partition(" ")
+        text = path.read_bytes().decode(errors="replace")
+        if (code, text) in checked:
+            continue
+        checked.add((code, text))
+        try:
+            output = parse(text)
+            command = next((word for word in command_line.split() if word in schemas), "")
+            offence = find_offence(output, command, int(code), validators, exit_codes)
+            fields, texts = found_in(output)
+            seen_fields[command] |= fields
+            seen_texts |= texts
+        except ValueError as error:
+            offence = str(error)
+        if offence:
+            offences.append(f"{offence}: exit code {code} of: {command_line}")
+    if arguments.complete is not None:
+        words = set()
+        for command, schema in schemas.items():
+            fields, more = fields_and_words(schema["properties"], schema["$defs"])
+            words |= more
+            offences += [f"no output of '{command}' has the field '{name}'" for name in fields - seen_fields[command]]
+        offences += [f"no output has the word '{word}'" for word in words - seen_texts - set(arguments.complete)]
+    for offence in offences:
+        print(offence)
+    sys.exit(1 if offences else 0)
+
+
+if __name__ == "__main__":
+    main()
