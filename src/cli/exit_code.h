@@ -8,7 +8,7 @@
 namespace mtpgraft::cli {
 
 struct ExitCode {
-  int code;
+  std::string_view codes;
   std::string_view meaning;
 };
 
@@ -18,15 +18,15 @@ inline constexpr int kExitFile = 3;
 inline constexpr int kExitSystem = 4;
 inline constexpr int kExitRefused = 5;
 
-// As --help prints them.
+// As --help, README.md and the man page list them.
 inline constexpr auto kExitCodes = std::to_array<ExitCode>({
-    {0, "done, and what was asked for is true"},
-    {kExitDifference, "verification found a difference"},
-    {kExitUsage, "the command line is wrong"},
-    {kExitFile, "a file is malformed or unsupported, or target and donor (or projector) do not fit"},
-    {kExitSystem, "the system failed: missing or unreadable file, no space, I/O error"},
-    {kExitRefused, "refused: the output exists, is an input, or cannot be changed in place"},
-    {130, "interrupted (143: terminated, 129: hung up); nothing was written, or it was put back"},
+    {"0", "done, and what was asked for is true"},
+    {"1", "verification found a difference"},
+    {"2", "the command line is wrong"},
+    {"3", "a file is malformed or unsupported, or target and donor (or projector) do not fit"},
+    {"4", "the system failed: missing or unreadable file, no space, I/O error"},
+    {"5", "refused: the output exists, is an input, or cannot be changed in place"},
+    {"129, 130, 143", "hung up, interrupted, terminated; nothing was written, or it was put back"},
 });
 
 constexpr int exit_code(ErrorCode code) {

@@ -8,6 +8,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/version.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -83,8 +84,8 @@ Error explain(const CLI::ParseError& error, const CLI::App& app) {
 std::string footer() {
   std::string text(kExamples);
   text += "\nExit codes:\n";
-  for (const auto& [code, meaning] : kExitCodes) {
-    text += fmt::format("  {:<4}{}\n", code, meaning);
+  for (const auto& [codes, meaning] : kExitCodes) {
+    text += fmt::format("  {:<15}{}\n", codes, meaning);
   }
   return text;
 }
@@ -349,7 +350,7 @@ CLI::App* add_recover(CLI::App& app, RecoverOptions& options) {
 
 std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   CLI::App app(std::string(kDescription), "mtpgraft");
-  app.set_version_flag("--version", "mtpgraft " MTPGRAFT_VERSION);
+  app.set_version_flag("--version", version_text());
   app.footer(footer());
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormatter>());

@@ -1,0 +1,31 @@
+#include "cli/version.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string_view>
+
+#include "cli/commit.h"
+
+namespace mtpgraft::cli {
+namespace {
+
+constexpr auto kFeatures = std::to_array<std::string_view>({
+    "clone",
+    "insert",
+#ifdef MTPGRAFT_XXHASH_DISPATCH
+    "xxh128 (vectors chosen at run time)",
+#else
+    "xxh128",
+#endif
+    "ggml (loaded at run time)",
+});
+
+}  // namespace
+
+std::string version_text() {
+  return fmt::format("mtpgraft {} ({})\ncompiler   {}\nlibraries  {}\nfeatures   {}", MTPGRAFT_VERSION, MTPGRAFT_COMMIT,
+                     MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, fmt::join(kFeatures, ", "));
+}
+
+}  // namespace mtpgraft::cli
