@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that a task needs: `install_dependencies.sh build|test|asan|tidy|bench`.
+# Installs what is missing of the Debian packages that a task needs: `install_dependencies.sh build|test|asan|tidy|bench|package`.
 set -euo pipefail
 
 build=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev libxxhash-dev)
@@ -9,6 +9,7 @@ declare -A packages=(
   [bench]="${build[*]} python3 time xxhash e2fsprogs xfsprogs btrfs-progs mount util-linux"
   [asan]="${build[*]} libgtest-dev python3 python3-numpy e2fsprogs mount util-linux clang libclang-rt-14-dev"
   [tidy]="${build[*]} libgtest-dev python3 clang clang-tidy clang-format"
+  [package]="${build[*]} git dpkg-dev lintian devscripts debootstrap util-linux"
 )
 
 missing=()
