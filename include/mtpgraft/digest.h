@@ -1,4 +1,4 @@
-// XXH3-128 digests. They find accidents, not attackers.
+// Digests: XXH3-128, which finds accidents, not attackers; and the others that lists of checksums may have.
 #pragma once
 
 #include <compare>
@@ -21,5 +21,8 @@ std::string to_hex(const Digest& digest);
 
 // Accepts exactly what to_hex writes, in either case.
 std::optional<Digest> parse_digest(std::string_view hex);
+
+// kXxh3 is the one of 64 bits. Only SHA-256 finds attackers too.
+enum class DigestAlgorithm : std::uint8_t { kXxh128, kSha256, kSha1, kXxh64, kXxh3 };
 
 }  // namespace mtpgraft

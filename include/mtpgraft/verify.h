@@ -51,20 +51,29 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
 // Structure, the rules for MTP heads that loaders enforce, and the record's digest of the head.
 Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& progress);
 
+// Of a tensor's data without padding.
 struct Checksum {
-  std::string name;  // tensor name; kMetadataName for everything before the tensor data
-  Digest digest;     // XXH3-128 of the tensor's data without padding
+  std::string name;  // of the tensor; or one of the two names below
+  DigestAlgorithm algorithm;
+  std::string hex;  // in lower case
 };
 
 // Stands for the counts, keys and tensor infos. Longer than a tensor name can be.
 inline constexpr std::string_view kMetadataName =
     "metadata: header, keys and tensor infos, up to the padding of the data";
 
-Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const GgufFile& gguf,
-                                                const Progress& progress);
+// Stands for the data of all tensors, one behind the other without padding. Longer than a tensor name can be.
+inline constexpr std::string_view kAllDataName =
+    "all tensor data: of every tensor in the order of their infos, without padding";
 
-// The checksums of a graft while it is written: what compute_checksums() gives for the finished file, without reading
-// it.
+// "XXH128", as lists call it.
+std::string_view tag_of(DigestAlgorithm algorithm);
+
+Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const GgufFile& gguf,
+                                                DigestAlgorithm algorithm, const Progress& progress);
+
+// The checksums of a graft while it is written: what compute_checksums() gives for the finished file with kXxh128,
+// without reading it.
 class ChecksumCollector {
  public:
   // `plan` must outlive the collector.
@@ -84,8 +93,8 @@ class ChecksumCollector {
   std::unique_ptr<State> state_;
 };
 
-// One line without newline: "XXH128 (name) = hex"; names with a backslash or a line break are escaped and the line then
-// begins with a backslash, as xxhsum and coreutils do.
+// One line without newline: "XXH128 (name) = hex", "SHA256 (name) = hex"; names with a backslash or a line break are
+// escaped and the line then begins with a backslash, as xxhsum and coreutils do.
 std::string format_checksum(const Checksum& checksum);
 
 // A list: all lines, each with its newline.
@@ -96,12 +105,15 @@ struct CheckFile {
   std::vector<std::uint64_t> bad_lines;  // line numbers from 1
 };
 
-// Reads lines as format_checksum writes them, and "hex  name". Empty lines and those that begin with '#' are skipped.
+// Reads lines as format_checksum writes them, "hex  name", and those of llama-gguf-hash: "sha256    hex  PATH:name",
+// and "sha256    hex  PATH" for all data, whose checksums get kAllDataName. Empty lines and those that begin with '#'
+// are skipped.
 CheckFile parse_checkfile(std::string_view text);
 
-enum class CheckResult : std::uint8_t { kOk, kDiffers, kMissing };
+// kNotComparable: a checksum of all data, where the list names other tensors than the file has, as after a graft.
+enum class CheckResult : std::uint8_t { kOk, kDiffers, kMissing, kNotComparable };
 
-// The result of each listed checksum, in order.
+// The result of each listed checksum, in order. Reads no tensor twice.
 Result<std::vector<CheckResult>> check_listed(const ReadableFile& file, const GgufFile& gguf,
                                               const std::vector<Checksum>& listed, const Progress& progress);
 

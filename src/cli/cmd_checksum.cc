@@ -8,11 +8,11 @@ namespace mtpgraft::cli {
 Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files) {
   MTPGRAFT_TRY(const auto model, open_model(files, options.file));
   const auto& file = model.file;
-  MTPGRAFT_TRY(const auto checksums,
-               compute_checksums(*file, model.gguf, make_progress("checksum", file->size(), output)));
+  MTPGRAFT_TRY(const auto checksums, compute_checksums(*file, model.gguf, options.algorithm,
+                                                       make_progress("checksum", file->size(), output)));
   MTPGRAFT_CHECK(file->check_unchanged());
   if (output.json) {
-    MTPGRAFT_CHECK(print_answer(report::checksums_to_json(options.file, checksums) + '\n'));
+    MTPGRAFT_CHECK(print_answer(report::checksums_to_json(options.file, options.algorithm, checksums) + '\n'));
     return 0;
   }
   MTPGRAFT_CHECK(print_answer(format_checksums(checksums)));

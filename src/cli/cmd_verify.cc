@@ -42,9 +42,9 @@ bool passes(const report::CheckReport& report, const VerifyOptions& options) {
   const auto count = [&](CheckResult result) {
     return std::ranges::count(report.lines, result, &report::CheckLine::result);
   };
-  return count(CheckResult::kOk) > 0 && count(CheckResult::kDiffers) == 0 &&
-         (options.ignore_missing || count(CheckResult::kMissing) == 0) && report.extra.empty() &&
-         report.metadata_equal.value_or(true) && (!options.strict || report.bad_lines.empty());
+  return (count(CheckResult::kOk) > 0 || report.all_data == CheckResult::kOk) && count(CheckResult::kDiffers) == 0 &&
+         report.all_data != CheckResult::kDiffers && (options.ignore_missing || count(CheckResult::kMissing) == 0) &&
+         report.extra.empty() && report.metadata_equal.value_or(true) && (!options.strict || report.bad_lines.empty());
 }
 
 Result<report::CheckReport> check_against_list(const VerifyOptions& options, const OpenedModel& model,
@@ -73,15 +73,20 @@ Result<report::CheckReport> check_against_list(const VerifyOptions& options, con
     const auto& name = list.checksums[i].name;
     listed.insert(name);
     if (name == kMetadataName) {
-      report.metadata_equal = results[i] == CheckResult::kOk;
+      report.metadata_equal = report.metadata_equal.value_or(true) && results[i] == CheckResult::kOk;
+    } else if (name == kAllDataName) {
+      report.all_data = std::max(report.all_data.value_or(CheckResult::kOk), results[i]);
+    } else if (!report.lines.empty() && report.lines.back().name == name) {
+      report.lines.back().result = std::max(report.lines.back().result, results[i]);
     } else if (results[i] != CheckResult::kMissing || !options.ignore_missing) {
       report.lines.push_back({name, results[i]});
     }
   }
+  const bool has_all_data = report.all_data && report.all_data != CheckResult::kNotComparable;
   const auto head = find_head(gguf);
   const std::set<std::size_t> head_tensors(head.tensors.begin(), head.tensors.end());
   for (std::size_t i = 0; i < gguf.tensors.size(); ++i) {
-    if (listed.contains(gguf.tensors[i].name)) {
+    if (listed.contains(gguf.tensors[i].name) || has_all_data) {
       continue;
     }
     if (options.exact) {
@@ -112,6 +117,12 @@ void summarise_check(const report::CheckReport& report, const VerifyOptions& opt
     log_problem(
         fmt::format("{}: {} of {} missing", options.file, tensors(count(CheckResult::kMissing)), report.lines.size()));
   }
+  if (report.all_data == CheckResult::kDiffers && report.lines.empty()) {
+    log_problem(fmt::format("{}: other data, or other tensors, than those of the list", options.file));
+  }
+  if (options.exact && !report.metadata_equal) {
+    log_problem(fmt::format("{}: says nothing of the keys; not checked", report.checkfile));
+  }
   if (report.unlisted_trunk_tensors > 0) {
     log_problem(
         fmt::format("{}: {} outside the head not in the list", options.file, tensors(report.unlisted_trunk_tensors)));
@@ -119,7 +130,7 @@ void summarise_check(const report::CheckReport& report, const VerifyOptions& opt
   if (!report.extra.empty()) {
     log_problem(fmt::format("{}: {} not listed", options.file, tensors(report.extra.size())));
   }
-  if (count(CheckResult::kOk) == 0) {
+  if (count(CheckResult::kOk) == 0 && report.all_data != CheckResult::kOk) {
     log_problem(fmt::format("{}: no tensor was verified", report.checkfile));
   }
 }

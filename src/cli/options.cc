@@ -307,7 +307,7 @@ CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
   add_donor_options(*command, options.donor);
   auto* check = command
                     ->add_option("-c,--check", options.checkfile,
-                                 "Check the tensors that this list of 'mtpgraft checksum' names; - is stdin")
+                                 "Check the tensors that this list of checksum or llama-gguf-hash names; - is stdin")
                     ->option_text("FILE");
   check->excludes(target)->excludes(donor);
   const auto add_check_flag = [&](const char* name, bool& value, const char* text) {
@@ -326,13 +326,21 @@ CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
 }
 
 CLI::App* add_checksum(CLI::App& app, ChecksumOptions& options) {
-  auto* command = app.add_subcommand("checksum", "Print an XXH128 checksum of each tensor, and one of the metadata");
+  auto* command = app.add_subcommand("checksum", "Print a checksum of each tensor, and one of the metadata");
   command->add_option("FILE", options.file, "A GGUF file")->required();
+  const std::map<std::string, DigestAlgorithm> algorithms{{"xxh128", DigestAlgorithm::kXxh128},
+                                                          {"sha256", DigestAlgorithm::kSha256}};
+  command
+      ->add_option_function<std::string>(
+          "--algorithm", [&options, algorithms](const std::string& name) { options.algorithm = algorithms.at(name); },
+          "xxh128 (default), which finds accidents, or sha256, which finds attackers too")
+      ->option_text("NAME")
+      ->check(CLI::IsMember(algorithms));
   command->footer(
       "Examples:\n"
       "  mtpgraft checksum Model-Q4_K_M.gguf > Model.sums\n"
       "  mtpgraft verify Model-MTP-Q4_K_M.gguf -c Model.sums --quiet\n"
-      "Checksums of this kind find accidents, not attackers; for those use sha256sum.\n");
+      "Those of --algorithm sha256 find attackers too, if the list itself comes from where you trust it.\n");
   return command;
 }
 

@@ -61,6 +61,7 @@ struct VerifyOptions {
 
 struct ChecksumOptions {
   std::string file;
+  DigestAlgorithm algorithm = DigestAlgorithm::kXxh128;
 };
 
 struct RecoverOptions {

@@ -109,8 +109,8 @@ Status write_checksums(const std::vector<Checksum>& checksums, const WriteOption
 Status write_checksums_by_reading(const WriteOptions& options, const OutputOptions& output, FileSystem& files,
                                   const report::Writing& writing) {
   MTPGRAFT_TRY(const auto written, open_model(files, writing.path));
-  MTPGRAFT_TRY(const auto checksums,
-               compute_checksums(*written.file, written.gguf, make_progress("checksum", written.file->size(), output)));
+  MTPGRAFT_TRY(const auto checksums, compute_checksums(*written.file, written.gguf, DigestAlgorithm::kXxh128,
+                                                       make_progress("checksum", written.file->size(), output)));
   return write_checksums(checksums, options, files);
 }
 

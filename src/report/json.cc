@@ -258,6 +258,20 @@ Json head_tensors_json(const Plan& plan) {
   return json;
 }
 
+std::string_view name_of(CheckResult result) {
+  switch (result) {
+    case CheckResult::kOk:
+      return "ok";
+    case CheckResult::kDiffers:
+      return "differs";
+    case CheckResult::kMissing:
+      return "missing";
+    case CheckResult::kNotComparable:
+      return "not_comparable";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string error_to_json(const Error& error, std::string_view command) {
@@ -367,26 +381,25 @@ std::string check_to_json(const std::string& path, const CheckReport& report) {
   result["checkfile"] = report.checkfile;
   result["tensors"] = Json::array();
   for (const auto& line : report.lines) {
-    const auto* const state = line.result == CheckResult::kOk        ? "ok"
-                              : line.result == CheckResult::kDiffers ? "differs"
-                                                                     : "missing";
-    result["tensors"].push_back({{"name", line.name}, {"result", state}});
+    result["tensors"].push_back({{"name", line.name}, {"result", name_of(line.result)}});
   }
   result["not_listed"] = report.extra;
   result["unlisted_trunk_tensors"] = report.unlisted_trunk_tensors;
   result["bad_lines"] = report.bad_lines;
   result["metadata_equal"] = report.metadata_equal ? Json(*report.metadata_equal) : Json(nullptr);
+  result["all_data"] = report.all_data ? Json(name_of(*report.all_data)) : Json(nullptr);
   return dump(json);
 }
 
-std::string checksums_to_json(const std::string& path, const std::vector<Checksum>& checksums) {
+std::string checksums_to_json(const std::string& path, DigestAlgorithm algorithm,
+                              const std::vector<Checksum>& checksums) {
   auto json = envelope("checksum", true);
   auto& result = json["result"];
   result["path"] = path;
-  result["algorithm"] = "XXH128";
+  result["algorithm"] = tag_of(algorithm);
   result["checksums"] = Json::array();
   for (const auto& checksum : checksums) {
-    result["checksums"].push_back({{"name", checksum.name}, {"digest", to_hex(checksum.digest)}});
+    result["checksums"].push_back({{"name", checksum.name}, {"digest", checksum.hex}});
   }
   return dump(json);
 }

@@ -24,6 +24,7 @@ std::string strip_to_json(const StripReport& report);
 std::string verification_to_json(const std::string& path, const VerifyReport& report);
 std::string recovery_to_json(const std::string& path, Recovery recovery);
 std::string check_to_json(const std::string& path, const CheckReport& report);
-std::string checksums_to_json(const std::string& path, const std::vector<Checksum>& checksums);
+std::string checksums_to_json(const std::string& path, DigestAlgorithm algorithm,
+                              const std::vector<Checksum>& checksums);
 
 }  // namespace mtpgraft::report

@@ -93,12 +93,13 @@ struct CheckLine {
 
 struct CheckReport {
   std::string checkfile;
-  std::vector<CheckLine> lines;    // tensors, in the order of the list
+  std::vector<CheckLine> lines;    // tensors, in the order of the list; the worst result of all algorithms
   std::vector<std::string> extra;  // with --exact, tensors of the file that the list has not
   // Without --exact, those of them that are not the head's: the list may be cut short.
   std::uint64_t unlisted_trunk_tensors = 0;
   std::vector<std::uint64_t> bad_lines;
-  std::optional<bool> metadata_equal;  // nothing: not asked for, or not in the list
+  std::optional<bool> metadata_equal;   // nothing: not asked for, or not in the list
+  std::optional<CheckResult> all_data;  // of the checksums of all data; nothing: none in the list
   bool ok = false;
 };
 

@@ -183,9 +183,17 @@ std::string describe_check(const CheckReport& report, bool quiet) {
         text += name + ": FAILED\n";
         break;
       case CheckResult::kMissing:
+      case CheckResult::kNotComparable:
         text += name + ": MISSING\n";
         break;
     }
+  }
+  if (report.all_data == CheckResult::kDiffers) {
+    text += "all tensor data: FAILED\n";
+  } else if (report.all_data && !quiet) {
+    text += report.all_data == CheckResult::kOk
+                ? "all tensor data: OK\n"
+                : "all tensor data: not checked, the list is about other tensors than the file has\n";
   }
   for (const auto& name : report.extra) {
     text += printable(name) + ": NOT LISTED\n";

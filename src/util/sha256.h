@@ -6,13 +6,14 @@
 #include <span>
 #include <string>
 
+#include "util/hash.h"
+
 namespace mtpgraft {
 
-class ShaHasher {
+class ShaHasher : public HexHasher {
  public:
-  void update(std::span<const std::byte> bytes);
-  // The digest of everything since construction or the last finish_hex(), and starts afresh.
-  std::string finish_hex();
+  void update(std::span<const std::byte> bytes) override;
+  std::string finish_hex() override;
 
  protected:
   // The name is libcrypto's.

@@ -147,7 +147,7 @@ expect_help strip FILE --in-place "${writing[@]}" "${common[@]}"
 expect_help verify FILE --target --donor --trust-shared-extents --check --exact --status --strict --ignore-missing -c \
   Examples "${reading[@]}" "${common[@]}"
 expect_help recover TARGET Example "${common[@]}"
-expect_help checksum FILE sha256sum "${common[@]}"
+expect_help checksum FILE --algorithm sha256 "${common[@]}"
 
 # An answer that cannot be written is no success.
 if [[ -w /dev/full ]]; then

@@ -121,7 +121,7 @@ expect_value 'list(x["result"])' "['path', 'algorithm', 'checksums']"
 expect_value 'len(x["result"]["checksums"])' 163
 "$MTPGRAFT" checksum "$TARGET" >list
 expect_json 0 verify --json -c list "$GRAFT"
-expect_value 'list(x["result"])' "['path', 'checkfile', 'tensors', 'not_listed', 'unlisted_trunk_tensors', 'bad_lines', 'metadata_equal']"
+expect_value 'list(x["result"])' "['path', 'checkfile', 'tensors', 'not_listed', 'unlisted_trunk_tensors', 'bad_lines', 'metadata_equal', 'all_data']"
 expect_value '{t["result"] for t in x["result"]["tensors"]}' "{'ok'}"
 echo nonsense >>list
 expect_json 1 verify --json --exact --strict -c list "$GRAFT"

@@ -12,26 +12,29 @@
 namespace mtpgraft {
 namespace {
 
-constexpr Digest kDigest{0x0123456789ABCDEF, 0xFEDCBA9876543210};
 constexpr std::string_view kHex = "0123456789abcdeffedcba9876543210";
 
+Checksum xxh128_of(std::string_view name, std::string_view hex = kHex) {
+  return {std::string(name), DigestAlgorithm::kXxh128, std::string(hex)};
+}
+
 TEST(FormatChecksum, IsATaggedLine) {
-  EXPECT_EQ(format_checksum({"blk.0.attn_q.weight", kDigest}), fmt::format("XXH128 (blk.0.attn_q.weight) = {}", kHex));
-  EXPECT_EQ(format_checksum({"", kDigest}), fmt::format("XXH128 () = {}", kHex));
+  EXPECT_EQ(format_checksum(xxh128_of("blk.0.attn_q.weight")), fmt::format("XXH128 (blk.0.attn_q.weight) = {}", kHex));
+  EXPECT_EQ(format_checksum(xxh128_of("")), fmt::format("XXH128 () = {}", kHex));
 }
 
 TEST(FormatChecksum, EscapesWhatWouldBreakTheLine) {
-  EXPECT_EQ(format_checksum({"a\nb\\c\rd", kDigest}), fmt::format(R"(\XXH128 (a\nb\\c\rd) = {})", kHex));
+  EXPECT_EQ(format_checksum(xxh128_of("a\nb\\c\rd")), fmt::format(R"(\XXH128 (a\nb\\c\rd) = {})", kHex));
 }
 
 TEST(ParseCheckfile, ReadsWhatIsWritten) {
   for (const std::string name :
        {"blk.0.attn_q.weight", "", " ", "a) = b", "a) = 00000000000000000000000000000000", "(x)", "a\nb", "a\\nb", "\\",
         "\r", "ünï", "#not a comment", "XXH128 (nested) = x", "00000000000000000000000000000000  x"}) {
-    const auto check = parse_checkfile(format_checksum({name, kDigest}) + "\n");
+    const auto check = parse_checkfile(format_checksum(xxh128_of(name)) + "\n");
     ASSERT_EQ(check.checksums.size(), 1U) << name;
     EXPECT_EQ(check.checksums[0].name, name);
-    EXPECT_EQ(check.checksums[0].digest, kDigest);
+    EXPECT_EQ(check.checksums[0].hex, kHex);
     EXPECT_TRUE(check.bad_lines.empty());
   }
 }
@@ -41,7 +44,7 @@ TEST(ParseCheckfile, ReadsGnuLines) {
     const auto check = parse_checkfile(fmt::format("{}{}blk.0 name", kHex, separator));
     ASSERT_EQ(check.checksums.size(), 1U);
     EXPECT_EQ(check.checksums[0].name, "blk.0 name");
-    EXPECT_EQ(check.checksums[0].digest, kDigest);
+    EXPECT_EQ(check.checksums[0].hex, kHex);
   }
   const auto escaped = parse_checkfile(fmt::format(R"(\{}  a\nb)", kHex));
   ASSERT_EQ(escaped.checksums.size(), 1U);
@@ -54,7 +57,7 @@ TEST(ParseCheckfile, ReadsUpperCaseDigestsAndWindowsLines) {
       "0123456789abcdeffedcba9876543210");
   ASSERT_EQ(check.checksums.size(), 2U);
   EXPECT_EQ(check.checksums[0].name, "a");
-  EXPECT_EQ(check.checksums[0].digest, kDigest);
+  EXPECT_EQ(check.checksums[0].hex, kHex);
   EXPECT_EQ(check.checksums[1].name, "b");
   EXPECT_TRUE(check.bad_lines.empty());
 }
@@ -85,6 +88,36 @@ TEST(ParseCheckfile, NumbersBadLines) {
   EXPECT_EQ(check.bad_lines, expected);
 }
 
+std::vector<std::string> names_in(std::string_view text) {
+  const auto check = parse_checkfile(text);
+  EXPECT_TRUE(check.bad_lines.empty()) << text;
+  std::vector<std::string> names;
+  for (const auto& checksum : check.checksums) {
+    names.push_back(checksum.name == kAllDataName ? "ALL" : checksum.name);
+  }
+  return names;
+}
+
+TEST(ParseCheckfile, ReadsManifestsOfGgufHash) {
+  const std::string xxh64 = "xxh64     0123456789abcdef  ";
+  const std::string sha1 = "sha1      0123456789abcdef0123456789abcdef01234567  ";
+  const auto check = parse_checkfile(xxh64 + "m.gguf:a\n" + sha1 + "m.gguf:a\n" + xxh64 + "m.gguf\n");
+  ASSERT_EQ(check.checksums.size(), 3U);
+  EXPECT_EQ(check.checksums[0].algorithm, DigestAlgorithm::kXxh64);
+  EXPECT_EQ(check.checksums[0].hex, "0123456789abcdef");
+  EXPECT_EQ(check.checksums[1].algorithm, DigestAlgorithm::kSha1);
+  EXPECT_EQ(check.checksums[2].name, kAllDataName);
+
+  using testing::ElementsAre;
+  EXPECT_THAT(names_in(xxh64 + "a: b/c:a:b\n" + xxh64 + "a: b/c\n"), ElementsAre("a:b", "ALL"));
+  EXPECT_THAT(names_in(xxh64 + "c:/m.gguf\n"), ElementsAre("ALL"));
+  EXPECT_THAT(names_in("uuid      01234567-89ab-5def-8123-456789abcdef  m.gguf\n"), ElementsAre());
+  // An excerpt, and those of the files of a split model.
+  EXPECT_THAT(names_in(xxh64 + "m:a\n" + xxh64 + "m:b\n"), ElementsAre("a", "b"));
+  EXPECT_THAT(names_in(xxh64 + "1.gguf:a\n" + xxh64 + "1.gguf\n" + xxh64 + "2.gguf:b\n" + xxh64 + "2.gguf\n"),
+              ElementsAre("a", "b"));
+}
+
 TEST(ParseCheckfile, TakesNothingAsNothing) {
   EXPECT_TRUE(parse_checkfile("").checksums.empty());
   EXPECT_TRUE(parse_checkfile("\n\n# only this").bad_lines.empty());
@@ -92,16 +125,16 @@ TEST(ParseCheckfile, TakesNothingAsNothing) {
 
 TEST(ComputeChecksums, CoversHeaderAndTensorsWithoutPadding) {
   const auto model = load_model("golden/tiny-qwen35-target");
-  const auto checksums = compute_checksums(*model.file, model.gguf, keep_going);
+  const auto checksums = compute_checksums(*model.file, model.gguf, DigestAlgorithm::kXxh128, keep_going);
   ASSERT_THAT(checksums, IsOk());
   ASSERT_EQ(checksums.value().size(), model.gguf.tensors.size() + 1);
   const auto all = std::span(model.bytes());
   EXPECT_EQ(checksums.value()[0].name, kMetadataName);
-  EXPECT_EQ(checksums.value()[0].digest, digest_of(all.first(model.gguf.infos_end)));
+  EXPECT_EQ(checksums.value()[0].hex, to_hex(digest_of(all.first(model.gguf.infos_end))));
   for (std::size_t i = 0; i < model.gguf.tensors.size(); ++i) {
     const auto& tensor = model.gguf.tensors[i];
     EXPECT_EQ(checksums.value()[i + 1].name, tensor.name);
-    EXPECT_EQ(checksums.value()[i + 1].digest, digest_of(all.subspan(tensor.offset, tensor.size_bytes)));
+    EXPECT_EQ(checksums.value()[i + 1].hex, to_hex(digest_of(all.subspan(tensor.offset, tensor.size_bytes))));
   }
 }
 
@@ -109,7 +142,7 @@ TEST(ComputeChecksums, CoversHeaderAndTensorsWithoutPadding) {
 TEST(ComputeChecksums, OfATargetHoldForItsGraft) {
   const auto target = load_model(kTarget);
   const auto graft = graft_model(target, load_model(kDonor));
-  const auto listed = compute_checksums(*target.file, target.gguf, keep_going);
+  const auto listed = compute_checksums(*target.file, target.gguf, DigestAlgorithm::kXxh128, keep_going);
   ASSERT_THAT(listed, IsOk());
   const auto results = check_listed(*graft.file, graft.gguf, listed.value(), keep_going);
   ASSERT_THAT(results, IsOk());
@@ -119,8 +152,8 @@ TEST(ComputeChecksums, OfATargetHoldForItsGraft) {
 
 TEST(CheckListed, TellsOkDiffersAndMissingInOrder) {
   const auto model = load_model("golden/tiny-qwen35-target");
-  auto listed = compute_checksums(*model.file, model.gguf, keep_going).value();
-  listed[1].digest.low ^= 1;
+  auto listed = compute_checksums(*model.file, model.gguf, DigestAlgorithm::kXxh128, keep_going).value();
+  listed[1].hex = kHex;
   listed[3].name = "elsewhere";
   listed.push_back(listed[2]);
   const auto results = check_listed(*model.file, model.gguf, listed, keep_going);
@@ -132,9 +165,46 @@ TEST(CheckListed, TellsOkDiffersAndMissingInOrder) {
   }
 }
 
+TEST(CheckListed, ReadsATensorOnceForAllAlgorithms) {
+  const auto model = load_model("golden/tiny-qwen35-target");
+  std::vector<Checksum> listed;
+  auto all = std::make_pair(make_hasher(DigestAlgorithm::kSha1), make_hasher(DigestAlgorithm::kXxh3));
+  std::uint64_t data_bytes = 0;
+  for (const auto& tensor : model.gguf.tensors) {
+    const auto data = std::span(model.bytes()).subspan(tensor.offset, tensor.size_bytes);
+    all.first->update(data);
+    all.second->update(data);
+    data_bytes += data.size();
+    for (const auto algorithm : {DigestAlgorithm::kSha256, DigestAlgorithm::kXxh64}) {
+      const auto hasher = make_hasher(algorithm);
+      hasher->update(data);
+      listed.push_back({tensor.name, algorithm, hasher->finish_hex()});
+    }
+  }
+  listed.push_back({std::string(kAllDataName), DigestAlgorithm::kSha1, all.first->finish_hex()});
+  listed.push_back({std::string(kAllDataName), DigestAlgorithm::kXxh3, all.second->finish_hex()});
+
+  std::uint64_t read_bytes = 0;
+  const auto count = [&](std::uint64_t bytes) {
+    read_bytes += bytes;
+    return true;
+  };
+  const auto results = check_listed(*model.file, model.gguf, listed, count);
+  ASSERT_THAT(results, IsOk());
+  EXPECT_THAT(results.value(), testing::Each(CheckResult::kOk));
+  EXPECT_EQ(read_bytes, data_bytes);
+
+  // Without the first tensor, the list cannot tell of all data of this file.
+  listed.erase(listed.begin(), listed.begin() + 2);
+  const auto fewer = check_listed(*model.file, model.gguf, listed, keep_going);
+  ASSERT_THAT(fewer, IsOk());
+  EXPECT_EQ(fewer.value().back(), CheckResult::kNotComparable);
+  EXPECT_EQ(fewer.value().front(), CheckResult::kOk);
+}
+
 TEST(CheckListed, StopsWhenProgressSaysSo) {
   const auto model = load_model("golden/tiny-qwen35-target");
-  EXPECT_THAT(compute_checksums(*model.file, model.gguf, [](std::uint64_t) { return false; }),
+  EXPECT_THAT(compute_checksums(*model.file, model.gguf, DigestAlgorithm::kXxh128, [](std::uint64_t) { return false; }),
               FailsWith(ErrorCode::kInterrupted, ""));
 }
 
@@ -194,7 +264,7 @@ TEST_P(ChecksumCollectorTest, GivesWhatReadingTheFinishedFileGives) {
         has_record ? graft_options(target, donor, GetParam().replace) : without_record(GetParam().replace);
     const auto plan = make_plan(target, donor, options);
     const auto graft = parse_model("graft.gguf", spell(plan, target, donor));
-    const auto computed = compute_checksums(*graft.file, graft.gguf, keep_going);
+    const auto computed = compute_checksums(*graft.file, graft.gguf, DigestAlgorithm::kXxh128, keep_going);
     ASSERT_THAT(computed, IsOk());
     const auto expected = lines_of(computed.value());
     for (const auto& pieces : std::vector<std::vector<std::size_t>>{
@@ -209,7 +279,7 @@ TEST(ChecksumCollector, TakesTheOutputByteByByte) {
   const auto donor = load_model("golden/tiny-qwen35-donor");
   const auto graft = graft_model(target, donor);
   EXPECT_EQ(collect(make_plan(target, donor), graft.bytes(), {1}),
-            lines_of(compute_checksums(*graft.file, graft.gguf, keep_going).value()));
+            lines_of(compute_checksums(*graft.file, graft.gguf, DigestAlgorithm::kXxh128, keep_going).value()));
 }
 
 TEST(ChecksumCollector, SeesTheOutputWhileItIsWritten) {
@@ -225,7 +295,8 @@ TEST(ChecksumCollector, SeesTheOutputWhileItIsWritten) {
   ASSERT_THAT(execute_plan(plan, *target.file, *donor.file, *staged.value(), options, keep_going), IsOk());
   ASSERT_THAT(staged.value()->commit(Overwrite::kNo, Durability::kNoSync), IsOk());
   const auto graft = parse_model("graft.gguf", *files.find("out"));
-  EXPECT_EQ(lines_of(collector.finish()), lines_of(compute_checksums(*graft.file, graft.gguf, keep_going).value()));
+  EXPECT_EQ(lines_of(collector.finish()),
+            lines_of(compute_checksums(*graft.file, graft.gguf, DigestAlgorithm::kXxh128, keep_going).value()));
 }
 
 }  // namespace

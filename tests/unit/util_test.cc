@@ -157,6 +157,23 @@ TEST(Hash, DoesNotDependOnThePieces) {
   EXPECT_EQ(hasher.finish(), digest_of({}));
 }
 
+// As xxhsum and sha256sum print them.
+TEST(MakeHasher, KnowsEveryAlgorithm) {
+  for (const auto& [algorithm, hex] :
+       {std::pair(DigestAlgorithm::kXxh128, "06b05ab6733a618578af5f94892f3950"),
+        std::pair(DigestAlgorithm::kSha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        std::pair(DigestAlgorithm::kSha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        std::pair(DigestAlgorithm::kXxh64, "44bc2cf5ad770999"),
+        std::pair(DigestAlgorithm::kXxh3, "78af5f94892f3950")}) {
+    const auto hasher = make_hasher(algorithm);
+    hasher->update(bytes_of("anything"));
+    hasher->finish_hex();
+    hasher->update(bytes_of("a"));
+    hasher->update(bytes_of("bc"));
+    EXPECT_EQ(hasher->finish_hex(), hex);
+  }
+}
+
 // FIPS 180-4's examples.
 TEST(Sha256, HasTheDigestsOfTheStandard) {
   Sha256 hasher;
