@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace mtpgraft {
@@ -25,8 +26,12 @@ class FileDescriptor {
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] bool valid() const { return fd_ >= 0; }
 
-  // Some file systems report a failed write only here. The result is ::close()'s.
-  int close_checked() { return ::close(std::exchange(fd_, -1)); }
+  // Some file systems report a failed write only here. The result is ::close()'s; an interrupted one has closed the
+  // file all the same.
+  int close_checked() {
+    const int result = ::close(std::exchange(fd_, -1));
+    return result != 0 && errno == EINTR ? 0 : result;
+  }
 
  private:
   int fd_;

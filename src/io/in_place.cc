@@ -295,7 +295,7 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
     return ok_status();
   }
   struct statfs system {};
-  if (::fstatfs(file.descriptor(), &system) != 0) {
+  if (retry([&] { return ::fstatfs(file.descriptor(), &system); }) != 0) {
     return io_error(path, "look at the file system");
   }
   if (system.f_type != EXT4_SUPER_MAGIC && system.f_type != XFS_SUPER_MAGIC) {
@@ -306,7 +306,8 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
                    "fill the holes first (cp --sparse=never FILE NEW), or leave out --in-place");
   }
   // The same shift of a block in a file that nobody needs.
-  const FileDescriptor probe(::open(parent_of(real_path(path)).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const FileDescriptor probe(
+      retry([&] { return ::open(parent_of(real_path(path)).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
   const std::array<std::byte, kCloneBlockBytes> block{};
   if (!probe.valid() || !write_fully(probe.get(), path, removes ? shift : 0, block).ok()) {
     return io_error(path, "create a file beside it");

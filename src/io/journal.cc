@@ -100,7 +100,7 @@ Result<Journal> read_journal(const ReadableFile& file) {
 
 Status enter_step(const std::string& path, Journal& journal, JournalStep step) {
   const auto name = journal_path(path);
-  const FileDescriptor fd(::open(name.c_str(), O_WRONLY | O_CLOEXEC));
+  const FileDescriptor fd(retry([&] { return ::open(name.c_str(), O_WRONLY | O_CLOEXEC); }));
   if (!fd.valid()) {
     return io_error(name, "open");
   }

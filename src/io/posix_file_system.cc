@@ -128,7 +128,7 @@ class PosixFileSystem final : public FileSystem {
 
   Result<std::uint64_t> free_bytes(const std::string& path) override {
     struct statvfs status {};
-    if (::statvfs(parent_of(path).c_str(), &status) != 0) {
+    if (retry([&] { return ::statvfs(parent_of(path).c_str(), &status); }) != 0) {
       return io_error(parent_of(path), "look at the output's directory");
     }
     return std::uint64_t{status.f_bavail} * status.f_frsize;

@@ -49,19 +49,21 @@ Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::s
 }
 
 Status sync_directory_of(const std::string& path) {
-  const FileDescriptor directory(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || (::fsync(directory.get()) != 0 && errno != EINVAL)) {
+  const FileDescriptor directory(
+      retry([&] { return ::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!directory.valid() || (retry([&] { return ::fsync(directory.get()); }) != 0 && errno != EINVAL)) {
     return io_error(path, "write the directory to storage");
   }
   return ok_status();
 }
 
 Status sync_file(int fd, const std::string& path) {
-  return ::fsync(fd) == 0 ? ok_status() : Status(io_error(path, "write to storage"));
+  return retry([&] { return ::fsync(fd); }) == 0 ? ok_status() : Status(io_error(path, "write to storage"));
 }
 
 Status resize_file(int fd, const std::string& path, std::uint64_t size) {
-  return ::ftruncate(fd, static_cast<off_t>(size)) == 0 ? ok_status() : Status(io_error(path, "resize"));
+  return retry([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) == 0 ? ok_status()
+                                                                               : Status(io_error(path, "resize"));
 }
 
 Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,

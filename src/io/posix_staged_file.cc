@@ -152,18 +152,18 @@ Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::stri
   std::string staged_path;
   FileDescriptor fd;
   if (::access("/proc/self/fd", X_OK) == 0) {
-    fd = FileDescriptor(::open(parent_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+    fd = FileDescriptor(retry([&] { return ::open(parent_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); }));
   }
   if (!fd.valid()) {
     fd = FileDescriptor(make_hidden(path, staged_path, [](const char* hidden) {
-      return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+      return retry([&] { return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666); });
     }));
     if (!fd.valid()) {
       return io_error(path, "create");
     }
   }
   std::unique_ptr<PosixStagedFile> staged(new PosixStagedFile(path, std::move(staged_path), std::move(fd)));
-  if (::ftruncate(staged->fd_.get(), static_cast<off_t>(size)) != 0) {
+  if (retry([&] { return ::ftruncate(staged->fd_.get(), static_cast<off_t>(size)); }) != 0) {
     return io_error(path, "create");
   }
   return staged;

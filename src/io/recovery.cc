@@ -172,7 +172,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
     return opened.error();
   }
   const auto& file = opened.value();
-  FileDescriptor fd(::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC));
+  FileDescriptor fd(retry([&] { return ::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC); }));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     return io_error(journal_name, "open");
