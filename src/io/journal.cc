@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 
 #include "io/file_descriptor.h"
 #include "io/posix_io.h"
@@ -43,9 +43,13 @@ std::string journal_path(const std::string& path) {
   return name;
 }
 
-bool has_journal(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::exists(journal_path(path), error);
+Result<bool> has_journal(const std::string& path) {
+  struct stat status {};
+  if (::stat(journal_path(path).c_str(), &status) == 0) {
+    return true;
+  }
+  // Where the journal's name would be too long there cannot be one.
+  return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG ? Result<bool>(false) : io_error(path, "open");
 }
 
 std::uint64_t journal_size(const Journal& journal) {

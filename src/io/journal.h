@@ -47,8 +47,8 @@ struct Journal {
 // The name of the journal of `path`, which stands beside the file that a symbolic link means.
 std::string journal_path(const std::string& path);
 
-// Whether `path` was, or is just being, changed in place.
-bool has_journal(const std::string& path);
+// Whether `path` was, or is just being, changed in place. An error if the system does not tell.
+Result<bool> has_journal(const std::string& path);
 
 std::uint64_t journal_size(const Journal& journal);
 

@@ -20,7 +20,8 @@ namespace {
 bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
 Status check_no_journal(const std::string& path) {
-  if (has_journal(path)) {
+  MTPGRAFT_TRY(const bool is_being_changed, has_journal(path));
+  if (is_being_changed) {
     return Error{ErrorCode::kRefused,
                  "an in-place change of this file is running or was interrupted",
                  path,

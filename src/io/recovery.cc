@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "io/extents.h"
 #include "io/in_place.h"
@@ -153,15 +152,17 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, con
 
 Result<Recovery> recover_in_place(const std::string& path) {
   const auto journal_name = journal_path(path);
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
-    auto missing = io_error(path, "open", ENOENT);
-    if (has_journal(path)) {
-      missing.hint = "its journal is here; give the file its name back, or the journal the file's new name";
+  struct stat status {};
+  const int number = ::stat(path.c_str(), &status) == 0 ? 0 : errno;
+  MTPGRAFT_TRY(const bool is_interrupted, has_journal(path));
+  if (number != 0) {
+    auto error = io_error(path, "open", number);
+    if (number == ENOENT && is_interrupted) {
+      error.hint = "its journal is here; give the file its name back, or the journal the file's new name";
     }
-    return missing;
+    return error;
   }
-  if (!has_journal(path)) {
+  if (!is_interrupted) {
     return Recovery::kNothingToDo;
   }
   auto opened = open_with_lease(path);
@@ -173,7 +174,6 @@ Result<Recovery> recover_in_place(const std::string& path) {
   }
   const auto& file = opened.value();
   FileDescriptor fd(retry([&] { return ::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC); }));
-  struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     return io_error(journal_name, "open");
   }

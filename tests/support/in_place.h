@@ -156,7 +156,7 @@ class InPlaceTest : public testing::Test {
     const auto recovery = recover_in_place(path);
     ASSERT_THAT(recovery, IsOk());
     EXPECT_EQ(recovery.value(), expected);
-    EXPECT_FALSE(has_journal(path));
+    EXPECT_FALSE(has_journal(path).value());
     EXPECT_TRUE(read_bytes(path) == content);
   }
 

@@ -108,7 +108,7 @@ TEST_F(RemovalTest, ARecoveryThatIsKilledGoesOn) {
         break;
       }
       ASSERT_EQ(result, kKilled);
-      expect_recovery(path, has_journal(path) ? Recovery::kRolledBack : Recovery::kNothingToDo, change.after);
+      expect_recovery(path, has_journal(path).value() ? Recovery::kRolledBack : Recovery::kNothingToDo, change.after);
     }
   }
 }
@@ -175,7 +175,7 @@ TEST_F(RemovalTest, DoesNothingWithoutACommit) {
     ASSERT_THAT(file, IsOk());
     const auto staged = stage_change(*file.value(), change.in_place);
     ASSERT_THAT(write_change(*staged, *file.value(), change), IsOk());
-    EXPECT_FALSE(has_journal(path));
+    EXPECT_FALSE(has_journal(path).value());
   }
   EXPECT_TRUE(read_bytes(path) == change.before);
   EXPECT_EQ(file_count(), 1U);

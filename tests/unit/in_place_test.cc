@@ -170,7 +170,7 @@ TEST_F(InsertionTest, UndoesItselfWhateverFails) {
         }
       };
       EXPECT_THROW((void)apply_change(path, change, fail).ok(), std::runtime_error);
-      EXPECT_FALSE(has_journal(path));
+      EXPECT_FALSE(has_journal(path).value());
       const auto left = read_bytes(path);
       complete = complete || left == change.after;
       EXPECT_TRUE(left == (complete ? change.after : change.before));
@@ -204,7 +204,7 @@ TEST_F(InsertionTest, IsUndoneWithoutACommit) {
     ASSERT_THAT(file, IsOk());
     const auto staged = stage_change(*file.value(), change.in_place);
     ASSERT_THAT(write_change(*staged, *file.value(), change), IsOk());
-    EXPECT_TRUE(has_journal(path));
+    EXPECT_TRUE(has_journal(path).value());
     EXPECT_GT(std::filesystem::file_size(path), change.before.size());
   }
   EXPECT_TRUE(read_bytes(path) == change.before);

@@ -147,9 +147,9 @@ TEST(JournalPath, StandsBesideTheFile) {
   std::ofstream(folder.path("file")) << "x";
   const auto name = std::filesystem::canonical(folder.path("file")).string() + ".mtpgraft-journal";
   EXPECT_EQ(journal_path(folder.path("file")), name);
-  EXPECT_FALSE(has_journal(folder.path("file")));
+  EXPECT_FALSE(has_journal(folder.path("file")).value());
   std::ofstream(name) << "x";
-  EXPECT_TRUE(has_journal(folder.path("file")));
+  EXPECT_TRUE(has_journal(folder.path("file")).value());
 }
 
 TEST(JournalPath, FollowsSymbolicLinks) {
@@ -165,7 +165,7 @@ TEST(JournalPath, FollowsSymbolicLinks) {
     EXPECT_EQ(journal_path(folder.path(other)), name) << other;
   }
   std::ofstream(name) << "x";
-  EXPECT_TRUE(has_journal(folder.path("link to link")));
+  EXPECT_TRUE(has_journal(folder.path("link to link")).value());
 }
 
 }  // namespace
