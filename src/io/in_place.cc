@@ -38,20 +38,11 @@ bool is_removal(const InPlaceChange& change, std::uint64_t size) {
          (change.kept.offset == change.kept.source_offset && change.new_size < size);
 }
 
-// What inserting and removing have in common: the new header is collected, the kept range is in place already, and once
-// there is a journal, destroying the file ends the change.
+// What inserting and removing have in common: the new header is collected, and the kept range is in place already. Once
+// there is a journal, destroying the file ends the change; if that fails too, the journal stays, and the next command
+// asks for `recover`.
 class ChangedFile : public StagedFile {
  public:
-  ChangedFile(const ChangedFile&) = delete;
-  ChangedFile& operator=(const ChangedFile&) = delete;
-
-  ~ChangedFile() override {
-    if (has_begun_) {
-      // If this fails too, the journal stays, and the next command asks for `recover`.
-      (void)end_change(file_, journal_).ok();
-    }
-  }
-
   Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
     std::ranges::copy(bytes, header_.begin() + static_cast<std::ptrdiff_t>(offset));
     return ok_status();
@@ -132,6 +123,13 @@ class InsertionFile final : public ChangedFile {
         started_(file.size()) {
     journal_.old_size = file.size();
     journal_.new_size = change.new_size;
+  }
+
+  // Also where the header is complete: what could not be synced must not stay.
+  ~InsertionFile() override {
+    if (has_begun_) {
+      (void)undo_change(file_, journal_).ok();
+    }
   }
 
   Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
@@ -236,6 +234,12 @@ class RemovalFile final : public ChangedFile {
     journal_.step = JournalStep::kHeader;
     journal_.old_size = change.new_size;
     journal_.new_size = file.size();
+  }
+
+  ~RemovalFile() override {
+    if (has_begun_) {
+      (void)end_change(file_, journal_).ok();
+    }
   }
 
   Result<std::uint64_t> commit(Overwrite /*overwrite*/, Durability /*durability*/) override {

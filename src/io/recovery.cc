@@ -106,6 +106,9 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
     }
     MTPGRAFT_CHECK(sync_file(fd, path));
     passed("synced the old header");
+  }
+  if (journal.step != JournalStep::kAppend) {
+    // Also if that is what is read there: when syncing it failed, the step on the disk is still another.
     MTPGRAFT_CHECK(enter_step(path, journal, JournalStep::kInsert));
     passed("entered a step");
   }
@@ -141,6 +144,8 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, con
   if (may_have_new_header(file.descriptor(), journal)) {
     MTPGRAFT_TRY(const auto header, read_first(file, journal.new_header.size()));
     if (header == journal.new_header) {
+      // When syncing it failed, the system takes for written what is not on the disk; now it has to write it.
+      MTPGRAFT_CHECK(write_fully(file.descriptor(), file.path(), 0, header));
       MTPGRAFT_CHECK(sync_file(file.descriptor(), file.path()));
       MTPGRAFT_CHECK(delete_journal(file.path()));
       return Recovery::kCompleted;
