@@ -166,11 +166,11 @@ class FileSystem {
   // Starts an output of exactly `size` bytes; ranges never written read as zeros.
   virtual Result<std::unique_ptr<StagedFile>> stage(const std::string& path, std::uint64_t size) = 0;
 
-  // Starts an output that is `file` itself under another name.
+  // Starts an output that is `file` itself, which must outlive it, under another name.
   virtual Result<std::unique_ptr<StagedFile>> stage_link(const std::string& path, const ReadableFile& file,
                                                          LinkMethod method) = 0;
 
-  // Takes the name away; none is no error.
+  // Takes the name away, for good when it returns; none is no error.
   virtual Status remove(const std::string& path) = 0;
 
   // kRefused if `path` names one of `inputs`, however it is spelled, or exists and may not be overwritten.

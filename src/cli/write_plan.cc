@@ -197,6 +197,10 @@ Status name_files(const std::vector<std::unique_ptr<StagedFile>>& staged, const 
     auto allocated =
         staged[i % staged.size()]->commit(options.force ? Overwrite::kYes : Overwrite::kNo, durability_of(options));
     if (!allocated.ok()) {
+      if (options.force) {
+        // The first file may have its name already; what had it before is gone.
+        (void)files.remove(writing.path).ok();
+      }
       for (std::size_t named = 1; named < i; ++named) {
         (void)files.remove(writing.outputs[named].path).ok();
       }

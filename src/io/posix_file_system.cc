@@ -81,7 +81,10 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Status remove(const std::string& path) override {
-    return ::unlink(path.c_str()) == 0 || errno == ENOENT ? ok_status() : Status(io_error(path, "remove"));
+    if (::unlink(path.c_str()) != 0) {
+      return errno == ENOENT ? ok_status() : Status(io_error(path, "remove"));
+    }
+    return sync_directory_of(path);
   }
 
   Status check_output(const std::string& path, std::span<const ReadableFile* const> inputs,

@@ -121,7 +121,7 @@ class Pacer {
 Error naming_error(const std::string& path) { return errno == EEXIST ? output_exists(path) : io_error(path, "create"); }
 
 // Gives what has the name `staged_path` the name `path` instead.
-Status name_staged(std::string& staged_path, const std::string& path, Overwrite overwrite) {
+Status name_staged(const std::string& staged_path, const std::string& path, Overwrite overwrite) {
   // link, not rename: it fails where the name is taken.
   const auto result = overwrite == Overwrite::kNo ? ::link(staged_path.c_str(), path.c_str())
                                                   : ::rename(staged_path.c_str(), path.c_str());
@@ -129,15 +129,45 @@ Status name_staged(std::string& staged_path, const std::string& path, Overwrite 
     return naming_error(path);
   }
   // Renaming leaves it, too, where both are names of one file.
-  ::unlink(staged_path.c_str());
-  staged_path.clear();
+  if (::unlink(staged_path.c_str()) != 0 && errno != ENOENT) {
+    auto error = io_error(path, fmt::format("remove its other name '{}'", staged_path));
+    if (overwrite == Overwrite::kNo) {
+      ::unlink(path.c_str());
+    }
+    return error;
+  }
   return ok_status();
 }
 
-// Takes a new name away again after a failure: whoever is told of an error should find nothing.
-Status keep_name_if(Status status, const std::string& path, Overwrite overwrite) {
+// Gives `path` to what `link_to(name)` links.
+template <class Link>
+Status name_linked(const std::string& path, Overwrite overwrite, Link link_to) {
+  if (overwrite == Overwrite::kNo) {
+    return link_to(path.c_str()) == 0 ? ok_status() : Status(naming_error(path));
+  }
+  // A link cannot replace; it gets a private name first, and that is renamed.
+  std::string staged_path;
+  if (make_hidden(path, staged_path, link_to) != 0) {
+    return naming_error(path);
+  }
+  auto status = name_staged(staged_path, path, overwrite);
+  if (!status.ok()) {
+    ::unlink(staged_path.c_str());
+  }
+  return status;
+}
+
+// What comes after naming. If it fails, a name that nothing had before is taken away again.
+Status settle(const std::string& path, Overwrite overwrite, Durability durability, int close_result = 0) {
+  // A network file system may report a failed write only when the file is closed.
+  auto status = close_result == 0 ? ok_status() : Status(io_error(path, "close"));
+  if (status.ok() && durability == Durability::kSync) {
+    status = sync_directory_of(path);
+  }
   if (!status.ok() && overwrite == Overwrite::kNo) {
     ::unlink(path.c_str());
+  } else if (!status.ok()) {
+    status.error().hint = "the new file has its name already, but may not outlast a power cut";
   }
   return status;
 }
@@ -291,12 +321,7 @@ Result<std::uint64_t> PosixStagedFile::commit(Overwrite overwrite, Durability du
   }
   const auto allocated = unshared_bytes(fd_.get());
   MTPGRAFT_CHECK(give_name(overwrite));
-  // A network file system may report a failed write only here.
-  auto status = fd_.close_checked() == 0 ? ok_status() : Status(io_error(path_, "close"));
-  if (status.ok() && durability == Durability::kSync) {
-    status = sync_directory_of(path_);
-  }
-  MTPGRAFT_CHECK(keep_name_if(std::move(status), path_, overwrite));
+  MTPGRAFT_CHECK(settle(path_, overwrite, durability, fd_.close_checked()));
   return allocated;
 }
 
@@ -325,45 +350,38 @@ Status PosixStagedFile::adopt_attributes(const PosixReadableFile& file) {
 Status PosixStagedFile::give_name(Overwrite overwrite) {
   if (staged_path_.empty()) {
     const auto descriptor_path = fmt::format("/proc/self/fd/{}", fd_.get());
-    const auto link_to = [&](const char* name) {
+    return name_linked(path_, overwrite, [&](const char* name) {
       return ::linkat(AT_FDCWD, descriptor_path.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
-    };
-    if (overwrite == Overwrite::kNo) {
-      return link_to(path_.c_str()) == 0 ? ok_status() : Status(naming_error(path_));
-    }
-    // linkat cannot replace; give it a private name first and rename that.
-    std::string name;
-    if (make_hidden(path_, name, [&](const char* hidden) { return link_to(hidden); }) != 0) {
-      return naming_error(path_);
-    }
-    staged_path_ = std::move(name);
+    });
   }
-  return name_staged(staged_path_, path_, overwrite);
+  MTPGRAFT_CHECK(name_staged(staged_path_, path_, overwrite));
+  staged_path_.clear();
+  return ok_status();
 }
 
 Result<std::unique_ptr<PosixStagedLink>> PosixStagedLink::create(const std::string& path, const PosixReadableFile& file,
                                                                  LinkMethod method) {
-  const auto source = real_path(file.path());
-  const auto link_to = [&](const char* name) {
-    if (method == LinkMethod::kHard) {
-      // What was opened, whatever has its name by now.
-      const auto opened = fmt::format("/proc/self/fd/{}", file.descriptor());
-      return ::linkat(AT_FDCWD, opened.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
-    }
-    const bool is_beside = parent_of(source) == real_path(parent_of(path));
-    return ::symlink(is_beside ? source.c_str() + source.rfind('/') + 1 : source.c_str(), name);
-  };
-  std::string staged_path;
-  if (make_hidden(path, staged_path, link_to) != 0) {
+  std::unique_ptr<PosixStagedLink> staged(new PosixStagedLink(path, file, method));
+  // Only tried: nothing is left if the program is killed before it commits.
+  std::string hidden;
+  if (make_hidden(path, hidden, [&](const char* name) { return staged->link_to(name); }) != 0) {
     return io_error(path, fmt::format("{} '{}'", method == LinkMethod::kHard ? "hard-link" : "link to", file.path()));
   }
-  return std::unique_ptr<PosixStagedLink>(new PosixStagedLink(path, std::move(staged_path)));
+  if (::unlink(hidden.c_str()) != 0) {
+    return io_error(path, fmt::format("remove the link '{}' again", hidden));
+  }
+  return staged;
 }
 
-PosixStagedLink::~PosixStagedLink() {
-  if (!staged_path_.empty()) {
-    ::unlink(staged_path_.c_str());
+int PosixStagedLink::link_to(const char* name) const {
+  if (method_ == LinkMethod::kHard) {
+    // What was opened, whatever has its name by now.
+    const auto opened = fmt::format("/proc/self/fd/{}", file_.descriptor());
+    return ::linkat(AT_FDCWD, opened.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
   }
+  const auto source = real_path(file_.path());
+  const bool is_beside = parent_of(source) == real_path(parent_of(path_));
+  return ::symlink(is_beside ? source.c_str() + source.rfind('/') + 1 : source.c_str(), name);
 }
 
 Status PosixStagedLink::write_at(std::uint64_t /*offset*/, std::span<const std::byte> /*bytes*/) {
@@ -371,10 +389,8 @@ Status PosixStagedLink::write_at(std::uint64_t /*offset*/, std::span<const std::
 }
 
 Result<std::uint64_t> PosixStagedLink::commit(Overwrite overwrite, Durability durability) {
-  MTPGRAFT_CHECK(name_staged(staged_path_, path_, overwrite));
-  if (durability == Durability::kSync) {
-    MTPGRAFT_CHECK(keep_name_if(sync_directory_of(path_), path_, overwrite));
-  }
+  MTPGRAFT_CHECK(name_linked(path_, overwrite, [this](const char* name) { return link_to(name); }));
+  MTPGRAFT_CHECK(settle(path_, overwrite, durability));
   return std::uint64_t{0};
 }
 

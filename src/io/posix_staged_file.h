@@ -41,25 +41,25 @@ class PosixStagedFile final : public StagedFile {
   FileDescriptor fd_;
 };
 
-// Another name of a file, or a symbolic link to it; hidden until it is committed. Nothing can be written to it.
+// Another name of a file, or a symbolic link to it, made by commit(). Nothing can be written to it.
 class PosixStagedLink final : public StagedFile {
  public:
+  // Fails where such a link cannot be made. `file` must outlive it.
   static Result<std::unique_ptr<PosixStagedLink>> create(const std::string& path, const PosixReadableFile& file,
                                                          LinkMethod method);
-
-  PosixStagedLink(const PosixStagedLink&) = delete;
-  PosixStagedLink& operator=(const PosixStagedLink&) = delete;
-  ~PosixStagedLink() override;
 
   Status write_at(std::uint64_t offset, std::span<const std::byte> bytes) override;
   Result<std::uint64_t> commit(Overwrite overwrite, Durability durability) override;
 
  private:
-  PosixStagedLink(std::string path, std::string staged_path)
-      : path_(std::move(path)), staged_path_(std::move(staged_path)) {}
+  PosixStagedLink(std::string path, const PosixReadableFile& file, LinkMethod method)
+      : path_(std::move(path)), file_(file), method_(method) {}
+
+  int link_to(const char* name) const;
 
   std::string path_;
-  std::string staged_path_;
+  const PosixReadableFile& file_;
+  LinkMethod method_;
 };
 
 // An existing output may not be replaced.
