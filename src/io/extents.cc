@@ -60,8 +60,12 @@ std::optional<std::vector<DiskExtent>> map_extents(int fd, const ByteRange& rang
 }
 
 std::uint64_t unshared_bytes(int fd) {
-  const auto stored = stored_bytes_of(fd);
-  const auto extents = map_extents(fd, {0, size_of(fd)}, FlushFirst::kNo);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    return 0;
+  }
+  const auto stored = static_cast<std::uint64_t>(status.st_blocks) * 512;
+  const auto extents = map_extents(fd, {0, static_cast<std::uint64_t>(status.st_size)}, FlushFirst::kNo);
   std::uint64_t shared = 0;
   for (const auto& extent : extents.value_or(std::vector<DiskExtent>{})) {
     shared += extent.is_shared ? extent.length : 0;
@@ -110,11 +114,14 @@ std::vector<ByteRange> shared_parts_of(int fd, int source_fd, const CopyRange& r
   return parts;
 }
 
-bool is_stored_whole(int fd, std::uint64_t size) {
+Result<bool> is_stored_whole(int fd, const std::string& path, std::uint64_t size) {
   // SEEK_HOLE alone takes reserved storage for data while it is in the page cache.
   const auto extents = map_extents(fd, {0, size}, FlushFirst::kYes);
+  if (!extents) {
+    return io_error(path, "look for its holes");
+  }
   std::uint64_t end = 0;
-  for (const auto& extent : extents.value_or(std::vector<DiskExtent>{})) {
+  for (const auto& extent : *extents) {
     if (extent.offset != end || !extent.is_plain) {
       return false;
     }

@@ -30,7 +30,7 @@ std::uint64_t unshared_bytes(int fd);
 std::vector<ByteRange> shared_parts_of(int fd, int source_fd, const CopyRange& range);
 
 // Whether every byte of the file was written to disk: it has no holes, and no storage that was only reserved.
-bool is_stored_whole(int fd, std::uint64_t size);
+Result<bool> is_stored_whole(int fd, const std::string& path, std::uint64_t size);
 
 // The next range that holds data in [at, end); empty at `end` if there is none.
 ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end);

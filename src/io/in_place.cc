@@ -305,7 +305,8 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
   if (system.f_type != EXT4_SUPER_MAGIC && system.f_type != XFS_SUPER_MAGIC) {
     return refusal(path, "its file system can neither share blocks between files nor shift them safely", kWriteNewFile);
   }
-  if (!is_stored_whole(file.descriptor(), file.size())) {
+  MTPGRAFT_TRY(const bool is_whole, is_stored_whole(file.descriptor(), path, file.size()));
+  if (!is_whole) {
     return refusal(path, "it is sparse: after a crash, its holes could not be told from the gap that shifting leaves",
                    "fill the holes first (cp --sparse=never FILE NEW), or leave out --in-place");
   }
@@ -313,12 +314,14 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
   const FileDescriptor probe(
       retry([&] { return ::open(parent_of(real_path(path)).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
   const std::array<std::byte, kCloneBlockBytes> block{};
-  if (!probe.valid() || !write_fully(probe.get(), path, removes ? shift : 0, block).ok()) {
+  if (!probe.valid()) {
     return io_error(path, "create a file beside it");
   }
+  MTPGRAFT_CHECK(write_fully(probe.get(), path, removes ? shift : 0, block));
   const auto mode = removes ? FALLOC_FL_COLLAPSE_RANGE : FALLOC_FL_INSERT_RANGE;
-  if (!change_blocks(probe.get(), path, mode, "shift blocks", 0, shift).ok()) {
-    return refusal(path, "its file system cannot shift blocks", kWriteNewFile);
+  if (retry([&] { return ::fallocate(probe.get(), mode, 0, static_cast<off_t>(shift)); }) != 0) {
+    return is_unsupported(errno) ? refusal(path, "its file system cannot shift blocks", kWriteNewFile)
+                                 : io_error(path, "shift blocks of a file beside it");
   }
   return ok_status();
 }

@@ -94,10 +94,17 @@ class PosixFileSystem final : public FileSystem {
       if (errno != ENOENT) {
         return io_error(path, "look at the output");
       }
-      if (::lstat(path.c_str(), &status) == 0 && overwrite == Overwrite::kNo) {
-        return output_exists(path);  // a symbolic link to nothing
+      if (::lstat(path.c_str(), &status) == 0) {
+        if (overwrite == Overwrite::kNo) {
+          return output_exists(path);  // a symbolic link to nothing
+        }
+      } else if (errno != ENOENT) {
+        return io_error(path, "look at the output");
       }
       if (::stat(parent_of(path).c_str(), &status) != 0) {
+        if (errno != ENOENT) {
+          return io_error(path, "look at the output's directory");
+        }
         return Error{ErrorCode::kIo,
                      fmt::format("the directory '{}' does not exist", parent_of(path)),
                      path,
@@ -133,7 +140,7 @@ class PosixFileSystem final : public FileSystem {
   Result<std::uint64_t> free_bytes(const std::string& path) override {
     struct statvfs status {};
     if (retry([&] { return ::statvfs(parent_of(path).c_str(), &status); }) != 0) {
-      return io_error(parent_of(path), "look at the output's directory");
+      return io_error(path, "look at the output's directory");
     }
     return std::uint64_t{status.f_bavail} * status.f_frsize;
   }

@@ -74,9 +74,10 @@ Status change_blocks(int fd, const std::string& path, int mode, std::string_view
   return ok_status();
 }
 
-std::uint64_t size_of(int fd) {
+Result<std::uint64_t> size_of(int fd, const std::string& path) {
   struct stat status {};
-  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+  return ::fstat(fd, &status) == 0 ? Result<std::uint64_t>(static_cast<std::uint64_t>(status.st_size))
+                                   : io_error(path, "look at the file");
 }
 
 std::uint64_t stored_bytes_of(int fd) {

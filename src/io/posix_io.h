@@ -48,7 +48,8 @@ Status resize_file(int fd, const std::string& path, std::uint64_t size);
 Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,
                      std::uint64_t length);
 
-std::uint64_t size_of(int fd);
+Result<std::uint64_t> size_of(int fd, const std::string& path);
+// 0 if the system does not tell.
 std::uint64_t stored_bytes_of(int fd);
 
 }  // namespace mtpgraft

@@ -184,13 +184,13 @@ Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::stri
   if (::access("/proc/self/fd", X_OK) == 0) {
     fd = FileDescriptor(retry([&] { return ::open(parent_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); }));
   }
-  if (!fd.valid()) {
+  if (!fd.valid() && errno != EIO && errno != ENOSPC && errno != EDQUOT) {
     fd = FileDescriptor(make_hidden(path, staged_path, [](const char* hidden) {
       return retry([&] { return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666); });
     }));
-    if (!fd.valid()) {
-      return io_error(path, "create");
-    }
+  }
+  if (!fd.valid()) {
+    return io_error(path, "create");
   }
   std::unique_ptr<PosixStagedFile> staged(new PosixStagedFile(path, std::move(staged_path), std::move(fd)));
   if (retry([&] { return ::ftruncate(staged->fd_.get(), static_cast<off_t>(size)); }) != 0) {
@@ -334,11 +334,14 @@ Status PosixStagedFile::adopt_attributes(const PosixReadableFile& file) {
   // Access control lists are among these. Those that the system keeps for itself it sets by itself.
   std::array<char, 65536> names{};
   const auto names_length = ::flistxattr(file.descriptor(), names.data(), names.size());
+  if (names_length < 0 && !is_unsupported(errno)) {
+    return io_error(path_, "keep its attributes");
+  }
   for (std::ptrdiff_t at = 0; at < names_length;) {
     const char* const name = names.data() + at;
     std::array<char, 65536> value{};
     const auto length = ::fgetxattr(file.descriptor(), name, value.data(), value.size());
-    if (length >= 0 && ::fsetxattr(fd_.get(), name, value.data(), static_cast<std::size_t>(length), 0) != 0 &&
+    if ((length < 0 || ::fsetxattr(fd_.get(), name, value.data(), static_cast<std::size_t>(length), 0) != 0) &&
         !is_unsupported(errno)) {
       return io_error(path_, fmt::format("keep the attribute '{}'", name));
     }

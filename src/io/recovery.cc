@@ -26,7 +26,7 @@ Error unknown_state(const std::string& path) {
 // The gap that an insertion or a collapse leaves when it is interrupted, or when it is complete; empty if there is
 // none. The file had no holes before, so the first is the gap.
 Result<ByteRange> find_gap(int fd, const std::string& path, const Journal& journal) {
-  const auto size = size_of(fd);
+  MTPGRAFT_TRY(const auto size, size_of(fd, path));
   const auto size_without_gap = journal.new_size - journal.inserted_bytes;
   if (size == size_without_gap || size == journal.old_size) {
     return ByteRange{size, 0};
@@ -34,8 +34,13 @@ Result<ByteRange> find_gap(int fd, const std::string& path, const Journal& journ
   if (size != journal.new_size) {
     return unknown_state(path);
   }
-  const auto gap = static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_HOLE));
-  const auto after = find_data(fd, gap, size).offset;
+  const auto hole = ::lseek(fd, 0, SEEK_HOLE);
+  const auto data = hole < 0 ? hole : ::lseek(fd, hole, SEEK_DATA);
+  if (data < 0 && errno != ENXIO) {
+    return io_error(path, "look for its holes");
+  }
+  const auto gap = static_cast<std::uint64_t>(hole);
+  const auto after = data < 0 ? size : static_cast<std::uint64_t>(data);
   if (after == size && gap >= size_without_gap && gap - size_without_gap < kCloneBlockBytes) {
     // Nothing has moved. The hole begins only with the block behind the last byte.
     return ByteRange{size_without_gap, journal.inserted_bytes};
@@ -60,15 +65,16 @@ Result<std::vector<std::byte>> read_first(const PosixReadableFile& file, std::ui
 }
 
 Status remove_gap(int fd, const std::string& path, const ByteRange& gap) {
-  if (gap.offset + gap.length == size_of(fd)) {
+  MTPGRAFT_TRY(const auto size, size_of(fd, path));
+  if (gap.offset + gap.length == size) {
     return resize_file(fd, path, gap.offset);
   }
   return change_blocks(fd, path, FALLOC_FL_COLLAPSE_RANGE, "take blocks out", gap.offset, gap.length);
 }
 
-// Whether all or a part of the new header may stand in the file.
-bool may_have_new_header(int fd, const Journal& journal) {
-  return journal.step == JournalStep::kHeader && size_of(fd) == journal.new_size;
+// Whether all or a part of the new header may stand in the file, which has this size.
+bool may_have_new_header(std::uint64_t size, const Journal& journal) {
+  return journal.step == JournalStep::kHeader && size == journal.new_size;
 }
 
 // The file's first bytes in step kHeader: those of the new header where it has been written, else as before.
@@ -92,7 +98,8 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
       after_step(step);
     }
   };
-  if (may_have_new_header(fd, journal)) {
+  MTPGRAFT_TRY(auto size, size_of(fd, path));
+  if (may_have_new_header(size, journal)) {
     MTPGRAFT_TRY(const auto header, read_first(file, journal.new_header.size()));
     if (!is_partly_written(header, journal)) {
       return unknown_state(path);
@@ -112,7 +119,6 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
     MTPGRAFT_CHECK(enter_step(path, journal, JournalStep::kInsert));
     passed("entered a step");
   }
-  auto size = size_of(fd);
   ByteRange gap{size, 0};
   if (journal.step != JournalStep::kAppend) {
     MTPGRAFT_TRY(gap, find_gap(fd, path, journal));
@@ -141,7 +147,8 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
 }
 
 Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step) {
-  if (may_have_new_header(file.descriptor(), journal)) {
+  MTPGRAFT_TRY(const auto size, size_of(file.descriptor(), file.path()));
+  if (may_have_new_header(size, journal)) {
     MTPGRAFT_TRY(const auto header, read_first(file, journal.new_header.size()));
     if (header == journal.new_header) {
       // When syncing it failed, the system takes for written what is not on the disk; now it has to write it.
