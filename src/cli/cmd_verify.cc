@@ -1,11 +1,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <set>
 #include <system_error>
 
@@ -22,7 +22,8 @@ namespace {
 
 // A list may come from a pipe, as in `verify FILE -c <(mtpgraft checksum TARGET)`; "-" is stdin.
 Result<std::string> read_list(const std::string& path) {
-  if (path != "-" && std::filesystem::is_directory(path)) {
+  std::error_code ignored;
+  if (path != "-" && std::filesystem::is_directory(path, ignored)) {
     return Error{ErrorCode::kIo, "is a directory", path, {}, "name a list that 'mtpgraft checksum' wrote"};
   }
   std::ifstream file;
@@ -30,8 +31,13 @@ Result<std::string> read_list(const std::string& path) {
     file.open(path, std::ios::binary);
   }
   std::istream& stream = path == "-" ? std::cin : file;
-  std::string text(std::istreambuf_iterator<char>(stream), {});
-  if (stream.fail() || stream.bad()) {
+  std::string text;
+  std::array<char, 65536> piece{};
+  while (stream.good()) {
+    stream.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
+  }
+  if (!stream.eof() || stream.bad()) {
     return Error{ErrorCode::kIo, fmt::format("cannot read: {}", std::generic_category().message(errno)), path};
   }
   return text;

@@ -402,8 +402,10 @@ Result<int> deliver(const Delivery& delivery, Sources sources, const OutputOptio
 
 bool is_same_path(const std::string& a, const std::string& b) {
   const auto plain = [](const std::string& path) {
-    std::error_code ignored;
-    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+    std::error_code error;
+    const auto full = std::filesystem::absolute(path, error);
+    auto real = std::filesystem::weakly_canonical(full, error);
+    return error ? full.lexically_normal() : real;
   };
   return plain(a) == plain(b);
 }

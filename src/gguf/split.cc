@@ -109,6 +109,9 @@ Result<ModelFiles> open_model_files(FileSystem& files, const std::string& path) 
   MTPGRAFT_TRY(opened.emplace_back(), files.open(path));
   auto name = parse_shard_name(path);
   const auto first = parse_gguf(*opened.front());
+  if (!first.ok() && first.error().code == ErrorCode::kIo) {
+    return first.error();
+  }
   // Where the file itself cannot be read, only its name tells which others belong to it.
   const bool is_set =
       name && name->number == 1 &&

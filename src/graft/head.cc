@@ -242,7 +242,7 @@ Head find_head(const GgufFile& file) {
 
 Result<OpenedModel> open_donor_model(FileSystem& files, const std::string& path) {
   auto model = open_model(files, path);
-  if (model.ok()) {
+  if (model.ok() || model.error().code == ErrorCode::kIo) {
     return model;
   }
   MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
