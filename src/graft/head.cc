@@ -242,7 +242,8 @@ Head find_head(const GgufFile& file) {
 
 Result<OpenedModel> open_donor_model(FileSystem& files, const std::string& path) {
   auto model = open_model(files, path);
-  if (model.ok() || model.error().code == ErrorCode::kIo) {
+  // Of a shard, the others may be missing.
+  if (model.ok() || (model.error().code == ErrorCode::kIo && !parse_shard_name(path))) {
     return model;
   }
   MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
