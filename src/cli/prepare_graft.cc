@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <filesystem>
+
 #include "util/text.h"
 
 namespace mtpgraft::cli {
@@ -79,7 +81,8 @@ Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Pr
   report.donor_path = options.donor.path;
   report.verify_flags = verify_flags(options);
   MTPGRAFT_CHECK(check_names(options.write));
-  if (options.write.in_place && is_same_path(options.target, options.donor.path)) {
+  std::error_code ignored;
+  if (options.write.in_place && std::filesystem::equivalent(options.target, options.donor.path, ignored)) {
     return Error{ErrorCode::kRefused, "is target and donor", options.donor.path, {}, "name the file that has the head"};
   }
   MTPGRAFT_TRY(auto target,

@@ -1,6 +1,7 @@
 #include "cli/write_plan.h"
 
 #include <fmt/core.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
@@ -97,12 +98,25 @@ Overwrite overwrite_of(const WriteOptions& options) {
   return options.force || options.in_place ? Overwrite::kYes : Overwrite::kNo;
 }
 
-Status write_checksums(const std::vector<Checksum>& checksums, const WriteOptions& options, FileSystem& files) {
+Result<std::unique_ptr<StagedFile>> stage_checksums(const std::vector<Checksum>& checksums, const WriteOptions& options,
+                                                    FileSystem& files) {
   const auto text = format_checksums(checksums);
-  MTPGRAFT_TRY(const auto staged, files.stage(*options.checksums, text.size()));
+  MTPGRAFT_TRY(auto staged, files.stage(*options.checksums, text.size()));
   MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
-  MTPGRAFT_CHECK(staged->commit(options.force ? Overwrite::kYes : Overwrite::kNo, durability_of(options)));
+  return staged;
+}
+
+Status name_checksums(StagedFile& staged, const WriteOptions& options) {
+  MTPGRAFT_CHECK(staged.commit(options.force ? Overwrite::kYes : Overwrite::kNo, durability_of(options)));
   return ok_status();
+}
+
+// Whatever goes wrong with the checksums once the output has its name.
+Status keep_output(Status status, const report::Writing& writing) {
+  if (!status.ok()) {
+    status.error().details.push_back(fmt::format("'{}' is complete; only its checksums are missing", writing.path));
+  }
+  return status;
 }
 
 // Those of the output when it is done.
@@ -111,7 +125,8 @@ Status write_checksums_by_reading(const WriteOptions& options, const OutputOptio
   MTPGRAFT_TRY(const auto written, open_model(files, writing.path));
   MTPGRAFT_TRY(const auto checksums, compute_checksums(*written.file, written.gguf, DigestAlgorithm::kXxh128,
                                                        make_progress("checksum", written.file->size(), output)));
-  return write_checksums(checksums, options, files);
+  MTPGRAFT_TRY(const auto staged, stage_checksums(checksums, options, files));
+  return name_checksums(*staged, options);
 }
 
 Status check_checksums_name(std::span<const ReadableFile* const> inputs, const WriteOptions& options, FileSystem& files,
@@ -120,7 +135,7 @@ Status check_checksums_name(std::span<const ReadableFile* const> inputs, const W
     return ok_status();
   }
   for (const auto& file : writing.outputs) {
-    if (is_same_path(*options.checksums, file.path)) {
+    if (is_same_output(*options.checksums, file.path)) {
       return Error{ErrorCode::kRefused, "is the output too", *options.checksums, {}, "give the checksums another name"};
     }
   }
@@ -174,18 +189,21 @@ CopyMethod method_of(report::OutputFile::Way way, const WriteOptions& options) {
 }
 
 Status write_file(const FilePlan& plan, const Sources& sources, const WriteOptions& options, ByteSink observe,
-                  const Progress& progress, FileSystem& files, report::Writing& writing) {
+                  const Progress& progress, FileSystem& files, report::Writing& writing,
+                  const std::function<Status()>& before_naming) {
   const auto method = writing.in_place == InPlaceMethod::kInsert ? CopyMethod::kBuffered : options.copy;
   const ExecuteOptions how{method, std::move(observe)};
   MTPGRAFT_TRY(const auto staged, writing.in_place
                                       ? files.stage_in_place(*sources.target, in_place_change(plan), *writing.in_place)
                                       : files.stage(writing.path, plan.output_size));
   MTPGRAFT_TRY(writing.copies, execute_plan(plan, *sources.target, *sources.donor, *staged, how, progress));
+  MTPGRAFT_CHECK(before_naming ? before_naming() : ok_status());
   MTPGRAFT_TRY(writing.totals.allocated, staged->commit(overwrite_of(options), durability_of(options)));
   return ok_status();
 }
 
-// Gives all files their names, or none. Another graft with --force to the same names comes before or after, not between.
+// Gives all files their names, or none. Another graft with --force to the same names comes before or after, not
+// between.
 Status name_files(const std::vector<std::unique_ptr<StagedFile>>& staged, const WriteOptions& options,
                   FileSystem& files, report::Writing& writing) {
   const auto lock = lock_directory_of(writing.path);
@@ -278,7 +296,8 @@ Status check_writing_set(const SetPlan& plan, const Sources& sources, const Writ
 // All files are complete before the first of them gets its name, and the first shard, without which the others are no
 // model, gets it last.
 Status write_set(const SetPlan& plan, const Sources& sources, const WriteOptions& options, const Observers& observers,
-                 const Progress& progress, FileSystem& files, report::Writing& writing) {
+                 const Progress& progress, FileSystem& files, report::Writing& writing,
+                 const std::function<Status()>& before_naming) {
   using Way = report::OutputFile::Way;
   const auto plans = plan.files();
   std::vector<std::unique_ptr<StagedFile>> staged;
@@ -294,22 +313,29 @@ Status write_set(const SetPlan& plan, const Sources& sources, const WriteOptions
                                            {method_of(way, options), observers ? observers(i) : ByteSink{}}, progress));
     std::ranges::move(copies, std::back_inserter(writing.copies));
   }
+  MTPGRAFT_CHECK(before_naming ? before_naming() : ok_status());
   return name_files(staged, options, files, writing);
 }
 
-// The checksums are those of the bytes that were written, where all of them came through here.
+// The checksums are those of the bytes that were written, where all of them came through here; they are then complete
+// on disk, too, before the output gets its name.
 Status write_with_checksums(const SetPlan& plan, Sources sources, const WriteOptions& options, const Progress& progress,
                             const OutputOptions& output, FileSystem& files, report::Writing& writing) {
   if (!plan.shards.empty() || writing.in_place == InPlaceMethod::kInsert) {
     MTPGRAFT_CHECK(write_output(plan, sources, options, {}, progress, files, writing));
     sources = {};  // the file is read when it is no longer leased
-    return write_checksums_by_reading(options, output, files, writing);
+    return keep_output(write_checksums_by_reading(options, output, files, writing), writing);
   }
   ChecksumCollector collector(plan);
   const auto observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
+  std::unique_ptr<StagedFile> staged;
+  const auto stage = [&]() -> Status {
+    MTPGRAFT_TRY(staged, stage_checksums(collector.finish(), options, files));
+    return ok_status();
+  };
   MTPGRAFT_CHECK(write_output(
-      plan, sources, options, [&](std::size_t) { return ByteSink(observe); }, progress, files, writing));
-  return write_checksums(collector.finish(), options, files);
+      plan, sources, options, [&](std::size_t) { return ByteSink(observe); }, progress, files, writing, stage));
+  return keep_output(name_checksums(*staged, options), writing);
 }
 
 }  // namespace
@@ -342,11 +368,13 @@ std::uint64_t bytes_to_write(const report::Writing& writing) {
 }
 
 Status write_output(const SetPlan& plan, const Sources& sources, const WriteOptions& options,
-                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing) {
+                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing,
+                    const std::function<Status()>& before_naming) {
   if (plan.shards.empty()) {
-    MTPGRAFT_CHECK(write_file(plan, sources, options, observers ? observers(0) : ByteSink{}, progress, files, writing));
+    const auto observe = observers ? observers(0) : ByteSink{};
+    MTPGRAFT_CHECK(write_file(plan, sources, options, observe, progress, files, writing, before_naming));
   } else {
-    MTPGRAFT_CHECK(write_set(plan, sources, options, observers, progress, files, writing));
+    MTPGRAFT_CHECK(write_set(plan, sources, options, observers, progress, files, writing, before_naming));
   }
   add_totals(writing);
   return ok_status();
@@ -400,14 +428,15 @@ Result<int> deliver(const Delivery& delivery, Sources sources, const OutputOptio
   return 0;
 }
 
-bool is_same_path(const std::string& a, const std::string& b) {
-  const auto plain = [](const std::string& path) {
-    std::error_code error;
-    const auto full = std::filesystem::absolute(path, error);
-    auto real = std::filesystem::weakly_canonical(full, error);
-    return error ? full.lexically_normal() : real;
+bool is_same_output(const std::string& a, const std::string& b) {
+  const auto parent = [](const std::filesystem::path& path) {
+    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   };
-  return plain(a) == plain(b);
+  const auto name = [](const std::filesystem::path& path) { return path.filename().string(); };
+  std::error_code ignored;
+  // Some directories do not tell upper from lower case.
+  return std::filesystem::equivalent(parent(a), parent(b), ignored) &&
+         ::strcasecmp(name(a).c_str(), name(b).c_str()) == 0;
 }
 
 }  // namespace mtpgraft::cli

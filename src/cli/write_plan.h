@@ -59,9 +59,11 @@ std::uint64_t bytes_to_write(const report::Writing& writing);
 // Says who is to be shown the bytes of a file of the output; it may be empty, as may be what it returns.
 using Observers = std::function<ByteSink(std::size_t file)>;
 
-// Writes the plan as check_writing() found that it can be. All files get their names, or none.
+// Writes the plan as check_writing() found that it can be. `before_naming`, if set, is called when all bytes are
+// written. Then all files get their names, or none.
 Status write_output(const SetPlan& plan, const Sources& sources, const WriteOptions& options,
-                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing);
+                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing,
+                    const std::function<Status()>& before_naming = {});
 
 // A plan on its way to the disk and to the user.
 struct Delivery {
@@ -80,7 +82,8 @@ struct Delivery {
 // closed before a file changed in place is read again.
 Result<int> deliver(const Delivery& delivery, Sources sources, const OutputOptions& output, FileSystem& files);
 
-// However the two are spelled; neither need exist.
-bool is_same_path(const std::string& a, const std::string& b);
+// Whether two outputs would have one name, however they are spelled. Neither need exist; a link is not followed, as it
+// is not when an output replaces it.
+bool is_same_output(const std::string& a, const std::string& b);
 
 }  // namespace mtpgraft::cli
