@@ -20,6 +20,9 @@
 namespace mtpgraft::cli {
 namespace {
 
+// A model with 100,000 tensors has one of 10 MB.
+constexpr std::size_t kListBytesMax = std::size_t{64} << 20;
+
 // A list may come from a pipe, as in `verify FILE -c <(mtpgraft checksum TARGET)`; "-" is stdin.
 Result<std::string> read_list(const std::string& path) {
   std::error_code ignored;
@@ -36,6 +39,9 @@ Result<std::string> read_list(const std::string& path) {
   while (stream.good()) {
     stream.read(piece.data(), piece.size());
     text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
+    if (text.size() > kListBytesMax) {
+      return Error{ErrorCode::kMalformed, "is too large for a list of checksums", path};
+    }
   }
   if (!stream.eof() || stream.bad()) {
     return Error{ErrorCode::kIo, fmt::format("cannot read: {}", std::generic_category().message(errno)), path};

@@ -185,9 +185,19 @@ Result<Recovery> recover_in_place(const std::string& path) {
     return opened.error();
   }
   const auto& file = opened.value();
-  FileDescriptor fd(retry([&] { return ::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC); }));
+  FileDescriptor fd(
+      retry([&] { return ::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     return io_error(journal_name, "open");
+  }
+  // In a directory that others may write to, as /tmp, they could plant one, and with it any bytes. Only root and the
+  // file's owner get the lease that a change in place needs.
+  if (status.st_uid != file->status().st_uid && status.st_uid != 0) {
+    return Error{ErrorCode::kRefused,
+                 "the journal belongs to another user than the file",
+                 journal_name,
+                 {},
+                 "if it is not yours, delete it"};
   }
   const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
   MTPGRAFT_TRY(auto journal, read_journal(journal_file));
