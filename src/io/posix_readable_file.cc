@@ -35,6 +35,14 @@ Status PosixReadableFile::check_unchanged() const {
                    {},
                    "try again when the other program is done"};
     }
+    struct stat named {};
+    if (::stat(path_.c_str(), &named) != 0 || named.st_dev != status_.st_dev || named.st_ino != status_.st_ino) {
+      return Error{ErrorCode::kRefused,
+                   "another file has taken its name while it was changed",
+                   path_,
+                   {},
+                   "look which of the two is the right one, and try again"};
+    }
     return ok_status();
   }
   struct stat now {};

@@ -470,6 +470,15 @@ TEXT
     sleep 0.1
   done
   [[ $(cat seen) == "$sha_before" ]] || fail "a reader has seen the file while it was changed"
+  # Another program gives the name to another file, which is then none of ours.
+  # shellcheck disable=SC2016  # the action expands it
+  at_journal 'echo other >"$target.new" && mv "$target.new" "$target"' "$target" "$donor"
+  [[ $code == 5 ]] || fail "exit code $code, expected 5: $last_command"
+  expect_text "$STDERR" 'another file has taken its name while it was changed$'
+  [[ $(cat "$target") == other ]] || fail "the file that has taken the name was changed"
+  [[ ! -e $target.mtpgraft-journal ]] || fail "a journal was left by: $last_command"
+  rm "$target"
+  cp -L --reflink=never "$TARGET" "$target"
   expect_exit 0 "$MTPGRAFT" graft -q --in-place "$target" "$donor"
   expect_same "$target" expected.gguf
 }
