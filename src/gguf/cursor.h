@@ -1,6 +1,7 @@
 // A bounded forward reader over a file: one buffer, little-endian values, every failure with its offset.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <string>
@@ -16,7 +17,8 @@ static_assert(std::endian::native == std::endian::little, "GGUF is little-endian
 
 class Cursor {
  public:
-  explicit Cursor(const ReadableFile& file) : file_(file), buffer_(kBufferBytes) {}
+  explicit Cursor(const ReadableFile& file)
+      : file_(file), buffer_(static_cast<std::size_t>(std::min(kBufferBytes, file.size()))) {}
 
   [[nodiscard]] std::uint64_t offset() const { return base_ + position_; }
   [[nodiscard]] std::uint64_t remaining() const { return file_.size() - offset(); }

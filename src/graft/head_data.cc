@@ -23,7 +23,7 @@ Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor,
                                 const Progress& progress) {
   HeadData data;
   Hasher hasher;
-  std::vector<std::byte> buffer(digest == DigestHead::kYes ? kBufferBytes : 0);
+  std::vector<std::byte> buffer(digest == DigestHead::kYes ? std::min(kBufferBytes, file.size()) : 0);
   for (const auto index : find_head(donor).tensors) {
     const auto& tensor = donor.tensors[index];
     auto& values = data.vectors.emplace_back();

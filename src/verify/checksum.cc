@@ -79,7 +79,7 @@ Status run_jobs(const ReadableFile& file, std::vector<Job>& jobs, Job& all, cons
       return ok_status();
     }
     auto& buffer = buffers[worker];
-    buffer.resize(kBufferBytes);
+    buffer.resize(std::min(kBufferBytes, file.size()));
     auto status =
         read_in_pieces(file, job.range.offset, job.range.length, buffer, [&](std::span<const std::byte> piece) {
           for (const auto& hasher : hashers) {
