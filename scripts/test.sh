@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and tests. Without argument: every test, those with a real llama.cpp included.
-#   test.sh asan    builds all with clang, and runs the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   test.sh asan    builds all with clang, runs the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer, and
+#                   fuzzes each target for 20 seconds
 #   test.sh tidy    clang-format and clang-tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,7 @@ case ${1:-all} in
     scripts/install_dependencies.sh asan
     scripts/build.sh asan
     ctest --preset asan
+    scripts/fuzz.sh
     ;;
   tidy)
     scripts/install_dependencies.sh tidy

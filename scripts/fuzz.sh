@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets with clang and lets each look for faults for a while, two at a time:
+#   fuzz.sh [SECONDS] [TARGET...]      20 seconds and all targets, if it is not said otherwise
+# Starts from tests/fuzz/corpus, what was once a finding, and seeds of the models and, where `ctest --preset asan` has
+# made them, of the fixtures. New inputs stay in build/asan/fuzz. Fails if there is a finding, and tells how to see it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-20}
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3s/^# */usage: /p' "$0" >&2; exit 2; }
+targets=("${@:2}")
+if ((${#targets[@]} == 0)); then
+  targets=(header plan safetensors checksums split record)
+fi
+for target in "${targets[@]}"; do
+  [[ -f tests/fuzz/${target}_fuzzer.cc ]] || { echo "no such target: $target" >&2; exit 2; }
+done
+declare -A dictionary=([header]=gguf [plan]=gguf [split]=gguf [safetensors]=json [record]=json [checksums]=checksums)
+
+scripts/build.sh asan --target "${targets[@]/%/_fuzzer}"
+out=build/asan/fuzz
+rm -rf "$out/seeds"
+python3 -B tests/fuzz/make_seeds.py --fixtures build/asan/tests/fixtures "$out/seeds"
+# Freed memory need not be held back for long: no input is large.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=32}
+
+# fuzz TARGET: its log, and what it found, are in $out/TARGET.
+fuzz() {
+  local target=$1 work=$out/$1
+  mkdir -p "$work/inputs" "$work/findings" "tests/fuzz/regressions/$target"
+  rm -f "$work/findings"/*
+  build/asan/tests/fuzz/"${target}_fuzzer" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 \
+    -malloc_limit_mb=64 -max_len=16384 -dict="tests/fuzz/dictionaries/${dictionary[$target]}.dict" \
+    -artifact_prefix="$work/findings/" -print_final_stats=1 \
+    "$work/inputs" "tests/fuzz/corpus/$target" "tests/fuzz/regressions/$target" "$out/seeds/$target" >"$work/log" 2>&1
+}
+
+failed=0
+show() {
+  local target=$1 log=$out/$1/log
+  printf '%-12s %9s executions, %s\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
+    "$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "$log" | tail -n 1)"
+  local finding
+  for finding in "$out/$target/findings"/*; do
+    [[ -e $finding ]] || continue
+    failed=1
+    grep -hE 'broken promise|ERROR: |SUMMARY: ' "$log" | head -n 3
+    echo "  reproduce: build/asan/tests/fuzz/${target}_fuzzer $finding"
+  done
+}
+
+for ((i = 0; i < ${#targets[@]}; i += 2)); do
+  pair=("${targets[@]:i:2}")
+  pids=()
+  for target in "${pair[@]}"; do
+    fuzz "$target" &
+    pids+=($!)
+  done
+  for j in "${!pids[@]}"; do
+    wait "${pids[j]}" || failed=1
+    show "${pair[j]}"
+  done
+done
+exit "$failed"
