@@ -144,10 +144,12 @@ class Planner {
                         options_.target_header,
                         {}};
     auto before = keys_of(target_);
+    auto tensors_before = target_.tensors.size();
     if (const auto earlier = find_record(target_)) {
       if (auto restored = undo_keys(before, earlier->origin.old_keys)) {
         origin = earlier->origin;
         before = std::move(*restored);
+        tensors_before -= target_head_.tensors.size();
       }
     }
     if (options_.split == Split::kMerge && !target_.shards.empty()) {
@@ -155,7 +157,7 @@ class Planner {
       remove_split_keys(before);
       origin.size = target_.size;
       origin.key_count = before.size();
-      origin.tensor_count = target_.tensors.size() - target_head_.tensors.size();
+      origin.tensor_count = tensors_before;
       origin.data_offset = first_file.tensor_count > 0 ? origin.data_offset : target_.tensors.front().offset;
       origin.header_digest.reset();
     }

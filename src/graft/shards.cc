@@ -87,6 +87,15 @@ void remove_split_keys(KeyList& keys) {
   }
 }
 
+std::uint64_t split_count(const KeyList& keys) {
+  const auto entry = std::ranges::find(keys, kSplitCountKey, &KeyEntry::key);
+  if (entry == keys.end()) {
+    return 1;
+  }
+  const auto count = entry->item != nullptr ? entry->item->unsigned_at() : as_read(entry->value).unsigned_at();
+  return std::max<std::uint64_t>(count.value_or(1), 1);
+}
+
 void describe_split_changes(const GgufFile& target, const KeyList& keys, std::vector<KeyChange>& changes) {
   for (const auto key : kSplitKeys) {
     const auto* item = target.find_key(key);

@@ -17,7 +17,9 @@ Result<std::vector<std::optional<std::size_t>>> arrange_shards(const GgufFile& t
 // Makes `keys` those of a first shard, or of a model in one file.
 void set_split_keys(std::size_t file_count, std::size_t tensor_count, KeyList& keys);
 void remove_split_keys(KeyList& keys);
-// For people: what the above have done to the keys of `target`.
+// The number of files that the keys tell of.
+std::uint64_t split_count(const KeyList& keys);
+// For people: what the first two have done to the keys of `target`.
 void describe_split_changes(const GgufFile& target, const KeyList& keys, std::vector<KeyChange>& changes);
 
 // The target's shard as it is.

@@ -52,7 +52,7 @@ class Stripper {
     Assembly assembly{.target = file_, .keys = keys_of(file_), .tensors = {}, .record = {}};
     assembly.tensors = keep_trunk(file_, head_, file_.files().front().tensor_count, plan_.removed_tensors);
     plan_.removed_bytes = head_.bytes;
-    const auto origin = restore_keys(assembly);
+    const auto origin = restore_keys(assembly, 1 + shards.size());
     if (origin) {
       plan_.original = {origin->file, origin->size, origin->header_digest};
       assembly.size_max = origin->size;
@@ -104,7 +104,7 @@ class Stripper {
   }
 
   // Makes the keys those of the original, and tells what it was; nothing, and a warning, if the record cannot do that.
-  std::optional<RecordOrigin> restore_keys(Assembly& assembly) {
+  std::optional<RecordOrigin> restore_keys(Assembly& assembly, std::size_t files_left) {
     if (file_.find_key(kRecordKey) == nullptr) {
       return std::nullopt;
     }
@@ -124,6 +124,11 @@ class Stripper {
     auto restored = undo_keys(assembly.keys, record->origin.old_keys);
     if (!restored) {
       warn_of_record("keys that it tells of are no longer in the file");
+      return std::nullopt;
+    }
+    if (const auto files_before = split_count(*restored); files_before != files_left) {
+      warn_of_record(
+          fmt::format("the original had {} files, one of them a head's, and {} are left", files_before, files_left));
       return std::nullopt;
     }
     assembly.keys = std::move(*restored);
