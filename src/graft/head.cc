@@ -67,6 +67,13 @@ void check_strays(const GgufFile& file, const Depth& depth, const Blocks& blocks
       head.problems.push_back(fmt::format("key '{}' should be '{}'", item.key, key));
     }
   }
+  const auto stray = std::ranges::find_if(blocks.nextn, [&](std::uint64_t block) {
+    return block < head.first_block || block - head.first_block >= head.block_count;
+  });
+  if (head.block_count > 0 && stray != blocks.nextn.end()) {
+    head.problems.push_back(fmt::format("blk.{} has nextn tensors and is no block of the head, which begins at blk.{}",
+                                        *stray, head.first_block));
+  }
   if (depth.block_count && !blocks.all.empty() && *blocks.all.rbegin() >= *depth.block_count) {
     head.problems.push_back(
         fmt::format("blk.{} has tensors, but block_count is {}", *blocks.all.rbegin(), *depth.block_count));
