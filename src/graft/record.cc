@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "gguf/format.h"
 #include "graft/value_json.h"
 #include "util/hash.h"
 
@@ -27,17 +28,36 @@ Json old_keys_to_json(const std::vector<OldKey>& old_keys) {
   return json;
 }
 
+// Where get() would take -1 or 1e300 and convert it, this throws.
+std::uint64_t count_from_json(const Json& json) { return json.get_ref<const Json::number_unsigned_t&>(); }
+
+std::vector<std::uint64_t> counts_from_json(const Json& json) {
+  std::vector<std::uint64_t> counts;
+  for (const auto& count : json) {
+    counts.push_back(count_from_json(count));
+  }
+  return counts;
+}
+
+// No graft changes these; with them, what strip writes would be no GGUF, or have a record of something else.
+bool is_never_old(std::string_view key) {
+  return key.empty() || key.size() > format::kKeyBytesMax || key == "general.alignment" || key == kRecordKey;
+}
+
 std::optional<std::vector<OldKey>> old_keys_from_json(const Json& json) {
   std::vector<OldKey> old_keys;
   for (const auto& [key, entry] : json.items()) {
     OldKey old{key, std::nullopt, std::nullopt};
+    if (is_never_old(key)) {
+      return std::nullopt;
+    }
     if (!entry.is_null()) {
       old.value = value_from_json(entry);
       if (!old.value) {
         return std::nullopt;
       }
       if (entry.contains("place")) {
-        old.place = entry.at("place").get<std::size_t>();
+        old.place = count_from_json(entry.at("place"));
       }
     }
     old_keys.push_back(std::move(old));
@@ -111,13 +131,17 @@ std::optional<Record> read_record(std::string_view text) {
     record.labels = {json.at("tool"),         target.at("file"), donor.at("file"), donor.value("head_type", ""),
                      donor.value("ggml", ""), std::nullopt};
     if (donor.contains("norm_offset")) {
-      record.labels.norm_offset = donor.at("norm_offset").get<int>();
+      record.labels.norm_offset = count_from_json(donor.at("norm_offset")) == 0 ? 0 : 1;
     }
-    record.origin = {target.at("file"),      target.at("size"),        target.at("n_kv"),
-                     target.at("n_tensors"), target.at("data_offset"), parse_digest(target.value("header_xxh128", "")),
+    record.origin = {target.at("file"),
+                     count_from_json(target.at("size")),
+                     count_from_json(target.at("n_kv")),
+                     count_from_json(target.at("n_tensors")),
+                     count_from_json(target.at("data_offset")),
+                     parse_digest(target.value("header_xxh128", "")),
                      std::move(*old_keys)};
     record.donor_architecture = donor.at("architecture");
-    donor.at("blocks").get_to(record.donor_blocks);
+    record.donor_blocks = counts_from_json(donor.at("blocks"));
     record.donor_name = donor.at("name");
     for (const auto& edit : json.value("edits", Json::array())) {
       const auto& to = edit.at("to");
@@ -127,7 +151,8 @@ std::optional<Record> read_record(std::string_view text) {
       }
       record.edits.push_back({edit.at("key"), std::move(value)});
     }
-    record.head = {head.at("blocks"), head.at("tensors"), head.at("bytes"), *digest};
+    record.head = {counts_from_json(head.at("blocks")), count_from_json(head.at("tensors")),
+                   count_from_json(head.at("bytes")), *digest};
     return record;
   } catch (const Json::exception&) {
     return std::nullopt;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "gguf/serialize.h"
+#include "util/checked.h"
 
 namespace mtpgraft {
 namespace {
@@ -172,6 +173,24 @@ std::optional<Bytes> from_hex_digits(std::string_view hex) {
   return hex.size() % 2 == 0 ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
+// Whether the bytes are those of as many elements as the value has.
+bool is_whole(const GgufValue& value) {
+  if (value.element_type != ValueType::kString) {
+    const auto bytes = checked_mul(value.element_count, value_type_bytes(value.element_type));
+    return bytes == value.bytes.size();
+  }
+  if (value.type == ValueType::kString) {
+    return true;
+  }
+  const auto item = as_read(value);
+  const auto strings = item.kept_strings();
+  std::size_t bytes = 0;
+  for (const auto text : strings) {
+    bytes += sizeof(std::uint64_t) + text.size();
+  }
+  return strings.size() == value.element_count && bytes == value.bytes.size();
+}
+
 }  // namespace
 
 Json value_to_json(const GgufValue& value) {
@@ -195,9 +214,10 @@ std::optional<GgufValue> value_from_json(const Json& json) {
   if (!bytes) {
     return std::nullopt;
   }
-  value->element_count = json.at("count");
+  value->element_count = json.at("count").get_ref<const Json::number_unsigned_t&>();
   value->bytes = std::move(*bytes);
-  return value;
+  const bool is_sound = (value->type == ValueType::kArray || value->element_count == 1) && is_whole(*value);
+  return is_sound ? value : std::nullopt;
 }
 
 Result<GgufValue> parse_value(std::string_view key, std::string_view type, const Json& json) {
