@@ -7,6 +7,10 @@ trap 'rm -rf "$work"' EXIT
 
 cmake --install "$BUILD_DIR" --prefix "$work/prefix" >/dev/null
 "$work/prefix/bin/mtpgraft" --version
+for file in man/man1/mtpgraft.1 bash-completion/completions/mtpgraft zsh/site-functions/_mtpgraft \
+  fish/vendor_completions.d/mtpgraft.fish; do
+  [[ -s $work/prefix/share/$file ]] || { echo "share/$file is not installed"; exit 1; }
+done
 
 # A sanitized library needs its users sanitized too.
 flags=$(sed -n 's/^CMAKE_CXX_FLAGS:[A-Z]*=//p' "$BUILD_DIR/CMakeCache.txt" | grep -o -- '-fsanitize=[a-z,]*' || true)

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# The completions as the shells use them: all options of each command, files by their kind, the values of options.
+. "$(dirname "$0")/common.sh"
+completions=$SOURCE_DIR/scripts/completions
+mkdir sub
+touch model.gguf mtp.safetensors notes.txt
+
+mapfile -t commands < <("$MTPGRAFT" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z]\+\) .*/\1/p')
+for command in "${commands[@]}"; do
+  "$MTPGRAFT" "$command" --help | sed -n '/^Options:/,/^$/p' | sed -nE 's/^  (-[^ =[]*).*/\1/p' | tr ',' '\n' | sort \
+    >"$SCRATCH/options.$command"
+done
+
+# expect_words SHELL LINE WORD...: those that the line can be completed with, sorted.
+expect_words() {
+  local shell=$1 line=$2
+  shift 2
+  last_command="$shell: $line"
+  diff <(printf '%s\n' "$@" | sort) <("complete_$shell" "$line" | sort) >"$SCRATCH/diff" ||
+    fail "other words than expected (<) complete: $last_command: $(cat "$SCRATCH/diff")"
+}
+
+. "$completions/mtpgraft.bash"
+complete_bash() {
+  # The last word is empty after a blank.
+  read -ra COMP_WORDS <<<"$1"
+  [[ $1 != *' ' ]] || COMP_WORDS+=('')
+  COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=()
+  _mtpgraft
+  printf '%s\n' "${COMPREPLY[@]}"
+}
+
+complete_fish() {
+  fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$completions/mtpgraft.fish" "$1" | cut -f1
+}
+
+# What one zsh on a terminal of its own lists at Tab, asked once for all lines, as it is slow to start.
+cat >"$SCRATCH/complete.zsh" <<'END'
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PROMPT=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -D -u; bindkey '^I' list-choices
+zstyle ':completion:*' list-grouped false; stty cols 200; echo REA\"\"DY"
+zpty -r shell text '*READY*'
+cd $2
+shift 2
+for line; do
+  # Ctrl-U takes the line back.
+  zpty -w -n shell $line$'\t\x15'"echo EN\"\"D"$'\n'
+  zpty -r shell text '*END*'
+  print -r -- $text >$line
+done
+END
+ask_zsh() {
+  mkdir "$SCRATCH/zsh"
+  timeout 60 zsh -f "$SCRATCH/complete.zsh" "$completions" "$SCRATCH/zsh" "$@"
+}
+complete_zsh() {
+  tr -d '\r' <"$SCRATCH/zsh/$1" | sed 's/\x1b\[[0-9;?]*[A-Za-z]//g' | sed -nE 's/^([^ ]+) +-- .*/\1/p'
+}
+
+try_shell() {
+  local shell=$1 command
+  expect_words "$shell" "mtpgraft g" graft
+  for command in "${commands[@]}"; do
+    # shellcheck disable=SC2046
+    expect_words "$shell" "mtpgraft $command -" $(cat "$SCRATCH/options.$command")
+  done
+}
+
+try_shell bash
+expect_words bash "mtpgraft " "${commands[@]}"
+expect_words bash "mtpgraft -" -h --help --version
+expect_words bash "mtpgraft graft --copy " auto buffered clone kernel
+expect_words bash "mtpgraft graft --copy = c" clone
+expect_words bash "mtpgraft graft model.gguf --link =" auto clone copy hard sym
+expect_words bash "mtpgraft extract --head-type q" q4_k q5_k q6_k q8_0
+expect_words bash "mtpgraft verify --norm-offset " 0 1
+expect_words bash "mtpgraft graft " model.gguf mtp.safetensors sub
+expect_words bash "mtpgraft inspect " model.gguf sub
+expect_words bash "mtpgraft verify model.gguf --donor m" model.gguf mtp.safetensors
+expect_words bash "mtpgraft verify model.gguf -c n" notes.txt
+expect_words bash "mtpgraft graft --set " ''
+
+if command -v fish >/dev/null; then
+  try_shell fish
+  expect_words fish "mtpgraft graft --copy " auto buffered clone kernel
+  expect_words fish "mtpgraft verify model.gguf -c n" notes.txt
+fi
+if command -v zsh >/dev/null; then
+  lines=("mtpgraft g")
+  for command in "${commands[@]}"; do
+    lines+=("mtpgraft $command -")
+  done
+  ask_zsh "${lines[@]}"
+  try_shell zsh
+fi

@@ -1,0 +1,168 @@
+"""Compares what the program, its man page, completions, schemas and documentation promise: check_contracts.py MTPGRAFT SOURCES.
+
+`mtpgraft --help` leads. Prints what is missing or too much, and where; exit code 1 if there is anything.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+program, sources = sys.argv[1], pathlib.Path(sys.argv[2])
+offences = []
+
+
+def compare(where, what, expected, found):
+    offences.extend(f"{where}: lacks the {what} {name}" for name in sorted(expected - found))
+    offences.extend(f"{where}: has the {what} {name}, which is not there" for name in sorted(found - expected))
+
+
+def read(path):
+    return (sources / path).read_text()
+
+
+def section(text, start, end):
+    """What is between two lines that match; all to the end if the second does not."""
+    found = re.search(rf"^{start}\n(.*?)(?=^{end}|\Z)", text, re.S | re.M)
+    return found.group(1) if found else ""
+
+
+def find_options(text):
+    return set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", text))
+
+
+def help_of(*command):
+    return subprocess.run([program, *command, "--help"], check=True, capture_output=True, text=True).stdout
+
+
+def options_of(help_text):
+    rows = re.findall(r"^  (-\S+)", section(help_text, "Options:", r"\n"), re.M)
+    return set().union(*(find_options(row.split("[")[0]) for row in rows))
+
+
+top = help_of()
+commands = set(re.findall(r"^  (\w+)", section(top, "Subcommands:", r"\n"), re.M))
+options = {command: options_of(help_of(command)) for command in commands}
+exit_codes = dict(re.findall(r"^  (\d|\d[\d, ]+\d) +(\S.*)", section(top, "Exit codes:", r"\n"), re.M))
+
+
+def check_exit_codes():
+    readme = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", read("README.md"), re.M))
+    rows = section(read("docs/mtpgraft.1"), r"\.Sh EXIT STATUS", r"\.Sh").split(".It ")[1:]
+    man = {code: " ".join(text.removesuffix("\n.El\n").split()) for code, text in (row.split("\n", 1) for row in rows)}
+    for where, codes in (("README.md", readme), ("docs/mtpgraft.1", man)):
+        compare(where, "exit code", {f"{code}: {text}" for code, text in exit_codes.items()},
+                {f"{code}: {text}" for code, text in codes.items()})
+
+
+def check_man_page():
+    text = read("docs/mtpgraft.1")
+    found = {command: set() for command in commands}
+    headings = set()
+    for part in text.split("\n.Ss ")[1:]:
+        heading, body = part.split("\n", 1)
+        first = heading.split()[0]
+        if first != "Options":
+            headings.add(first)
+        named = commands if "every command" in heading else set(re.findall(r"\w+", heading)) & commands
+        items = re.findall(r"^\.It (Fl .*)", body.split("\n.Sh ")[0], re.M)
+        for command in named:
+            found[command] |= {f"-{name}" for item in items for name in re.findall(r"\bFl (-?[\w-]+)", item)}
+    compare("docs/mtpgraft.1", "command", commands, headings)
+    for command in commands:
+        compare(f"docs/mtpgraft.1, {command}", "option", options[command], found[command])
+    own = section(text, r"\.Sh DESCRIPTION", r"\.Sh")
+    compare("docs/mtpgraft.1, DESCRIPTION", "option", options_of(top),
+            {f"-{name}" for item in re.findall(r"^\.It (Fl .*)", own, re.M) for name in re.findall(r"Fl (-?[\w-]+)", item)})
+
+
+def check_zsh():
+    where = "scripts/completions/_mtpgraft"
+    text = read(where)
+    arrays = dict(re.findall(r"^  local -a (\w+)=\(\n(.*?)^  \)", text, re.S | re.M))
+    compare(where, "command", commands, set(re.findall(r"^    '(\w+):", arrays["commands"], re.M)))
+    found = {command: set() for command in commands}
+    for names, body in re.findall(r"^    ([\w |]+)\)\n(.*?)^      ;;", text, re.S | re.M):
+        body = re.sub(r"\$(\w+)", lambda name: arrays.get(name[1], ""), body)
+        # Neither descriptions nor what an option excludes.
+        body = re.sub(r"\[[^]]*\]|'\([^)]*\)'?|\"\([^)]*\)", " ", body)
+        for command in names.split(" | "):
+            found[command] = find_options(body)
+    for command in commands:
+        compare(f"{where}, {command}", "option", options[command], found[command])
+
+
+def check_fish():
+    where = "scripts/completions/mtpgraft.fish"
+    text = read(where)
+    compare(where, "command", commands, set(re.findall(r"-n __fish_use_subcommand -a (\w+)", text)))
+    lists = dict(re.findall(r"^set -l (\w+) '(.*)'", text, re.M))
+    found = {command: set() for command in commands}
+    for names, rest in re.findall(r"""-n ['"]__fish_seen_subcommand_from ([\w $]+)['"](.*)""", text):
+        names = lists[names[1:]] if names.startswith("$") else names
+        own = rest.split(" -d ")[0]
+        for command in names.split():
+            found[command] |= {f"-{name}" for name in re.findall(r" -s (\w)", own)}
+            found[command] |= {f"--{name}" for name in re.findall(r" -l ([\w-]+)", own)}
+    for command in commands:
+        compare(f"{where}, {command}", "option", options[command], found[command])
+
+
+def names_in(schema, definitions, seen):
+    """Fields, and words that values can be, of a schema and all that it refers to."""
+    fields, words = set(), set()
+    if isinstance(schema, dict):
+        fields |= set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
+        words |= {word for word in schema.get("enum", []) if isinstance(word, str)}
+        reference = schema.get("$ref", "")
+        if reference and reference not in seen:
+            seen.add(reference)
+            more = names_in(definitions.get(reference.split("/")[-1]), definitions, seen)
+            fields, words = fields | more[0], words | more[1]
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []:
+        more = names_in(value, definitions, seen)
+        fields, words = fields | more[0], words | more[1]
+    return fields, words
+
+
+def words_of(text):
+    """The parts of what stands in backticks and can be a field or a word, but options and files."""
+    quoted = re.findall(r"`((?:-[A-Z]|[A-Za-z])[\w.-]*)`", text)
+    return {word for name in quoted if not name.endswith(".json") for word in name.split(".")}
+
+
+def check_json():
+    page = read("docs/json.md")
+    intro, *parts = page.split("\n## ")
+    sections = dict(part.split("\n", 1) for part in parts)
+    files = {path.stem: json.loads(path.read_text()) for path in (sources / "docs/schema").glob("*.json")}
+    common = files.pop("common")["$defs"]
+    compare("docs/schema", "file for", commands | {"failure"}, set(files))
+    compare("docs/json.md", "section", commands, set(sections) - {"Example", "Warning ids"})
+
+    ids = set(common.pop("warning_id")["enum"])
+    known = {name: set().union(*names_in(schema, common | schema.get("$defs", {}), set()))
+             for name, schema in files.items()}
+    for name in commands & set(files) & set(sections):
+        # What is the same as for graft is told there.
+        shared = name in ("extract", "strip")
+        told = words_of(sections[name])
+        named = told | words_of(intro) | (words_of(sections["graft"]) if shared else set())
+        compare(f"docs/json.md, {name}", "name", known[name], named & known[name])
+        compare(f"docs/schema/{name}.json", "name",
+                told - commands - (known["graft"] if shared else set()) - known[name], set())
+    compare("docs/schema", "name", words_of(intro) - commands - set().union(*known.values()), set())
+    compare("docs/json.md", "warning id", ids, words_of(sections["Warning ids"]))
+    code = "".join(path.read_text() for path in (sources / "src").rglob("*.cc"))
+    compare("docs/schema/common.json", "warning id",
+            set(re.findall(r'warnings_?\.push_back\(\s*\{\s*"([^"]+)"', code)), ids)
+
+
+check_exit_codes()
+check_man_page()
+check_zsh()
+check_fish()
+check_json()
+print("\n".join(offences))
+sys.exit(1 if offences else 0)
