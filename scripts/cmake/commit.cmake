@@ -1,4 +1,4 @@
-# Writes the commit of SOURCE_DIR to the header HEADER, for --version: cmake -D SOURCE_DIR=... -D HEADER=... -P commit.cmake
+# Writes the commit of SOURCE_DIR to the header HEADER: cmake -D SOURCE_DIR=... -D HEADER=... -P commit.cmake
 # A header that says it already is left alone, so that nothing is compiled again.
 set(commit unknown)
 # A source archive may lie in the repository of something else.

@@ -92,12 +92,12 @@ run() {
   fi
 }
 
-# Whatever a test has the program print with --json follows the schemas. All at once at the end, since Python is slow to
-# start. json_check has further arguments of validate_json.py.
+# Whatever a test has the program print with --json follows the schemas. All at once at the end, since Python is slow
+# to start. json_check has further arguments of validate_json.py.
 check_json_outputs() {
   ((json_outputs > 0)) || return 0
-  "${PYTHON_WITH_JSONSCHEMA:-python3}" "$SOURCE_DIR/tests/support/validate_json.py" "$SOURCE_DIR/docs" "$SCRATCH/json" \
-    "${json_check[@]}" >&2 || failures=$((failures + 1))
+  "${PYTHON_WITH_JSONSCHEMA:-python3}" -B "$SOURCE_DIR/tests/support/validate_json.py" "$SOURCE_DIR/docs" \
+    "$SCRATCH/json" "${json_check[@]}" >&2 || failures=$((failures + 1))
 }
 
 # expect_exit CODE COMMAND...

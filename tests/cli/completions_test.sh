@@ -31,6 +31,7 @@ complete_bash() {
 }
 
 complete_fish() {
+  # shellcheck disable=SC2016  # fish expands it
   fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$completions/mtpgraft.fish" "$1" | cut -f1
 }
 
@@ -39,20 +40,20 @@ cat >"$SCRATCH/complete.zsh" <<'END'
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PROMPT=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -D -u; bindkey '^I' list-choices
-zstyle ':completion:*' list-grouped false; stty cols 200; echo REA\"\"DY"
+zstyle ':completion:*' list-grouped false; stty cols 200; zle-line-init() { print -n REA\"\"DY }; zle -N zle-line-init"
 zpty -r shell text '*READY*'
 cd $2
 shift 2
 for line; do
-  # Ctrl-U takes the line back.
-  zpty -w -n shell $line$'\t\x15'"echo EN\"\"D"$'\n'
-  zpty -r shell text '*END*'
+  # Ctrl-U takes the line back; then an empty one is entered.
+  zpty -w -n shell $line$'\t\x15\n'
+  zpty -r shell text '*READY*'
   print -r -- $text >$line
 done
 END
 ask_zsh() {
   mkdir "$SCRATCH/zsh"
-  timeout 60 zsh -f "$SCRATCH/complete.zsh" "$completions" "$SCRATCH/zsh" "$@"
+  timeout 120 zsh -f "$SCRATCH/complete.zsh" "$completions" "$SCRATCH/zsh" "$@"
 }
 complete_zsh() {
   tr -d '\r' <"$SCRATCH/zsh/$1" | sed 's/\x1b\[[0-9;?]*[A-Za-z]//g' | sed -nE 's/^([^ ]+) +-- .*/\1/p'
@@ -85,6 +86,8 @@ if command -v fish >/dev/null; then
   try_shell fish
   expect_words fish "mtpgraft graft --copy " auto buffered clone kernel
   expect_words fish "mtpgraft verify model.gguf -c n" notes.txt
+else
+  skip_part "no fish"
 fi
 if command -v zsh >/dev/null; then
   lines=("mtpgraft g")
@@ -93,4 +96,6 @@ if command -v zsh >/dev/null; then
   done
   ask_zsh "${lines[@]}"
   try_shell zsh
+else
+  skip_part "no zsh"
 fi

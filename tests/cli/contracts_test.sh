@@ -2,7 +2,7 @@
 # What --help tells is in README.md, the man page, the completions and the schemas, and nothing else is.
 . "$(dirname "$0")/common.sh"
 
-python3 "$SOURCE_DIR/tests/support/check_contracts.py" "$MTPGRAFT" "$SOURCE_DIR" >&2 || fail "see above"
+python3 -B "$SOURCE_DIR/tests/support/check_contracts.py" "$MTPGRAFT" "$SOURCE_DIR" >&2 || fail "see above"
 
 # man(1) and mandoc(1) have nothing to complain of.
 page=$SOURCE_DIR/docs/mtpgraft.1

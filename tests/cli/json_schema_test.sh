@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Every field that docs/schema has for a command occurs in an output here, and so does every state, way, outcome and code;
-# that each output follows its schema is checked by common.sh. The words behind --complete need file systems that clone or
-# insert, for which there are other tests, or architectures that only the unit tests have.
+# Every field that docs/schema has for a command occurs in an output here, and so does every state, way, outcome and
+# code; that each output follows its schema is checked by common.sh. The words behind --complete need file systems that
+# clone or insert, for which there are other tests, or models that only the unit tests have.
 . "$(dirname "$0")/common.sh"
 use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,trailing-bytes}.gguf \
   donor-{wrong-width,rope,other-merges,norms-unshifted,no-shared-head-norm,base-model,tensors-only-no-keys}.gguf \
   target-{base-model,head-count-kv-array-zeros,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
+# shellcheck disable=SC2034  # common.sh uses it
 json_check=(--complete clone cloned insert Infinity SHA256 architecture-unknown fork-type gating-guessed head-skipped
   head-type-fallback runtime sidecar-refused sliding-window-lost)
 

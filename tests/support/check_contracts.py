@@ -1,13 +1,14 @@
-"""Compares what the program, its man page, completions, schemas and documentation promise: check_contracts.py MTPGRAFT SOURCES.
+"""Compares what --help, man page, completions, schemas and documents promise: check_contracts.py MTPGRAFT SOURCES.
 
 `mtpgraft --help` leads. Prints what is missing or too much, and where; exit code 1 if there is anything.
 """
 
-import json
 import pathlib
 import re
 import subprocess
 import sys
+
+from schemas import load_schemas, names_in
 
 program, sources = sys.argv[1], pathlib.Path(sys.argv[2])
 offences = []
@@ -48,12 +49,18 @@ exit_codes = dict(re.findall(r"^  (\d|\d[\d, ]+\d) +(\S.*)", section(top, "Exit 
 
 
 def check_exit_codes():
-    readme = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", read("README.md"), re.M))
+    table = section(read("README.md"), r"\| exit code \| meaning \|", r"\n")
+    readme = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", table, re.M))
     rows = section(read("docs/mtpgraft.1"), r"\.Sh EXIT STATUS", r"\.Sh").split(".It ")[1:]
     man = {code: " ".join(text.removesuffix("\n.El\n").split()) for code, text in (row.split("\n", 1) for row in rows)}
     for where, codes in (("README.md", readme), ("docs/mtpgraft.1", man)):
         compare(where, "exit code", {f"{code}: {text}" for code, text in exit_codes.items()},
                 {f"{code}: {text}" for code, text in codes.items()})
+
+
+def options_of_items(text):
+    items = re.findall(r"^\.It (Fl .*)", text, re.M)
+    return {f"-{name}" for item in items for name in re.findall(r"\bFl (-?[\w-]+)", item)}
 
 
 def check_man_page():
@@ -66,22 +73,20 @@ def check_man_page():
         if first != "Options":
             headings.add(first)
         named = commands if "every command" in heading else set(re.findall(r"\w+", heading)) & commands
-        items = re.findall(r"^\.It (Fl .*)", body.split("\n.Sh ")[0], re.M)
         for command in named:
-            found[command] |= {f"-{name}" for item in items for name in re.findall(r"\bFl (-?[\w-]+)", item)}
+            found[command] |= options_of_items(body.split("\n.Sh ")[0])
     compare("docs/mtpgraft.1", "command", commands, headings)
     for command in commands:
         compare(f"docs/mtpgraft.1, {command}", "option", options[command], found[command])
-    own = section(text, r"\.Sh DESCRIPTION", r"\.Sh")
-    compare("docs/mtpgraft.1, DESCRIPTION", "option", options_of(top),
-            {f"-{name}" for item in re.findall(r"^\.It (Fl .*)", own, re.M) for name in re.findall(r"Fl (-?[\w-]+)", item)})
+    own = options_of_items(section(text, r"\.Sh DESCRIPTION", r"\.Sh"))
+    compare("docs/mtpgraft.1, DESCRIPTION", "option", options_of(top), own)
 
 
 def check_zsh():
     where = "scripts/completions/_mtpgraft"
     text = read(where)
     arrays = dict(re.findall(r"^  local -a (\w+)=\(\n(.*?)^  \)", text, re.S | re.M))
-    compare(where, "command", commands, set(re.findall(r"^    '(\w+):", arrays["commands"], re.M)))
+    compare(where, "command", commands, set(re.findall(r"^    '(\w+):", arrays["subcommands"], re.M)))
     found = {command: set() for command in commands}
     for names, body in re.findall(r"^    ([\w |]+)\)\n(.*?)^      ;;", text, re.S | re.M):
         body = re.sub(r"\$(\w+)", lambda name: arrays.get(name[1], ""), body)
@@ -109,23 +114,6 @@ def check_fish():
         compare(f"{where}, {command}", "option", options[command], found[command])
 
 
-def names_in(schema, definitions, seen):
-    """Fields, and words that values can be, of a schema and all that it refers to."""
-    fields, words = set(), set()
-    if isinstance(schema, dict):
-        fields |= set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
-        words |= {word for word in schema.get("enum", []) if isinstance(word, str)}
-        reference = schema.get("$ref", "")
-        if reference and reference not in seen:
-            seen.add(reference)
-            more = names_in(definitions.get(reference.split("/")[-1]), definitions, seen)
-            fields, words = fields | more[0], words | more[1]
-    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []:
-        more = names_in(value, definitions, seen)
-        fields, words = fields | more[0], words | more[1]
-    return fields, words
-
-
 def words_of(text):
     """The parts of what stands in backticks and can be a field or a word, but options and files."""
     quoted = re.findall(r"`((?:-[A-Z]|[A-Za-z])[\w.-]*)`", text)
@@ -136,15 +124,17 @@ def check_json():
     page = read("docs/json.md")
     intro, *parts = page.split("\n## ")
     sections = dict(part.split("\n", 1) for part in parts)
-    files = {path.stem: json.loads(path.read_text()) for path in (sources / "docs/schema").glob("*.json")}
-    common = files.pop("common")["$defs"]
-    compare("docs/schema", "file for", commands | {"failure"}, set(files))
+    schemas = load_schemas(sources / "docs")
+    compare("docs/schema", "file for", commands | {""}, set(schemas))
+    compare("docs/json.md", "command", commands, words_of(intro) & commands)
     compare("docs/json.md", "section", commands, set(sections) - {"Example", "Warning ids"})
 
-    ids = set(common.pop("warning_id")["enum"])
-    known = {name: set().union(*names_in(schema, common | schema.get("$defs", {}), set()))
-             for name, schema in files.items()}
-    for name in commands & set(files) & set(sections):
+    ids = set(schemas["graft"]["$defs"]["warning_id"]["enum"])
+    known = {}
+    for name, schema in schemas.items():
+        schema["$defs"]["warning_id"] = {}
+        known[name] = set().union(*names_in(schema))
+    for name in commands & set(schemas) & set(sections):
         # What is the same as for graft is told there.
         shared = name in ("extract", "strip")
         told = words_of(sections[name])
@@ -164,5 +154,6 @@ check_man_page()
 check_zsh()
 check_fish()
 check_json()
-print("\n".join(offences))
+for offence in offences:
+    print(offence)
 sys.exit(1 if offences else 0)

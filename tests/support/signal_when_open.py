@@ -1,7 +1,7 @@
-"""Runs a program and sends it a signal as soon as it has a file open: signal_when_open.py SIGNAL FILE PROGRAM ARGUMENT...
+"""Sends a program a signal as soon as it has a file open: signal_when_open.py SIGNAL FILE PROGRAM ARGUMENT...
 
-It is stopped at each system call until then, so that the moment does not depend on the machine. Ends with its exit code,
-or 128 and the number of the signal that ended it, as a shell does.
+The program is stopped at each system call until then, so that the moment does not depend on the machine. Ends with its
+exit code, or 128 and the number of the signal that ended it, as a shell does.
 """
 
 import ctypes
