@@ -34,11 +34,13 @@ _mtpgraft() {
         options+=" $reading --target --donor --trust-shared-extents -c --check --exact --status --strict"
         options+=" --ignore-missing"
         ;;
-      checksum | recover) ;;
+      checksum) options+=" --algorithm" ;;
+      recover) ;;
       *) files= ;;
     esac
     case $previous in
       --copy) words="auto clone kernel buffered" files="" ;;
+      --algorithm) words="xxh128 sha256" files="" ;;
       --link) words="auto hard clone sym copy" files="" ;;
       --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files="" ;;
       --norm-offset) words="0 1" files="" ;;

@@ -57,3 +57,5 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from verify' -l exact -d 'No oth
 complete -c mtpgraft -n '__fish_seen_subcommand_from verify' -l status -d 'Print nothing, the exit code tells'
 complete -c mtpgraft -n '__fish_seen_subcommand_from verify' -l strict -d 'Lines that cannot be read are a failure'
 complete -c mtpgraft -n '__fish_seen_subcommand_from verify' -l ignore-missing -d 'Missing tensors are no failure'
+
+complete -c mtpgraft -n '__fish_seen_subcommand_from checksum' -l algorithm -x -a 'xxh128 sha256' -d 'Of the checksums'

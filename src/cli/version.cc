@@ -18,6 +18,7 @@ constexpr auto kFeatures = std::to_array<std::string_view>({
 #else
     "xxh128",
 #endif
+    "sha256",
     "ggml (loaded at run time)",
 });
 

@@ -7,7 +7,7 @@ use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,
   donor-{wrong-width,rope,other-merges,norms-unshifted,no-shared-head-norm,base-model,tensors-only-no-keys}.gguf \
   target-{base-model,head-count-kv-array-zeros,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
 # shellcheck disable=SC2034  # common.sh uses it
-json_check=(--complete clone cloned insert Infinity SHA256 architecture-unknown fork-type gating-guessed head-skipped
+json_check=(--complete clone cloned insert Infinity architecture-unknown fork-type gating-guessed head-skipped
   head-type-fallback runtime sidecar-refused sliding-window-lost)
 
 # answer CODE COMMAND ARGUMENT...
@@ -89,6 +89,7 @@ failure 3 malformed verify -c "$TARGET" "$GRAFT"
 failure 4 io verify missing.gguf
 
 answer 0 checksum "$TARGET"
+answer 0 checksum --algorithm sha256 "$TARGET"
 failure 3 malformed checksum malformed/empty.gguf
 
 # A model that only declares a head is mended in place on any file system, and a journal of it undone or done.
