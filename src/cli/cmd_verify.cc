@@ -175,6 +175,9 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOpti
   }
   auto donor_options = options.donor;
   const auto model = read_model(model_files);
+  if (!model.ok() && model.error().code == ErrorCode::kIo) {
+    return model.error();
+  }
   if (const auto recorded = model.ok() ? find_record_labels(model.value().gguf) : std::nullopt) {
     // What the user says counts, also if it is something else: then the comparison tells.
     if (donor_options.head_type.empty()) {
