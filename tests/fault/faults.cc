@@ -1,13 +1,13 @@
 // Loaded into the program by LD_PRELOAD, stands in front of the calls that src/io makes and lets the n-th of them go
-// wrong. fault_test.py drives it, by two variables of the environment:
+// wrong. fault_test.py drives it by the environment:
 //
-//   FAULT_DIR=/some/dir   only calls on files in this directory count; beside it, /some/dir.names is an empty
-//   directory,
-//                         and /some/dir.fault is written when the fault happens: the call, and the file
+//   FAULT_DIR=/some/dir   only calls on files in this directory count; /some/dir.names is an empty directory beside it,
+//                         and when the fault happens, call and file are written to /some/dir.fault
 //   FAULT=enospc:7        how, and which of the calls that can go wrong so (kModes)
 //   FAULT_NO_TMPFILE=1    O_TMPFILE is not supported
 //
-// Nothing is really synced. A power cut gives back what had not been, and ends the process.
+// A call that has no function here is not tried. Nothing is really synced; a power cut gives back what had not been,
+// and ends the process.
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
@@ -216,11 +216,11 @@ int open_file(const char* name, int flags, mode_t mode) {
   const auto path = absolute(name);
   const bool is_unnamed = (flags & O_TMPFILE) == O_TMPFILE;
   const bool is_new = is_unnamed || (flags & O_CREAT) != 0;
-  const Call call("open", kInterruptible | (is_new ? kTakesSpace | kChanges : 0U), path);
-  if (call.is_watched() && is_unnamed && !faults().has_tmpfile) {
+  if (is_unnamed && !faults().has_tmpfile && faults().is_watched(path)) {
     errno = EOPNOTSUPP;
     return -1;
   }
+  const Call call("open", kInterruptible | (is_new ? kTakesSpace | kChanges : 0U), path);
   const auto really = [&] { return REAL(open64)(name, flags, mode); };
   const int fd = is_new && !is_unnamed ? change_names(call, "", path, really) : run(call, really);
   if (fd >= 0 && call.is_watched()) {
@@ -251,7 +251,7 @@ int open64(const char* name, int flags, ...) {
 
 FILE* fopen64(const char* name, const char* how) {
   const auto path = absolute(name);
-  const Call call("open", kInterruptible, path);
+  const Call call("open", 0, path);
   if (call.fails()) {
     errno = call.error();
     return nullptr;
