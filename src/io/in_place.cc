@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <system_error>
 #include <thread>
 
@@ -267,6 +268,8 @@ Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& pa
   if (!S_ISREG(status.st_mode)) {
     return refusal(path, "is not a regular file", kWriteNewFile);
   }
+  // The usual one, SIGIO, would end the program if another one wants the file at once.
+  ::fcntl(fd.get(), F_SETSIG, SIGURG);
   if (::fcntl(fd.get(), F_SETLEASE, F_WRLCK) != 0) {
     return errno == EAGAIN
                ? in_use

@@ -3,7 +3,6 @@
 # that is replaced by another file is read to its end as it was.
 . "$(dirname "$0")/common.sh"
 use "$DONOR"
-command -v taskset >/dev/null || skip_all "no taskset"
 cp "$MODELS_DIR/$TARGET" before.gguf
 cp "$MODELS_DIR/mtp-base-8L-Q4_K_M.gguf" small.gguf
 cp before.gguf "$TARGET"
@@ -12,40 +11,11 @@ cp before.gguf "$TARGET"
 "$MTPGRAFT" checksum before.gguf >before.sums
 mkdir out
 
-# at_read BYTES ACTION COMMAND...: runs the shell's ACTION when the command has read so much, which is then continued.
-# It is traced from one system call of its first thread to the next, and has one core, so that it is the only one to read
-# files that are verified.
-cat >"$SCRATCH/at_read.py" <<'PYTHON'
-import ctypes, os, re, signal, subprocess, sys
-PTRACE_TRACEME, PTRACE_DETACH, PTRACE_SYSCALL = 0, 17, 24
-ptrace = ctypes.CDLL(None).ptrace
-ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
-wanted, action, *command = sys.argv[1:]
-pid = os.fork()
-if pid == 0:
-    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-    ptrace(PTRACE_TRACEME, 0, None, None)
-    os.execv(command[0], command)
-_, status = os.waitpid(pid, 0)
-with open(f"/proc/{pid}/io") as io:
-    def bytes_read():
-        io.seek(0)
-        return int(re.search(r"rchar: (\d+)", io.read())[1])
-    start = bytes_read()
-    while os.WIFSTOPPED(status) and bytes_read() - start < int(wanted):
-        ptrace(PTRACE_SYSCALL, pid, None, None)
-        _, status = os.waitpid(pid, 0)
-if not os.WIFSTOPPED(status):
-    sys.exit("it ended before it had read as much")
-subprocess.run(action, shell=True, check=True)
-ptrace(PTRACE_DETACH, pid, None, None)
-code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-sys.exit(128 - code if code < 0 else code)
-PYTHON
+# at_read BYTES ACTION COMMAND...: runs the shell's ACTION when the command has read so much.
 at_read() {
   local bytes=$1 action=$2
   shift 2
-  run timeout 60 python3 "$SCRATCH/at_read.py" "$bytes" "$action" "$MTPGRAFT" "$@"
+  run timeout 60 python3 -B "$TEST_DIR/when.py" "read=$bytes" "$action" "$MTPGRAFT" "$@"
   last_command="$*, with '$action' after $bytes bytes"
 }
 

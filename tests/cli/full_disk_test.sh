@@ -8,51 +8,15 @@ cp "$FIXTURES_DIR/split/"four-* .
 FOUR=four-Q4_K_M-00001-of-00004.gguf
 "$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" -o "$GRAFT"
 
-# when_staged DIR ACTION COMMAND...: runs ACTION when the command has opened its first output in DIR, or, with --in-place,
-# written its journal, and lets it go on. It is traced from one system call to the next.
-cat >"$SCRATCH/when_staged.py" <<'PYTHON'
-import ctypes, os, signal, subprocess, sys
-PTRACE_TRACEME, PTRACE_DETACH, PTRACE_SYSCALL = 0, 17, 24
-ptrace = ctypes.CDLL(None).ptrace
-ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
-directory, action, *command = sys.argv[1:]
-directory = os.path.realpath(directory)
-pid = os.fork()
-if pid == 0:
-    ptrace(PTRACE_TRACEME, 0, None, None)
-    os.execv(command[0], command)
-_, status = os.waitpid(pid, 0)
-probes = 0
-def is_staged():
-    if "--in-place" in command:
-        return any(name.endswith("-journal") for name in os.listdir(directory))
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        path = f"/proc/{pid}/fd/{fd}"
-        try:
-            # Larger than the one block with which cloning is tried.
-            if os.readlink(path).startswith(directory + "/#") and os.stat(path).st_size > 4096:
-                return True
-        except FileNotFoundError:
-            pass
-    return False
-while os.WIFSTOPPED(status) and not is_staged():
-    ptrace(PTRACE_SYSCALL, pid, None, None)
-    _, status = os.waitpid(pid, 0)
-if not os.WIFSTOPPED(status):
-    sys.exit("it ended before it had staged a file")
-subprocess.run(["bash", "-c", action], check=True)
-ptrace(PTRACE_DETACH, pid, None, None)
-code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-sys.exit(128 - code if code < 0 else code)
-PYTHON
 export -f leave_room
 
-# fills_up FS KIB COMMAND...: with so much room left when the command has begun.
+# fills_up FS KIB COMMAND...: with so much room left when the command has staged its first output, or written its journal.
 fills_up() {
-  local fs=$1 kib=$2
+  local fs=$1 kib=$2 moment=staged=$1
   shift 2
+  [[ $* != *--in-place* ]] || moment=journal=$3.mtpgraft-journal
   find "$fs" -mindepth 1 -printf '%P\n' >"$SCRATCH/names"
-  run timeout 60 python3 "$SCRATCH/when_staged.py" "$fs" "leave_room $fs $kib" "$MTPGRAFT" "$@"
+  run timeout 60 python3 -B "$TEST_DIR/when.py" "$moment" "leave_room $fs $kib" "$MTPGRAFT" "$@"
   last_command="$* with $kib KiB left"
   rm -f "$fs"/filler*
   sync -f "$fs"

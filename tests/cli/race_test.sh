@@ -91,8 +91,15 @@ for fs in ext4 xfs; do
     [[ $codes =~ ^(0|5)\ (0|1|5)$ ]] || fail "exit codes $codes: $last_command: $(cat "$SCRATCH/second")"
     in_place_at_once "$MTPGRAFT" checksum "$fs/$TARGET"
     [[ $codes =~ ^(0|5)\ (0|5)$ ]] || fail "exit codes $codes: $last_command: $(cat "$SCRATCH/second")"
-    no_leftovers $fs "$TARGET" $([[ $fs != ext4 ]] || echo lost+found)
+    rm -rf $fs/lost+found
+    no_leftovers $fs "$TARGET"
   done
+  # The moment in which the system already tells of others who open the file.
+  cp -L --reflink=never "$TARGET" "$fs/$TARGET"
+  expect_exit 5 python3 -B "$TEST_DIR/when.py" lease "dd if=$fs/$TARGET iflag=nonblock of=none count=1 2>/dev/null" \
+    "$MTPGRAFT" graft --in-place "$fs/$TARGET" "$DONOR"
+  expect_text "$STDERR" 'another program is opening the file while it is changed$'
+  expect_same "$fs/$TARGET" "$TARGET"
   for codes in "${!ends[@]}"; do
     echo "$fs: exit codes $codes: ${ends[$codes]} x"
   done
