@@ -8,6 +8,8 @@
 #include <span>
 #include <utility>
 
+#include "util/json.h"
+
 namespace mtpgraft {
 namespace {
 
@@ -32,7 +34,7 @@ Result<Json> read_json(const ReadableFile& file) {
   }
   std::string text(file.size(), '\0');
   MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
-  auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  auto json = parse_json<Json>(text);
   if (!json.is_object()) {
     return malformed("is not a JSON object");
   }

@@ -7,6 +7,7 @@
 #include "gguf/format.h"
 #include "graft/value_json.h"
 #include "util/hash.h"
+#include "util/json.h"
 
 namespace mtpgraft {
 namespace {
@@ -115,7 +116,7 @@ std::optional<Record> read_record(std::string_view text) {
     return std::nullopt;
   }
   try {
-    const auto json = Json::parse(text);
+    const auto json = parse_json<Json>(text);
     if (json.at("record") != kRecordVersion) {
       return std::nullopt;
     }
