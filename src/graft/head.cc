@@ -102,9 +102,15 @@ void find_nextn_blocks(const GgufFile& file, const Architecture& architecture, c
     return;
   }
   const auto first = *blocks.nextn.begin();
-  take_blocks(file, first, *blocks.nextn.rbegin() - first + 1, head);
+  const auto last = *blocks.nextn.rbegin();
+  if (last >= kBlocksMax) {
+    head.problems.push_back(
+        fmt::format("blk.{} has nextn tensors: llama.cpp takes at most {} blocks", last, kBlocksMax));
+    return;
+  }
+  take_blocks(file, first, last - first + 1, head);
   if (blocks.nextn.size() != head.block_count) {
-    head.problems.push_back(fmt::format("its nextn blocks {}-{} have gaps", first, *blocks.nextn.rbegin()));
+    head.problems.push_back(fmt::format("its nextn blocks {}-{} have gaps", first, last));
     return;
   }
   head.problems = find_missing_tensors(file, head, architecture);
@@ -222,7 +228,7 @@ Head find_head(const GgufFile& file) {
     return head;
   }
   if (architecture.support == MtpSupport::kSeparateDrafter) {
-    take_blocks(file, 0, depth.block_count.value_or(0), head);
+    take_blocks(file, 0, std::min(depth.block_count.value_or(0), kBlocksMax), head);
     head.state = HeadState::kSidecar;
     return head;
   }
