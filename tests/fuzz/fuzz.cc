@@ -90,10 +90,9 @@ void check_strip_of_graft(const OpenedModel& output, const OpenedModel& target, 
     return;
   }
   const auto head = find_head(require_model(*files).gguf);
-  // What an earlier record tells of may have declared a head that it had not, as placeholders do.
-  const bool may_declare_head =
-      find_head(target.gguf).state == HeadState::kPlaceholder || target.gguf.find_key(kRecordKey) != nullptr;
-  require(head.state == HeadState::kNone || (head.state == HeadState::kPlaceholder && may_declare_head),
+  // An earlier record may tell of any original.
+  require(head.state == HeadState::kNone || target.gguf.find_key(kRecordKey) != nullptr ||
+              find_head(target.gguf).state == HeadState::kPlaceholder,
           head.problems.empty() ? "a stripped graft has no head" : head.problems.front());
   if (restores) {
     const auto digest = digest_planned_header(plan.value(), *output.file);
