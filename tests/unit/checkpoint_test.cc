@@ -310,6 +310,9 @@ TEST_F(CheckpointConfig, IsRefusedWhereItMakesNoSense) {
   head = open_folder();
   ASSERT_THAT(head, FailsWith(ErrorCode::kMalformed, "not a JSON object"));
   EXPECT_EQ(head.error().path, path("config.json").string());
+  std::ofstream(path("config.json")) << R"({"text_config":{"a":)" << std::string(100'000, '[')
+                                     << std::string(100'000, ']') << "}}";
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "not a JSON object"));
 }
 
 TEST_F(CheckpointConfig, ThatDeclaresASmallerHeadIsRefused) {

@@ -114,6 +114,23 @@ TEST(FindHead, SaysThatUndeclaredBlocksHaveGaps) {
   EXPECT_THAT(problems_of(gguf), testing::ElementsAre("its nextn blocks 8-10 have gaps"));
 }
 
+TEST(FindHead, SaysThatTheTrunkHasNextnTensors) {
+  auto gguf = load_model("target-with-head").gguf;
+  edit_tensor(gguf, "blk.3.attn_norm.weight").name = "blk.3.nextn.enorm.weight";
+  EXPECT_THAT(problems_of(gguf), testing::ElementsAre("blk.3 has nextn tensors and is no block of the head, which "
+                                                      "begins at blk.12"));
+}
+
+TEST(FindHead, TakesNoBlocksThatLlamaCppCannotHave) {
+  auto gguf = load_model("donor-tensors-only-no-keys").gguf;
+  edit_tensor(gguf, "blk.8.nextn.enorm.weight").name = "blk.18446744073709551615.nextn.enorm.weight";
+  EXPECT_THAT(problems_of(gguf), testing::ElementsAre(testing::HasSubstr("llama.cpp takes at most 512 blocks")));
+  EXPECT_FALSE(find_head(gguf).has_tensors());
+  set_text(gguf, "general.architecture", "gemma4-assistant");
+  set_u32(gguf, "gemma4-assistant.block_count", 4'000'000'000);
+  EXPECT_EQ(find_head(gguf).block_count, 512U);
+}
+
 TEST(ReadDepth, CountsTheTrunk) {
   const auto depth = read_depth(load_model("target-with-head").gguf);
   EXPECT_EQ(depth.block_count, 13U);

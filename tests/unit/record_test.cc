@@ -1,11 +1,14 @@
 #include "graft/record.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "gguf/serialize.h"
+#include "util/hash.h"
 
 namespace mtpgraft {
 namespace {
@@ -119,6 +122,49 @@ TEST(Record, RefusesWhatIsNoRecord) {
   for (const std::string_view text : {"", " ", "{}", "null", "[1,2]", "not json", R"(,"xxh128":")"}) {
     EXPECT_FALSE(read_record(text)) << text;
   }
+}
+
+// The example's text with one part replaced, and a digest that fits.
+std::string altered(std::string_view from, std::string_view to) {
+  auto text = write_record(example());
+  const auto at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  text.replace(at, from.size(), to);
+  text.resize(text.rfind(",\"xxh128\""));
+  return fmt::format(R"({},"xxh128":"{}"}})", text, to_hex(digest_of(std::as_bytes(std::span(text)))));
+}
+
+TEST(Record, RefusesNumbersThatAreNoCounts) {
+  for (const std::string_view number : {"-1", "0.5", "1e300", "18446744073709551616", "\"1\"", "null"}) {
+    for (const std::string_view field : {R"("size":6720000)", R"("n_kv":32)", R"("n_tensors":162)", R"("place":3)",
+                                         R"("data_offset":36416)", R"("tensors":30)", R"("bytes":123456789012)"}) {
+      const auto name = field.substr(0, field.find(':'));
+      EXPECT_FALSE(read_record(altered(field, fmt::format("{}:{}", name, number)))) << field << " " << number;
+    }
+    EXPECT_FALSE(read_record(altered("[8,9]", fmt::format("[8,{}]", number)))) << number;
+  }
+  EXPECT_TRUE(read_record(altered(R"("size":6720000)", R"("size":18446744073709551615)")));
+}
+
+TEST(Record, RefusesOldValuesThatMakeNoHeader) {
+  constexpr std::string_view kOld = R"({"type":"u32","value":12})";
+  for (const auto* value :
+       {R"({"type":"u32","hex":"00","count":1})", R"({"type":"u32","hex":"0000000000000000","count":2})",
+        R"({"type":"u32[]","hex":"00000000","count":2})", R"({"type":"u32[]","hex":"","count":4611686018427387904})",
+        R"({"type":"string[]","hex":"0100000000000000","count":1})", R"({"type":"string[]","hex":"00","count":0})",
+        R"({"type":"string","hex":"00","count":2})", R"({"type":"u32[]","hex":"","count":-1})"}) {
+    EXPECT_FALSE(read_record(altered(kOld, value))) << value;
+  }
+  for (const auto* key : {R"("general.alignment":)", R"("mtpgraft.record":)", R"("":)"}) {
+    EXPECT_FALSE(read_record(altered(R"("qwen35.block_count":)", key))) << key;
+  }
+  EXPECT_TRUE(read_record(altered(kOld, R"({"type":"u32[]","hex":"0000000000000000","count":2})")));
+  EXPECT_TRUE(read_record(altered(kOld, R"({"type":"string[]","hex":"0100000000000000ff","count":1})")));
+}
+
+TEST(Record, RefusesDeepNesting) {
+  const auto deep = std::string(20'000, '[') + std::string(20'000, ']');
+  EXPECT_FALSE(read_record(altered(R"("head":{)", fmt::format(R"("edits":{},"head":{{)", deep))));
 }
 
 // Names of files are bytes, and JSON is Unicode.

@@ -206,6 +206,43 @@ TEST(Strip, LeavesNoPlaceholderWhereTheGraftReplacedTheTargetsOwnHead) {
   }
 }
 
+// All bytes of a split model as one file, for spell().
+Model composed(const OpenedModel& model) {
+  Bytes bytes(model.file->size());
+  EXPECT_THAT(model.file->read_at(0, bytes), IsOk());
+  return {std::make_unique<MemoryFile>(model.file->path(), std::move(bytes)), model.gguf};
+}
+
+TEST(Strip, LeavesNoShardThatAsksForTheFileOfAReplacedHead) {
+  const auto donor = load_model(kDonor);
+  for (const auto split : {Split::kAsTarget, Split::kMerge}) {
+    MemoryFileSystem files;
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      const auto name = format_shard_name({"with-head", i, 3});
+      files.put(name, read_bytes(std::filesystem::path(FIXTURES_DIR) / "split" / name));
+    }
+    const auto target = composed(open_model(files, format_shard_name({"with-head", 1, 3})).value());
+    auto options = graft_options(target, donor, true);
+    options.split = split;
+    const auto plan = make_plan(target, donor, options);
+    const auto plans = plan.files();
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      files.put(split == Split::kMerge ? "out.gguf" : format_shard_name({"out", i + 1, plans.size()}),
+                spell(*plans[i], target, donor));
+    }
+    const auto graft =
+        composed(open_model(files, split == Split::kMerge ? "out.gguf" : format_shard_name({"out", 1, 3})).value());
+    const auto stripped = strip_plan(graft);
+    EXPECT_FALSE(stripped.original);
+    EXPECT_THAT(warning_ids(stripped), ElementsAre("record-unusable"));
+    const auto first = parse_model("out-00001-of-00002.gguf", spell(stripped, graft, graft));
+    EXPECT_EQ(read_depth(first.gguf).block_count, 12U);
+    EXPECT_EQ(first.gguf.find_arch_key("nextn_predict_layers"), nullptr);
+    const auto* count = first.gguf.find_key(kSplitCountKey);
+    EXPECT_EQ(count != nullptr ? count->unsigned_at() : 1, split == Split::kMerge ? 1U : 2U);
+  }
+}
+
 TEST(Strip, WithoutARecordMakesATrunkWithCleanKeys) {
   for (const std::string name : {"target-with-head", "target-with-head-first", "target-undeclared-head",
                                  "target-broken-head", "target-head-norms-f16", "target-placeholder"}) {
