@@ -8,7 +8,7 @@
 #include <span>
 #include <utility>
 
-#include "util/json.h"
+#include "util/json_limits.h"
 
 namespace mtpgraft {
 namespace {
@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 
 // The index of a model with 100,000 tensors has 10 MB.
 constexpr std::uint64_t kJsonBytesMax = std::uint64_t{64} << 20;
+constexpr std::size_t kJsonSeparatorsMax = std::size_t{1} << 20;  // two for a tensor
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
@@ -28,13 +29,18 @@ bool is_there(const fs::path& path) {
 
 Result<Json> read_json(const ReadableFile& file) {
   const auto& path = file.path();
-  const auto malformed = [&](const char* what) { return Error{ErrorCode::kMalformed, what, path}; };
+  const auto malformed = [&](std::string what, std::optional<std::uint64_t> offset = {}) {
+    return Error{ErrorCode::kMalformed, std::move(what), path, offset};
+  };
   if (file.size() > kJsonBytesMax) {
-    return malformed("is too large for a checkpoint's JSON");
+    return malformed(fmt::format("has {} bytes; JSON of a checkpoint may have at most {}", file.size(), kJsonBytesMax));
   }
   std::string text(file.size(), '\0');
   MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
-  auto json = parse_json<Json>(text);
+  if (auto excess = find_json_excess(text, kJsonSeparatorsMax)) {
+    return malformed(std::move(excess->message), excess->offset);
+  }
+  auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return malformed("is not a JSON object");
   }

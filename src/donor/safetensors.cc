@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "util/checked.h"
+#include "util/json_limits.h"
 
 namespace mtpgraft {
 namespace {
@@ -18,8 +19,11 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kLengthBytes = 8;
-constexpr std::uint64_t kHeaderBytesMax = 100'000'000;
+// The format allows 100 MB; the header of 100,000 tensors, which no model has in one file, is one of 13 MB.
+constexpr std::uint64_t kHeaderBytesMax = std::uint64_t{16} << 20;
+constexpr std::size_t kSeparatorsMax = std::size_t{1} << 20;  // nine for a tensor
 constexpr std::size_t kDimensionsMax = 64;
+constexpr std::string_view kMetadata = "__metadata__";
 
 constexpr auto kDtypes = std::to_array<std::pair<std::string_view, std::uint64_t>>(
     {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
@@ -32,10 +36,12 @@ struct Entry {
   SafetensorsTensor tensor;
   std::uint64_t bits = 0;
   std::vector<std::uint64_t> data_offsets;
+
+  [[nodiscard]] const std::string& name() const { return tensor.name; }
 };
 
-// Takes the header value by value: a hostile one must not become a tree of values in memory, and names that stand twice
-// are only seen this way.
+// Takes the header value by value: a hostile one must not become a tree of values in memory, and fields that stand
+// twice are only seen this way.
 class HeaderHandler final : public nlohmann::json_sax<Json> {
  public:
   [[nodiscard]] std::vector<Entry>& entries() { return entries_; }
@@ -78,7 +84,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     }
     if (depth_ == 1) {
       fields_.clear();
-      in_metadata_ = name_ == "__metadata__";
+      in_metadata_ = name_ == kMetadata;
       if (!in_metadata_) {
         entries_.emplace_back().tensor.name = name_;
       }
@@ -88,15 +94,19 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   }
 
   bool key(string_t& value) override {
-    auto& seen = depth_ == 1 ? names_ : fields_;
     (depth_ == 1 ? name_ : field_) = value;
-    if (!seen.insert(value).second) {
-      return refuse(depth_ == 1 ? "stands twice" : fmt::format("'{}' stands twice", value));
+    if (depth_ == 1) {
+      const bool is_second_metadata = has_metadata_ && value == kMetadata;
+      has_metadata_ = has_metadata_ || value == kMetadata;
+      return !is_second_metadata || refuse("stands twice");
     }
-    if (depth_ == 2 && !in_metadata_ && value != "dtype" && value != "shape" && value != "data_offsets") {
+    if (in_metadata_) {
+      return true;
+    }
+    if (value != "dtype" && value != "shape" && value != "data_offsets") {
       return refuse(fmt::format("unknown field '{}'", value));
     }
-    return true;
+    return fields_.insert(value).second || refuse(fmt::format("'{}' stands twice", value));
   }
 
   bool end_object() override {
@@ -133,11 +143,11 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   bool fail(std::string_view what) { return refuse(fmt::format("{} is not expected here", what)); }
 
   std::vector<Entry> entries_;
-  std::set<std::string> names_;
   std::set<std::string> fields_;
   std::string name_;
   std::string field_;
   int depth_ = 0;
+  bool has_metadata_ = false;
   bool in_metadata_ = false;
   std::vector<std::uint64_t>* array_ = nullptr;
   std::string problem_;
@@ -177,11 +187,19 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& fil
   if (!header.starts_with('{') || header.find('\0') != std::string::npos) {
     return malformed("the header is not a JSON object", kLengthBytes);
   }
+  if (const auto excess = find_json_excess(header, kSeparatorsMax)) {
+    return malformed(fmt::format("the header {}", excess->message), kLengthBytes + excess->offset);
+  }
   HeaderHandler handler;
   if (!Json::sax_parse(header, &handler)) {
     return malformed(fmt::format("the header {}", handler.problem()), kLengthBytes + handler.position());
   }
   auto& entries = handler.entries();
+  std::ranges::sort(entries, {}, &Entry::name);
+  const auto twice = std::ranges::adjacent_find(entries, {}, &Entry::name);
+  if (twice != entries.end()) {
+    return malformed(fmt::format("the header '{}': stands twice", twice->name()), kLengthBytes);
+  }
   std::ranges::sort(entries, {}, &Entry::data_offsets);
   const auto data_offset = kLengthBytes + header_bytes;
   std::vector<SafetensorsTensor> tensors;

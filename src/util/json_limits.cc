@@ -1,0 +1,61 @@
+#include "util/json_limits.h"
+
+#include <fmt/core.h>
+
+namespace mtpgraft {
+namespace {
+
+constexpr std::size_t kDepthMax = 64;
+constexpr std::size_t kTokenBytesMax = std::size_t{1} << 16;
+
+}  // namespace
+
+std::optional<JsonExcess> find_json_excess(std::string_view text, std::size_t separators_max) {
+  std::size_t depth = 0;
+  std::size_t separators = 0;
+  std::size_t number_bytes = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    switch (text[at]) {
+      case '"': {
+        const auto start = at++;
+        while (at < text.size() && text[at] != '"') {
+          at += text[at] == '\\' ? 2 : 1;
+        }
+        if (at - start > kTokenBytesMax) {
+          return JsonExcess{fmt::format("has a string of more than {} bytes", kTokenBytesMax), start};
+        }
+        break;
+      }
+      case '[':
+      case '{':
+        if (++depth > kDepthMax) {
+          return JsonExcess{fmt::format("is nested more than {} levels deep", kDepthMax), at};
+        }
+        break;
+      case ']':
+      case '}':
+        depth -= depth > 0 ? 1 : 0;
+        break;
+      case ',':
+      case ':':
+        if (++separators > separators_max) {
+          return JsonExcess{fmt::format("has more than {} commas and colons", separators_max), at};
+        }
+        break;
+      case ' ':
+      case '\t':
+      case '\r':
+      case '\n':
+        break;
+      default:
+        if (++number_bytes > kTokenBytesMax) {
+          return JsonExcess{fmt::format("has a number of more than {} bytes", kTokenBytesMax), at};
+        }
+        continue;
+    }
+    number_bytes = 0;
+  }
+  return std::nullopt;
+}
+
+}  // namespace mtpgraft
