@@ -17,9 +17,12 @@ inline constexpr std::uint64_t kArrayElementsMax = 1ULL << 30;
 inline constexpr std::uint64_t kTensorNameBytesMax = 63;  // the specification says 64, ggml loads 63
 inline constexpr std::uint32_t kTensorDimsMax = 4;
 
-// Ours: far above any model, low enough that a hostile count cannot cost memory.
+// Ours: far above any model, low enough that a hostile file can cost neither memory nor time.
 inline constexpr std::uint64_t kKeysMax = 1U << 16;
-inline constexpr std::uint64_t kTensorsMax = 1U << 20;
+inline constexpr std::uint64_t kTensorsMax = 1U << 17;
+inline constexpr std::uint64_t kStringElementsMax = 1U << 22;
+inline constexpr std::uint64_t kHeaderBytesMax = 1ULL << 27;
+inline constexpr std::uint64_t kKeptBytesMax = 1ULL << 24;  // of keys' names, and of the values kept in memory
 
 inline constexpr std::uint64_t kKeyRecordBytesMin = 8 + 1 + 4 + 1;   // length, one character, type, one byte
 inline constexpr std::uint64_t kInfoRecordBytesMin = 8 + 4 + 4 + 8;  // length, dimension count, type, offset

@@ -107,6 +107,11 @@ class Parser {
         return fail(fmt::format("{} is an array of arrays, which llama.cpp does not read", what), item.offset);
       }
       MTPGRAFT_TRY(item.element_count, cursor_.read<std::uint64_t>(what));
+      if (item.element_type == ValueType::kString && item.element_count > format::kStringElementsMax) {
+        return fail(fmt::format("{} is an array of {} strings (limit {})", what, item.element_count,
+                                format::kStringElementsMax),
+                    item.offset);
+      }
       const auto bytes_min = std::max<std::uint64_t>(value_type_bytes(item.element_type), 1) *
                              (item.element_type == ValueType::kString ? 8 : 1);
       if (item.element_count > format::kArrayElementsMax || item.element_count > cursor_.remaining() / bytes_min) {
@@ -124,14 +129,28 @@ class Parser {
     if (item.is_array() && item.element_type == ValueType::kString) {
       for (std::uint64_t i = 0; i < item.element_count; ++i) {
         MTPGRAFT_TRY(const auto element_bytes, read_string_length(what));
-        MTPGRAFT_CHECK(cursor_.skip(element_bytes, what));
+        MTPGRAFT_CHECK(skip_value(element_bytes, what));
       }
     } else {
-      MTPGRAFT_CHECK(cursor_.skip(length_bytes, what));
+      MTPGRAFT_CHECK(skip_value(length_bytes, what));
     }
     item.digest = cursor_.end_value(item.kept);
     item.end = cursor_.offset();
+    kept_bytes_ += item.key.size() + item.kept.size();
+    if (kept_bytes_ > format::kKeptBytesMax) {
+      return fail(fmt::format("the keys up to '{}' have more than {} bytes of names and short values", item.key,
+                              format::kKeptBytesMax),
+                  item.offset);
+    }
     return ok_status();
+  }
+
+  Status skip_value(std::uint64_t length, const std::string& what) {
+    if (!range_fits(cursor_.offset(), length, format::kHeaderBytesMax)) {
+      return fail(fmt::format("{} makes a header of more than {} bytes", what, format::kHeaderBytesMax),
+                  cursor_.offset());
+    }
+    return cursor_.skip(length, what);
   }
 
   Result<ValueType> read_value_type(const std::string& what) {
@@ -211,9 +230,10 @@ class Parser {
       tensor.shape[i] = extent;
       const auto product = checked_mul(elements, extent);
       if (extent == 0 || !product || *product > static_cast<std::uint64_t>(INT64_MAX)) {
-        return fail(
-            fmt::format("{} has an impossible shape: dimension {} is {}", what, i, static_cast<std::int64_t>(extent)),
-            tensor.info_offset);
+        const auto signed_extent = static_cast<std::int64_t>(extent);
+        const auto* const fault = signed_extent <= 0 ? "" : ", which makes 2^63 elements or more";
+        return fail(fmt::format("{} has an impossible shape: dimension {} is {}{}", what, i, signed_extent, fault),
+                    tensor.info_offset);
       }
       elements = *product;
     }
@@ -260,10 +280,9 @@ class Parser {
       const auto next = i + 1 < gguf_.tensors.size() ? gguf_.tensors[i + 1].offset : data_bytes;
       MTPGRAFT_TRY(tensor.size_bytes, find_size(tensor, next));
       if (!range_fits(expected, tensor.size_bytes, data_bytes)) {
-        return fail(
-            fmt::format("tensor '{}' needs bytes {}-{}, but the file ends at {}", tensor.name,
-                        gguf_.data_offset + expected, gguf_.data_offset + expected + tensor.size_bytes, gguf_.size),
-            tensor.info_offset, std::string(kDamaged));
+        return fail(fmt::format("tensor '{}' needs {} bytes from {} on, but the file ends at {}", tensor.name,
+                                tensor.size_bytes, gguf_.data_offset + expected, gguf_.size),
+                    tensor.info_offset, std::string(kDamaged));
       }
       tensor.offset += gguf_.data_offset;
       const auto end = checked_align_up(expected + tensor.size_bytes, gguf_.alignment);
@@ -319,6 +338,7 @@ class Parser {
   GgufFile gguf_;
   std::uint64_t tensor_count_ = 0;
   std::uint64_t key_count_ = 0;
+  std::uint64_t kept_bytes_ = 0;
 };
 
 }  // namespace
