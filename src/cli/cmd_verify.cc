@@ -20,8 +20,8 @@
 namespace mtpgraft::cli {
 namespace {
 
-// A model with 100,000 tensors has one of 10 MB.
-constexpr std::size_t kListBytesMax = std::size_t{64} << 20;
+// The list of some 150,000 tensors, far above any model.
+constexpr std::size_t kListBytesMax = std::size_t{16} << 20;
 
 // A list may come from a pipe, as in `verify FILE -c <(mtpgraft checksum TARGET)`; "-" is stdin.
 Result<std::string> read_list(const std::string& path) {
@@ -36,12 +36,16 @@ Result<std::string> read_list(const std::string& path) {
   std::istream& stream = path == "-" ? std::cin : file;
   std::string text;
   std::array<char, 65536> piece{};
-  while (stream.good()) {
+  while (stream.good() && text.size() <= kListBytesMax) {
     stream.read(piece.data(), piece.size());
     text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
-    if (text.size() > kListBytesMax) {
-      return Error{ErrorCode::kMalformed, "is too large for a list of checksums", path};
-    }
+  }
+  if (text.size() > kListBytesMax) {
+    return Error{ErrorCode::kMalformed,
+                 fmt::format("has more than {} bytes, too many for a list", kListBytesMax),
+                 path,
+                 {},
+                 "name a list that 'mtpgraft checksum' wrote"};
   }
   if (!stream.eof() || stream.bad()) {
     return Error{ErrorCode::kIo, fmt::format("cannot read: {}", std::generic_category().message(errno)), path};
@@ -62,8 +66,9 @@ bool passes(const report::CheckReport& report, const VerifyOptions& options) {
 Result<report::CheckReport> check_against_list(const VerifyOptions& options, const OpenedModel& model,
                                                const OutputOptions& output) {
   const auto& gguf = model.gguf;
-  MTPGRAFT_TRY(const auto text, read_list(options.checkfile));
+  MTPGRAFT_TRY(auto text, read_list(options.checkfile));
   auto list = parse_checkfile(text);
+  text = {};
   if (list.checksums.empty()) {
     return Error{ErrorCode::kMalformed,
                  "no line of it is a checksum",
