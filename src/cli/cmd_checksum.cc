@@ -2,6 +2,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "report/json.h"
+#include "util/text.h"
 
 namespace mtpgraft::cli {
 
@@ -15,7 +16,13 @@ Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& ou
     MTPGRAFT_CHECK(print_answer(report::checksums_to_json(options.file, options.algorithm, checksums) + '\n'));
     return 0;
   }
-  MTPGRAFT_CHECK(print_answer(format_checksums(checksums)));
+  // A list for `verify -c` has the names as they are.
+  std::string text;
+  for (const auto& checksum : checksums) {
+    const auto line = format_checksum(checksum);
+    text += (stdout_is_terminal() ? printable(line) : line) + '\n';
+  }
+  MTPGRAFT_CHECK(print_answer(text));
   return 0;
 }
 

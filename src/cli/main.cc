@@ -6,6 +6,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "util/text.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -55,7 +56,7 @@ int main(int argc, char** argv) {
   try {
     return mtpgraft::cli::run(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "mtpgraft: internal error: %s\n", error.what());
+    std::fprintf(stderr, "mtpgraft: internal error: %s\n", mtpgraft::printable(error.what()).c_str());
     return mtpgraft::cli::kExitSystem;
   }
 }

@@ -35,12 +35,12 @@ void set_up_log(const OutputOptions& options) {
 
 void log_warning(std::string_view message) {
   erase_progress();
-  logger().warn("mtpgraft: warning: {}", printable(message));
+  logger().warn("mtpgraft: warning: {}", printable_message(message));
 }
 
 void log_problem(std::string_view message) {
   erase_progress();
-  logger().error("mtpgraft: {}", printable(message));
+  logger().error("mtpgraft: {}", printable_message(message));
 }
 
 int report_error(const Error& error, std::string_view command, bool json) {

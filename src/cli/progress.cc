@@ -58,6 +58,8 @@ Progress make_progress(std::string label, std::uint64_t total_bytes, const Outpu
   };
 }
 
+bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) != 0; }
+
 void erase_progress() {
   if (line_is_shown) {
     fmt::print(stderr, "\r\x1b[K");

@@ -16,6 +16,9 @@ Progress make_progress(std::string label, std::uint64_t total_bytes, const Outpu
 // Removes the line, if there is one, so that something else can be printed.
 void erase_progress();
 
+// Whether the answer is for people, and not for another program.
+bool stdout_is_terminal();
+
 // From now on SIGINT, SIGTERM and, unless it is ignored, SIGHUP are noted; a second one kills.
 void note_signals();
 

@@ -50,13 +50,13 @@ std::string describe_error(const Error& error) {
   if (!error.path.empty()) {
     text += printable(error.path) + ": ";
   }
-  text += printable(error.message);
+  text += printable_message(error.message);
   text += describe_offset(error.offset);
   for (const auto& detail : error.details) {
-    text += "\n  - " + printable(detail);
+    text += "\n  - " + printable_message(detail);
   }
   if (!error.hint.empty()) {
-    text += "\n  hint: " + printable(error.hint);
+    text += "\n  hint: " + printable_message(error.hint);
   }
   return text;
 }
@@ -146,7 +146,7 @@ std::string describe_verification(const std::string& path, const VerifyReport& r
   }
   for (std::size_t i = 0; i < std::min(report.findings.size(), kShownFindings); ++i) {
     const auto& [message, offset, file] = report.findings[i];
-    add_for(file.empty() ? path : file, printable(message) + describe_offset(offset));
+    add_for(file.empty() ? path : file, printable_message(message) + describe_offset(offset));
   }
   if (report.findings.size() > kShownFindings) {
     add(fmt::format("and {} more, which --json lists", report.findings.size() - kShownFindings));
@@ -174,7 +174,7 @@ std::string describe_recovery(const std::string& path, Recovery recovery) {
 std::string describe_check(const CheckReport& report, bool quiet) {
   std::string text;
   for (const auto& line : report.lines) {
-    const auto name = printable(line.name);
+    const auto name = printable_message(line.name);
     switch (line.result) {
       case CheckResult::kOk:
         text += quiet ? "" : name + ": OK\n";

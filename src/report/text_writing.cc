@@ -41,7 +41,7 @@ std::string describe_copy(const CopiedSegment& copy) {
   add(copy.copied.in_kernel, "copied in the kernel");
   add(copy.copied.buffered, "copied through a buffer");
   add(copy.copied.holes, "of holes");
-  return copy.clone_obstacle.empty() ? text : fmt::format("{}; not cloned: {}", text, copy.clone_obstacle);
+  return copy.clone_obstacle.empty() ? text : fmt::format("{}; not cloned: {}", text, printable(copy.clone_obstacle));
 }
 
 std::string describe_copies(const std::vector<CopiedSegment>& copies) {

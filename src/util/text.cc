@@ -85,6 +85,16 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string printable_message(std::string_view text) {
+  constexpr std::size_t kStartBytes = 600;
+  constexpr std::size_t kEndBytes = 200;
+  if (text.size() <= kStartBytes + kEndBytes) {
+    return printable(text);
+  }
+  return fmt::format("{}[... {} bytes ...]{}", printable(text.substr(0, kStartBytes)),
+                     text.size() - kStartBytes - kEndBytes, printable(text.substr(text.size() - kEndBytes)));
+}
+
 std::string shell_quoted(std::string_view text) {
   constexpr std::string_view kSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
   if (!text.empty() && text.front() != '-' && text.find_first_not_of(kSafe) == std::string_view::npos) {

@@ -12,6 +12,9 @@ namespace mtpgraft {
 // have no width or change the direction of text. Everything else stays.
 std::string printable(std::string_view text);
 
+// The same for a message, which may quote names of any length: of a long one the middle is left out.
+std::string printable_message(std::string_view text);
+
 // The text as one word of a POSIX shell, quoted where that is needed, and printable.
 std::string shell_quoted(std::string_view text);
 
