@@ -18,7 +18,8 @@ using Json = nlohmann::json;
 
 // The index of a model with 100,000 tensors has 10 MB.
 constexpr std::uint64_t kJsonBytesMax = std::uint64_t{64} << 20;
-constexpr std::size_t kJsonSeparatorsMax = std::size_t{1} << 20;  // two for a tensor
+constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 20,  // two for a tensor
+                                 .token_bytes = std::size_t{1} << 16};
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
@@ -37,7 +38,7 @@ Result<Json> read_json(const ReadableFile& file) {
   }
   std::string text(file.size(), '\0');
   MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
-  if (auto excess = find_json_excess(text, kJsonSeparatorsMax)) {
+  if (auto excess = find_json_excess(text, kJsonLimits)) {
     return malformed(std::move(excess->message), excess->offset);
   }
   auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);

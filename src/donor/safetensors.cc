@@ -21,7 +21,8 @@ using Json = nlohmann::json;
 constexpr std::uint64_t kLengthBytes = 8;
 // The format allows 100 MB; the header of 100,000 tensors, which no model has in one file, is one of 13 MB.
 constexpr std::uint64_t kHeaderBytesMax = std::uint64_t{16} << 20;
-constexpr std::size_t kSeparatorsMax = std::size_t{1} << 20;  // nine for a tensor
+constexpr JsonLimits kLimits{.separators = std::size_t{1} << 20,  // nine for a tensor
+                             .token_bytes = std::size_t{1} << 16};
 constexpr std::size_t kDimensionsMax = 64;
 constexpr std::string_view kMetadata = "__metadata__";
 
@@ -187,7 +188,7 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& fil
   if (!header.starts_with('{') || header.find('\0') != std::string::npos) {
     return malformed("the header is not a JSON object", kLengthBytes);
   }
-  if (const auto excess = find_json_excess(header, kSeparatorsMax)) {
+  if (const auto excess = find_json_excess(header, kLimits)) {
     return malformed(fmt::format("the header {}", excess->message), kLengthBytes + excess->offset);
   }
   HeaderHandler handler;

@@ -5,7 +5,7 @@
 #include "gguf/serialize.h"
 #include "graft/value_json.h"
 #include "mtpgraft/plan.h"
-#include "util/json.h"
+#include "util/json_limits.h"
 
 namespace mtpgraft {
 
@@ -23,8 +23,8 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
   const auto type = text.substr(equals + 1, colon - equals - 1);
   const auto value = text.substr(colon + 1);
   const bool is_string = type == "str" || type == "string";
-  const auto json = is_string ? Json(std::string(value)) : parse_json<Json>(value);
-  if (json.is_discarded()) {
+  const auto json = is_string ? Json(std::string(value)) : Json::parse(value, nullptr, false);
+  if (json.is_discarded() || (!is_string && find_json_excess(value))) {
     return Error{ErrorCode::kUsage,
                  fmt::format("the value for key '{}' is no {}: {}", key, type, value),
                  {},

@@ -7,7 +7,7 @@
 #include "gguf/format.h"
 #include "graft/value_json.h"
 #include "util/hash.h"
-#include "util/json.h"
+#include "util/json_limits.h"
 
 namespace mtpgraft {
 namespace {
@@ -115,8 +115,11 @@ std::optional<Record> read_record(std::string_view text) {
   if (text != fmt::format("{}{}{}\"}}", body, kSelfDigest, to_hex(digest_text(body)))) {
     return std::nullopt;
   }
+  if (find_json_excess(text)) {
+    return std::nullopt;
+  }
   try {
-    const auto json = parse_json<Json>(text);
+    const auto json = Json::parse(text);
     if (json.at("record") != kRecordVersion) {
       return std::nullopt;
     }

@@ -6,11 +6,10 @@ namespace mtpgraft {
 namespace {
 
 constexpr std::size_t kDepthMax = 64;
-constexpr std::size_t kTokenBytesMax = std::size_t{1} << 16;
 
 }  // namespace
 
-std::optional<JsonExcess> find_json_excess(std::string_view text, std::size_t separators_max) {
+std::optional<JsonExcess> find_json_excess(std::string_view text, const JsonLimits& limits) {
   std::size_t depth = 0;
   std::size_t separators = 0;
   std::size_t number_bytes = 0;
@@ -21,8 +20,8 @@ std::optional<JsonExcess> find_json_excess(std::string_view text, std::size_t se
         while (at < text.size() && text[at] != '"') {
           at += text[at] == '\\' ? 2 : 1;
         }
-        if (at - start > kTokenBytesMax) {
-          return JsonExcess{fmt::format("has a string of more than {} bytes", kTokenBytesMax), start};
+        if (at - start > limits.token_bytes) {
+          return JsonExcess{fmt::format("has a string of more than {} bytes", limits.token_bytes), start};
         }
         break;
       }
@@ -38,8 +37,8 @@ std::optional<JsonExcess> find_json_excess(std::string_view text, std::size_t se
         break;
       case ',':
       case ':':
-        if (++separators > separators_max) {
-          return JsonExcess{fmt::format("has more than {} commas and colons", separators_max), at};
+        if (++separators > limits.separators) {
+          return JsonExcess{fmt::format("has more than {} commas and colons", limits.separators), at};
         }
         break;
       case ' ':
@@ -48,8 +47,8 @@ std::optional<JsonExcess> find_json_excess(std::string_view text, std::size_t se
       case '\n':
         break;
       default:
-        if (++number_bytes > kTokenBytesMax) {
-          return JsonExcess{fmt::format("has a number of more than {} bytes", kTokenBytesMax), at};
+        if (++number_bytes > limits.token_bytes) {
+          return JsonExcess{fmt::format("has a number of more than {} bytes", limits.token_bytes), at};
         }
         continue;
     }

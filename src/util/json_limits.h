@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,8 +15,13 @@ struct JsonExcess {
   std::size_t offset;
 };
 
-// What of the text no file of ours needs: deep nesting, long strings and numbers, more than `separators_max` commas and colons, of
-// which every value but the first of a list has one. Says nothing about whether it is JSON.
-std::optional<JsonExcess> find_json_excess(std::string_view text, std::size_t separators_max);
+struct JsonLimits {
+  std::size_t separators = SIZE_MAX;   // commas and colons, of which every value but the first of a list has one
+  std::size_t token_bytes = SIZE_MAX;  // of a string or number
+};
+
+// What of the text is beyond the limits, or nested deeper than anything that is meant well. Says nothing about whether
+// it is JSON.
+std::optional<JsonExcess> find_json_excess(std::string_view text, const JsonLimits& limits = {});
 
 }  // namespace mtpgraft

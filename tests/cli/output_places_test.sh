@@ -47,7 +47,10 @@ no_leftovers place "${names[@]}"
 # Lists that are none.
 for list in /dev/zero /dev/full; do
   expect_exit 3 timeout 20 "$MTPGRAFT" verify "$GRAFT" -c $list
-  expect_stderr <<<"mtpgraft: $list: is too large for a list of checksums"
+  expect_stderr <<END
+mtpgraft: $list: has more than 16777216 bytes, too many for a list
+  hint: name a list that 'mtpgraft checksum' wrote
+END
 done
 expect_exit 3 "$MTPGRAFT" verify "$GRAFT" -c /dev/null
 expect_exit 4 "$MTPGRAFT" verify "$GRAFT" -c place/directory
