@@ -42,6 +42,19 @@ CopyRange clonable_part(const CopyRange& range);
 
 class ReadableFile;
 
+// Which file it is, and in what state.
+struct FileStamp {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;
+  std::int64_t changed_ns = 0;  // time of the last change, in nanoseconds
+
+  bool operator==(const FileStamp&) const = default;
+  [[nodiscard]] bool is_same_file(const FileStamp& other) const {
+    return device == other.device && inode == other.inode;
+  }
+};
+
 // Bytes of a file.
 struct FilePiece {
   const ReadableFile* file;
@@ -64,6 +77,9 @@ class ReadableFile {
 
   // Fails with kIo if the file has changed since it was opened, as far as the system can tell.
   [[nodiscard]] virtual Status check_unchanged() const = 0;
+
+  // Nothing for a file that the system does not know.
+  [[nodiscard]] virtual std::optional<FileStamp> stamp() const;
 
   // Bytes that storage really holds for it; less than size() for a sparse file.
   [[nodiscard]] virtual std::uint64_t stored_bytes() const = 0;
@@ -179,6 +195,12 @@ class FileSystem {
 
   // Bytes that an unprivileged user can still write where `path` would stand.
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
+
+  // Equal for paths that share their free bytes.
+  virtual Result<std::uint64_t> file_system_of(const std::string& path);
+
+  // One that is there is no error.
+  virtual Status make_directory(const std::string& path);
 
   // Opens a file that stage_in_place() is to change; until it is closed no other program has it open. kRefused if it is
   // in use, read-only, or has other names.

@@ -15,6 +15,9 @@ struct TypeShare {
   std::uint64_t bytes = 0;
 };
 
+// Largest first.
+std::vector<TypeShare> share_types(const std::vector<const TensorInfo*>& tensors);
+
 struct Summary {
   std::string architecture;
   std::string name;  // general.name

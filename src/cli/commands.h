@@ -12,6 +12,7 @@ Result<int> run_extract(const ExtractOptions& options, const OutputOptions& outp
 Result<int> run_strip(const StripCommandOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files);
+Result<int> run_release(const ReleaseOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_recover(const RecoverOptions& options, const OutputOptions& output, FileSystem& files);
 
 }  // namespace mtpgraft::cli

@@ -354,7 +354,44 @@ CLI::App* add_recover(CLI::App& app, RecoverOptions& options) {
   return command;
 }
 
+CLI::App* add_release(CLI::App& app, ReleaseOptions& options) {
+  auto* command = app.add_subcommand("release", "Make all the grafts that a plan lists, and lists of their checksums");
+  command->add_option("PLAN", options.plan, "A JSON file: targets, donors, options; docs/json.md tells its fields")
+      ->required();
+  command->add_flag("-n,--dry-run", options.dry_run, "Check and print the plan, write nothing");
+  command->add_option("-j,--jobs", options.jobs, "Grafts that are written at once (default: 1)")
+      ->option_text("N")
+      ->check(CLI::Range(1, 64));
+  command->add_flag("-f,--force", options.force, "Replace outputs and lists that are not what the plan makes");
+  command->add_flag("--no-sync", options.no_sync, "Do not wait until the outputs are on the disk");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft release --dry-run PLAN.json\n"
+      "  mtpgraft release PLAN.json > card.md     # again after an interrupt: what is there is compared, and kept\n"
+      "A plan:\n"
+      R"(  {"schema_version": 1, "output_directory": "out", "defaults": {"options": {"strict": true}},)"
+      "\n"
+      R"(   "grafts": [{"target": "*-Q6_K.gguf", "donor": "mtp-*-BF16.gguf"},)"
+      "\n"
+      R"(              {"target": "*-Q4_K_M.gguf", "donor": "Base/", "options": {"head_type": "q8_0"}}]})"
+      "\nOf several problems the exit code is that of the worst: 4 before 3 before 5.\n");
+  return command;
+}
+
 }  // namespace
+
+Result<GraftCommandOptions> parse_graft_arguments(std::vector<std::string> arguments) {
+  CLI::App app;
+  GraftCommandOptions options;
+  add_graft(app, options);
+  std::ranges::reverse(arguments);
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    return explain(error, app);
+  }
+  return options;
+}
 
 std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   CLI::App app(std::string(kDescription), "mtpgraft");
@@ -371,12 +408,14 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   VerifyOptions verify;
   ChecksumOptions checksum;
   RecoverOptions recover;
+  ReleaseOptions release;
   const auto* inspect_command = add_inspect(app, inspect);
   const auto* graft_command = add_graft(app, graft);
   const auto* extract_command = add_extract(app, extract);
   const auto* strip_command = add_strip(app, strip);
   const auto* verify_command = add_verify(app, verify);
   const auto* checksum_command = add_checksum(app, checksum);
+  const auto* release_command = add_release(app, release);
   add_recover(app, recover);
   for (auto* command : app.get_subcommands({})) {
     add_output_options(*command, options.output);
@@ -423,6 +462,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     options.command = std::move(verify);
   } else if (command == checksum_command) {
     options.command = std::move(checksum);
+  } else if (command == release_command) {
+    options.command = std::move(release);
   } else {
     options.command = std::move(recover);
   }

@@ -68,15 +68,26 @@ struct RecoverOptions {
   std::string target;
 };
 
+struct ReleaseOptions {
+  std::string plan;
+  std::size_t jobs = 1;
+  bool dry_run = false;
+  bool force = false;
+  bool no_sync = false;
+};
+
 struct Options {
   OutputOptions output;
   std::variant<InspectOptions, GraftCommandOptions, ExtractOptions, StripCommandOptions, VerifyOptions, ChecksumOptions,
-               RecoverOptions>
+               RecoverOptions, ReleaseOptions>
       command;
   std::string command_name;
 };
 
 // The options, or the exit code if there is nothing to run: help was printed, or the command line is wrong.
 std::variant<Options, int> parse_options(int argc, const char* const* argv);
+
+// Those of a graft alone; `arguments` begin with the command's name.
+Result<GraftCommandOptions> parse_graft_arguments(std::vector<std::string> arguments);
 
 }  // namespace mtpgraft::cli

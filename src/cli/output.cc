@@ -38,6 +38,11 @@ void log_warning(std::string_view message) {
   logger().warn("mtpgraft: warning: {}", printable_message(message));
 }
 
+void log_note(std::string_view message) {
+  erase_progress();
+  logger().warn("{}", printable(message));
+}
+
 void log_problem(std::string_view message) {
   erase_progress();
   logger().error("mtpgraft: {}", printable_message(message));

@@ -13,6 +13,7 @@ struct OutputOptions;
 // Warnings go to stderr unless --quiet is given.
 void set_up_log(const OutputOptions& options);
 void log_warning(std::string_view message);
+void log_note(std::string_view message);     // likewise
 void log_problem(std::string_view message);  // also with --quiet
 
 // Prints the error on stderr, or as the JSON object of `command` on stdout; returns its exit code.

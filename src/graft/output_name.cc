@@ -70,6 +70,13 @@ std::string default_output_path(const std::string& target_path, std::size_t file
   return first_output_path((path.parent_path() / (stem + ".gguf")).string(), file_count);
 }
 
+std::string quantisation_in_name(const std::string& path) {
+  const auto shard = parse_shard_name(path);
+  const auto stem = std::filesystem::path(shard ? shard->prefix + ".gguf" : path).stem().string();
+  const auto at = find_quantisation(upper(stem));
+  return at == stem.size() ? "" : stem.substr(at + 1);
+}
+
 std::string first_output_path(const std::string& path, std::size_t file_count) {
   if (file_count == 1 || parse_shard_name(path)) {
     return path;

@@ -10,23 +10,32 @@
 #include "util/text.h"
 
 namespace mtpgraft {
-namespace {
 
-std::vector<TypeShare> share_types(const GgufFile& file, const std::vector<std::size_t>& indices) {
+std::vector<TypeShare> share_types(const std::vector<const TensorInfo*>& tensors) {
   std::vector<TypeShare> shares;
-  for (const auto index : indices) {
-    const auto& tensor = file.tensors[index];
-    const auto type = tensor_type_name(tensor.type);
+  for (const auto* tensor : tensors) {
+    const auto type = tensor_type_name(tensor->type);
     auto share = std::ranges::find(shares, type, &TypeShare::type);
     if (share == shares.end()) {
       shares.push_back({type, 0, 0});
       share = shares.end() - 1;
     }
     ++share->tensor_count;
-    share->bytes += tensor.size_bytes;
+    share->bytes += tensor->size_bytes;
   }
   std::ranges::sort(shares, std::greater{}, &TypeShare::bytes);
   return shares;
+}
+
+namespace {
+
+std::vector<TypeShare> types_of(const GgufFile& file, const std::vector<std::size_t>& indices) {
+  std::vector<const TensorInfo*> tensors;
+  tensors.reserve(indices.size());
+  for (const auto index : indices) {
+    tensors.push_back(&file.tensors[index]);
+  }
+  return share_types(tensors);
 }
 
 // "RRRARRRA" -> "2 x RRRA"; as it is if nothing repeats.
@@ -150,12 +159,12 @@ Summary summarise(const GgufFile& file) {
     summary.parameter_count += tensor.element_count();
     summary.tensor_data_bytes += tensor.size_bytes;
   }
-  summary.types = share_types(file, all);
+  summary.types = types_of(file, all);
   summary.depth = read_depth(file);
   summary.head = find_head(file);
   summary.trunk_blocks = count_trunk_blocks(file, summary.head);
   summary.block_pattern = describe_blocks(file, summary.trunk_blocks);
-  summary.head_types = share_types(file, summary.head.tensors);
+  summary.head_types = types_of(file, summary.head.tensors);
   judge(file, summary);
   return summary;
 }

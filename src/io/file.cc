@@ -30,6 +30,8 @@ std::vector<FilePiece> ReadableFile::pieces(const ByteRange& range) const { retu
 
 std::vector<const ReadableFile*> ReadableFile::sources() const { return {this}; }
 
+std::optional<FileStamp> ReadableFile::stamp() const { return std::nullopt; }
+
 Result<std::optional<std::string>> StagedFile::clone_from(const ReadableFile& /*source*/, const CopyRange& /*range*/) {
   return std::optional<std::string>("files of this kind cannot share blocks");
 }
@@ -51,6 +53,12 @@ Result<CopyCounts> StagedFile::copy_from(const ReadableFile& source, const CopyR
   CopyCounts counts;
   counts.buffered = range.length;
   return counts;
+}
+
+Result<std::uint64_t> FileSystem::file_system_of(const std::string& /*path*/) { return std::uint64_t{0}; }
+
+Status FileSystem::make_directory(const std::string& path) {
+  return Error{ErrorCode::kUnsupported, "directories cannot be made here", path};
 }
 
 }  // namespace mtpgraft

@@ -145,6 +145,21 @@ class PosixFileSystem final : public FileSystem {
     return std::uint64_t{status.f_bavail} * status.f_frsize;
   }
 
+  Result<std::uint64_t> file_system_of(const std::string& path) override {
+    struct stat status {};
+    if (::stat(parent_of(path).c_str(), &status) != 0) {
+      return io_error(parent_of(path), "look at the output's directory");
+    }
+    return std::uint64_t{status.st_dev};
+  }
+
+  Status make_directory(const std::string& path) override {
+    if (::mkdir(path.c_str(), 0777) != 0) {
+      return errno == EEXIST ? ok_status() : Status(io_error(path, "make the directory"));
+    }
+    return sync_directory_of(path);
+  }
+
   Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) override {
     MTPGRAFT_CHECK(check_no_journal(path));
     struct stat status {};

@@ -60,6 +60,12 @@ Status PosixReadableFile::check_unchanged() const {
   return ok_status();
 }
 
+std::optional<FileStamp> PosixReadableFile::stamp() const {
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  return FileStamp{status_.st_dev, status_.st_ino, static_cast<std::uint64_t>(status_.st_size),
+                   status_.st_mtim.tv_sec * kNanoseconds + status_.st_mtim.tv_nsec};
+}
+
 std::vector<ByteRange> PosixReadableFile::shared_parts(const ReadableFile& source, const CopyRange& range) const {
   const auto* posix = dynamic_cast<const PosixReadableFile*>(&source);
   return posix == nullptr ? std::vector<ByteRange>{} : shared_parts_of(fd_.get(), posix->descriptor(), range);

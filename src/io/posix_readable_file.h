@@ -24,6 +24,7 @@ class PosixReadableFile final : public ReadableFile {
   }
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   [[nodiscard]] Status check_unchanged() const override;
+  [[nodiscard]] std::optional<FileStamp> stamp() const override;
   [[nodiscard]] std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const override;
 
   [[nodiscard]] int descriptor() const { return fd_.get(); }

@@ -2,61 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "gguf/describe.h"
+#include "report/json_parts.h"
 #include "report/text.h"
 
 namespace mtpgraft::report {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr int kSchemaVersion = 1;
 constexpr std::uint64_t kShownElements = 512;
-
-std::string dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
-
-Json envelope(std::string_view command, bool ok) {
-  return {{"schema_version", kSchemaVersion}, {"command", command}, {"ok", ok}};
-}
-
-std::string_view code_name(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kUsage:
-      return "usage";
-    case ErrorCode::kMalformed:
-      return "malformed";
-    case ErrorCode::kUnsupported:
-      return "unsupported";
-    case ErrorCode::kIncompatible:
-      return "incompatible";
-    case ErrorCode::kIo:
-      return "io";
-    case ErrorCode::kRefused:
-      return "refused";
-    case ErrorCode::kInterrupted:
-      return "interrupted";
-  }
-  return "";
-}
-
-Json error_json(const Error& error) {
-  return {{"code", code_name(error.code)},
-          {"message", error.message},
-          {"path", error.path.empty() ? Json(nullptr) : Json(error.path)},
-          {"offset", error.offset ? Json(*error.offset) : Json(nullptr)},
-          {"hint", error.hint.empty() ? Json(nullptr) : Json(error.hint)},
-          {"details", error.details}};
-}
-
-Json types_json(const std::vector<TypeShare>& shares) {
-  auto json = Json::array();
-  for (const auto& share : shares) {
-    json.push_back({{"type", share.type}, {"tensors", share.tensor_count}, {"bytes", share.bytes}});
-  }
-  return json;
-}
 
 Json shape_json(const TensorInfo& tensor) {
   return std::vector<std::uint64_t>(tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims);
@@ -219,25 +173,6 @@ void add_writing(Json& result, const Writing& writing) {
   result["bytes_copied"] = writing.totals.copied;
   result["bytes_allocated"] = writing.totals.allocated;
   result["seconds"] = writing.seconds ? Json(*writing.seconds) : Json(nullptr);
-}
-
-Json changes_json(const std::vector<KeyChange>& changes) {
-  auto json = Json::array();
-  for (const auto& change : changes) {
-    json.push_back({{"key", change.key},
-                    {"type", change.type},
-                    {"from", change.from.empty() ? Json(nullptr) : Json(change.from)},
-                    {"to", change.to}});
-  }
-  return json;
-}
-
-Json warnings_json(const std::vector<Warning>& warnings) {
-  auto json = Json::array();
-  for (const auto& warning : warnings) {
-    json.push_back({{"id", warning.id}, {"message", warning.message}});
-  }
-  return json;
 }
 
 Json head_plan_json(const Plan& plan) {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <optional>
+#include <utility>
 
 namespace mtpgraft {
 namespace {
@@ -113,19 +115,32 @@ std::string shell_quoted(std::string_view text) {
   return printable(quoted);
 }
 
-std::string format_bytes(std::uint64_t bytes) {
-  constexpr std::array<std::string_view, 5> kUnits{"KiB", "MiB", "GiB", "TiB", "PiB"};
-  if (bytes < 1024) {
+namespace {
+
+std::string format_in_units(std::uint64_t bytes, double step, std::span<const std::string_view> units) {
+  if (static_cast<double>(bytes) < step) {
     return fmt::format("{} {}", bytes, bytes == 1 ? "byte" : "bytes");
   }
-  auto value = static_cast<double>(bytes) / 1024;
+  auto value = static_cast<double>(bytes) / step;
   std::size_t unit = 0;
   // What would be shown as 1024.0 is 1.0 of the next unit.
-  while (value >= 1023.95 && unit + 1 < kUnits.size()) {
-    value /= 1024;
+  while (value >= step - 0.05 && unit + 1 < units.size()) {
+    value /= step;
     ++unit;
   }
-  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+  return fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+}  // namespace
+
+std::string format_bytes(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 5> kUnits{"KiB", "MiB", "GiB", "TiB", "PiB"};
+  return format_in_units(bytes, 1024, kUnits);
+}
+
+std::string format_bytes_decimal(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 5> kUnits{"kB", "MB", "GB", "TB", "PB"};
+  return format_in_units(bytes, 1000, kUnits);
 }
 
 std::string format_count(std::uint64_t count) {
@@ -165,6 +180,39 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows, std:
     result += line + '\n';
   }
   return result;
+}
+
+namespace {
+
+// How many letters must be changed, added or taken out.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    auto diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const auto changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+  constexpr std::size_t kWrongLettersMax = 2;
+  std::string_view best;
+  auto best_distance = kWrongLettersMax + 1;
+  for (const auto candidate : candidates) {
+    const auto distance = edit_distance(word, candidate);
+    if (distance < std::min(best_distance, candidate.size())) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
 }
 
 }  // namespace mtpgraft

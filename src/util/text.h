@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,10 +22,17 @@ std::string shell_quoted(std::string_view text);
 // "6.4 MiB", "812 bytes".
 std::string format_bytes(std::uint64_t bytes);
 
+// The same in powers of ten, as disks and web pages count: "7.0 MB".
+std::string format_bytes_decimal(std::uint64_t bytes);
+
 // "27,356,160".
 std::string format_count(std::uint64_t count);
 
 // Columns two spaces apart, each as wide as its widest cell; no spaces at line ends.
 std::string format_table(const std::vector<std::vector<std::string>>& rows, std::string_view indent);
+
+// The one of `candidates` that was probably meant: at most two letters are wrong, missing, or too many. Empty if there
+// is none.
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 }  // namespace mtpgraft

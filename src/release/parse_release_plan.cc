@@ -1,0 +1,307 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+
+#include "release/release_plan.h"
+#include "util/text.h"
+
+namespace mtpgraft {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+
+enum class Kind { kText, kTextList, kFlag, kInteger, kNumber, kObject, kArray };
+
+struct Field {
+  std::string_view name;
+  Kind kind;
+};
+
+constexpr auto kPlanFields = std::to_array<Field>({{"schema_version", Kind::kInteger},
+                                                   {"output_directory", Kind::kText},
+                                                   {"defaults", Kind::kObject},
+                                                   {"grafts", Kind::kArray}});
+constexpr auto kDefaultsFields = std::to_array<Field>({{"donor", Kind::kText}, {"options", Kind::kObject}});
+constexpr auto kGraftFields = std::to_array<Field>(
+    {{"target", Kind::kText}, {"donor", Kind::kText}, {"output", Kind::kText}, {"options", Kind::kObject}});
+// The long options of `graft` that make sense here, with underscores. What their values may be is told where the
+// command line is read.
+constexpr auto kOptionFields = std::to_array<Field>({{"replace", Kind::kFlag},
+                                                     {"strict", Kind::kFlag},
+                                                     {"no_record", Kind::kFlag},
+                                                     {"head_type", Kind::kText},
+                                                     {"ggml", Kind::kText},
+                                                     {"norm_offset", Kind::kInteger},
+                                                     {"set", Kind::kTextList},
+                                                     {"unset", Kind::kTextList},
+                                                     {"yarn", Kind::kNumber},
+                                                     {"merge", Kind::kFlag},
+                                                     {"split_head", Kind::kFlag},
+                                                     {"link", Kind::kText},
+                                                     {"copy", Kind::kText}});
+
+std::string_view kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::kText:
+      return "a string that is not empty";
+    case Kind::kTextList:
+      return "a list of strings";
+    case Kind::kFlag:
+      return "true or false";
+    case Kind::kInteger:
+      return "an integer";
+    case Kind::kNumber:
+      return "a number";
+    case Kind::kObject:
+      return "an object";
+    case Kind::kArray:
+      return "a list";
+  }
+  return "";
+}
+
+// A path with a NUL in it would be cut there by the system.
+bool is_text(const Json& json) {
+  return json.is_string() && !json.get_ref<const std::string&>().empty() &&
+         json.get_ref<const std::string&>().find('\0') == std::string::npos;
+}
+
+bool is_of_kind(const Json& json, Kind kind) {
+  switch (kind) {
+    case Kind::kText:
+      return is_text(json);
+    case Kind::kTextList:
+      return json.is_array() && std::ranges::all_of(json, is_text);
+    case Kind::kFlag:
+      return json.is_boolean();
+    case Kind::kInteger:
+      return json.is_number_integer();
+    case Kind::kNumber:
+      return json.is_number();
+    case Kind::kObject:
+      return json.is_object();
+    case Kind::kArray:
+      return json.is_array();
+  }
+  return false;
+}
+
+std::string option_text(const Json& json) { return json.is_string() ? json.get<std::string>() : json.dump(); }
+
+// "/" and "~" of a key, as JSON pointers write them.
+std::string pointer_to(const std::string& parent, std::string_view key) {
+  std::string pointer = parent + '/';
+  for (const char c : key) {
+    pointer += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  }
+  return pointer;
+}
+
+// Notes keys that stand twice in one object, of which nlohmann keeps the last. Called for every event of the parser.
+class DuplicateFinder {
+ public:
+  void see(Json::parse_event_t event, const Json& parsed) {
+    using Event = Json::parse_event_t;
+    if (event == Event::object_end || event == Event::array_end) {
+      open_.pop_back();
+      return;
+    }
+    if (event == Event::key) {
+      auto& object = open_.back();
+      object.step = pointer_to("", parsed.get_ref<const std::string&>());
+      if (!object.keys.insert(object.step).second) {
+        duplicates.push_back(pointer());
+      }
+      return;
+    }
+    if (!open_.empty() && open_.back().is_array) {
+      open_.back().step = fmt::format("/{}", open_.back().count++);
+    }
+    if (event != Event::value) {
+      open_.push_back({.is_array = event == Event::array_start});
+    }
+  }
+
+  std::vector<std::string> duplicates;
+
+ private:
+  struct Level {
+    bool is_array = false;
+    std::size_t count = 0;
+    std::string step{};
+    std::set<std::string> keys{};
+  };
+
+  [[nodiscard]] std::string pointer() const {
+    std::string text;
+    for (const auto& level : open_) {
+      text += level.step;
+    }
+    return text;
+  }
+
+  std::vector<Level> open_;
+};
+
+class Parser {
+ public:
+  Parser(const std::string& path, std::vector<Error>& problems) : path_(path), problems_(problems) {}
+
+  ReleasePlan parse(std::string_view text) {
+    DuplicateFinder finder;
+    Json json;
+    try {
+      json = Json::parse(text, [&](int /*depth*/, Json::parse_event_t event, const Json& parsed) {
+        finder.see(event, parsed);
+        return true;
+      });
+    } catch (const Json::parse_error& error) {
+      const std::string_view what = error.what();
+      problems_.push_back({ErrorCode::kMalformed,
+                           fmt::format("is not JSON: {}", what.substr(std::min(what.find("] ") + 2, what.size()))),
+                           path_, error.byte > 0 ? error.byte - 1 : 0});
+      return {};
+    }
+    for (const auto& pointer : finder.duplicates) {
+      refuse(pointer, "stands twice in its object");
+    }
+    if (!json.is_object()) {
+      refuse("", "must be an object");
+      return {};
+    }
+    return read_plan(json);
+  }
+
+ private:
+  void refuse(const std::string& pointer, std::string_view what, std::string hint = {}) {
+    problems_.push_back({ErrorCode::kMalformed,
+                         fmt::format("{}: {}", pointer.empty() ? "the plan" : pointer, what),
+                         path_,
+                         {},
+                         std::move(hint)});
+  }
+
+  // Refuses fields that are unknown or of the wrong type; returns whether there are none.
+  bool check(const Json& object, const std::string& pointer, std::span<const Field> fields) {
+    const auto before = problems_.size();
+    for (const auto& [key, value] : object.items()) {
+      const auto field = std::ranges::find(fields, key, &Field::name);
+      if (field == fields.end()) {
+        std::vector<std::string_view> names;
+        for (const auto& each : fields) {
+          names.push_back(each.name);
+        }
+        const auto near = nearest(key, names);
+        refuse(
+            pointer_to(pointer, key), "there is no such field",
+            near.empty() ? fmt::format("it can be {}", fmt::join(names, ", ")) : fmt::format("did you mean {}?", near));
+      } else if (!is_of_kind(value, field->kind)) {
+        refuse(pointer_to(pointer, key), fmt::format("must be {}", kind_name(field->kind)));
+      }
+    }
+    return problems_.size() == before;
+  }
+
+  static std::string text_of(const Json& object, std::string_view name) {
+    const auto found = object.find(name);
+    return found == object.end() ? std::string() : found->get<std::string>();
+  }
+
+  // `options` of `object` over those of the defaults: a list is longer by its own, anything else takes the place.
+  std::vector<ReleaseOption> read_options(const Json& object, const std::string& pointer,
+                                          std::vector<ReleaseOption> options) {
+    const auto found = object.find("options");
+    if (found == object.end() || !check(*found, pointer_to(pointer, "options"), kOptionFields)) {
+      return options;
+    }
+    for (const auto& [name, kind] : kOptionFields) {
+      const auto value = found->find(name);
+      if (value == found->end()) {
+        continue;
+      }
+      std::string option(name);
+      std::ranges::replace(option, '_', '-');
+      if (kind == Kind::kTextList) {
+        for (const auto& item : *value) {
+          options.push_back({option, item.get<std::string>()});
+        }
+        continue;
+      }
+      std::erase_if(options, [&](const ReleaseOption& each) { return each.name == option; });
+      if (kind != Kind::kFlag) {
+        options.push_back({option, option_text(*value)});
+      } else if (value->get<bool>()) {
+        options.push_back({option, ""});
+      }
+    }
+    return options;
+  }
+
+  ReleasePlan read_plan(const Json& json) {
+    ReleasePlan plan;
+    if (!check(json, "", kPlanFields)) {
+      return plan;
+    }
+    if (!json.contains("schema_version") || json["schema_version"] != kSchemaVersion) {
+      refuse("/schema_version", fmt::format("must be {}", kSchemaVersion));
+    }
+    plan.output_directory = text_of(json, "output_directory");
+    while (plan.output_directory.size() > 1 && plan.output_directory.ends_with('/')) {
+      plan.output_directory.pop_back();
+    }
+    ReleaseEntry defaults;
+    if (const auto found = json.find("defaults"); found != json.end() && check(*found, "/defaults", kDefaultsFields)) {
+      defaults.donor = text_of(*found, "donor");
+      defaults.options = read_options(*found, "/defaults", {});
+    }
+    const auto grafts = json.find("grafts");
+    if (grafts == json.end() || grafts->empty()) {
+      refuse("/grafts", "must be a list of at least one graft");
+      return plan;
+    }
+    for (std::size_t i = 0; i < grafts->size(); ++i) {
+      read_entry((*grafts)[i], fmt::format("/grafts/{}", i), defaults, plan);
+    }
+    return plan;
+  }
+
+  void read_entry(const Json& json, const std::string& pointer, const ReleaseEntry& defaults, ReleasePlan& plan) {
+    if (!json.is_object()) {
+      refuse(pointer, "must be an object");
+      return;
+    }
+    if (!check(json, pointer, kGraftFields)) {
+      return;
+    }
+    ReleaseEntry entry{pointer, text_of(json, "target"), text_of(json, "donor"), text_of(json, "output"), {}};
+    entry.donor = entry.donor.empty() ? defaults.donor : entry.donor;
+    if (entry.target.empty()) {
+      refuse(pointer_to(pointer, "target"), "is missing");
+    }
+    if (entry.donor.empty()) {
+      refuse(pointer_to(pointer, "donor"), "is missing, and /defaults has none");
+    }
+    if (entry.output.find('/') != std::string::npos || entry.output == "." || entry.output == "..") {
+      refuse(pointer_to(pointer, "output"), "must be a file name",
+             "the directory is output_directory, or else the target's");
+    }
+    entry.options = read_options(json, pointer, defaults.options);
+    plan.entries.push_back(std::move(entry));
+  }
+
+  const std::string& path_;
+  std::vector<Error>& problems_;
+};
+
+}  // namespace
+
+ReleasePlan parse_release_plan(std::string_view text, const std::string& path, std::vector<Error>& problems) {
+  return Parser(path, problems).parse(text);
+}
+
+}  // namespace mtpgraft

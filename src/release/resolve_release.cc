@@ -1,0 +1,226 @@
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "mtpgraft/plan.h"
+#include "mtpgraft/split.h"
+#include "release/release_plan.h"
+
+namespace mtpgraft {
+namespace {
+
+bool is_pattern(std::string_view path) { return path.find_first_of("*?[\\") != std::string_view::npos; }
+
+std::string plain(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
+
+// One name for all files of a split model: that of the model in one file.
+std::string model_path(const std::string& path) {
+  const auto shard = parse_shard_name(path);
+  return plain(shard ? shard->prefix + ".gguf" : path);
+}
+
+bool is_later_shard(const std::string& path) {
+  const auto shard = parse_shard_name(path);
+  return shard && shard->number > 1;
+}
+
+bool is_inside(const std::string& path, const std::string& directory) {
+  const auto relative = std::filesystem::path(plain(path)).lexically_relative(plain(directory));
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+class Resolver {
+ public:
+  Resolver(const ReleasePlan& plan, const std::string& path, const ListDirectory& list, std::vector<Error>& problems)
+      : plan_(plan), path_(path), list_(list), problems_(problems) {}
+
+  std::vector<ReleaseGraft> resolve() {
+    std::vector<std::vector<std::string>> targets;
+    for (const auto& entry : plan_.entries) {
+      targets.push_back(expand(entry.target));
+      std::erase_if(targets.back(), is_later_shard);
+    }
+    note_outputs(targets);
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      add_grafts(plan_.entries[i], std::move(targets[i]));
+    }
+    check_pairs(&ReleaseGraft::target, "target", [](const std::string& path) { return plain(path); });
+    check_pairs(&ReleaseGraft::output, "output", model_path);
+    return std::move(grafts_);
+  }
+
+ private:
+  void refuse(const std::string& pointer, std::string_view what, std::string hint = {},
+              ErrorCode code = ErrorCode::kMalformed) {
+    problems_.push_back({code, fmt::format("{}: {}", pointer, what), path_, {}, std::move(hint)});
+  }
+
+  std::vector<std::string> list_names(const std::string& directory) {
+    auto names = list_(directory);
+    if (!names.ok()) {
+      problems_.push_back(names.error());
+      return {};
+    }
+    return std::move(names).value();
+  }
+
+  // The paths that a pattern matches, by name; any other path as it is.
+  std::vector<std::string> expand(const std::string& pattern) {
+    if (!is_pattern(pattern)) {
+      return {pattern};
+    }
+    const auto parts = std::filesystem::path(pattern).relative_path();
+    std::vector<std::string> paths{pattern.starts_with('/') ? "/" : ""};
+    for (auto part = parts.begin(); part != parts.end(); ++part) {
+      const bool is_name = !is_pattern(part->string()) && std::next(part) != parts.end();
+      std::vector<std::string> longer;
+      for (const auto& path : paths) {
+        const auto names = is_name ? std::vector{part->string()} : list_names(path);
+        for (const auto& name : names) {
+          if (is_name || ::fnmatch(part->c_str(), name.c_str(), FNM_PERIOD) == 0) {
+            longer.push_back(path_in(path, name));
+          }
+        }
+      }
+      paths = std::move(longer);
+    }
+    std::ranges::sort(paths);
+    return paths;
+  }
+
+  std::string default_output(const std::string& target) const {
+    const std::filesystem::path path(default_output_path(model_path(target)));
+    return plan_.output_directory.empty() ? path.string() : path_in(plan_.output_directory, path.filename().string());
+  }
+
+  std::string output_of(const ReleaseEntry& entry, const std::string& target) const {
+    if (entry.output.empty()) {
+      return default_output(target);
+    }
+    const auto beside = std::filesystem::path(target).parent_path().string();
+    return path_in(plan_.output_directory.empty() ? beside : plan_.output_directory, entry.output);
+  }
+
+  // What the release may have written before, so that no pattern takes it for an input. A target that has MTP in its
+  // name would get its own name, and is not meant.
+  void note_outputs(const std::vector<std::vector<std::string>>& targets) {
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      for (const auto& target : targets[i]) {
+        const auto output = model_path(output_of(plan_.entries[i], target));
+        if (output != model_path(target)) {
+          outputs_.insert(output);
+        }
+      }
+    }
+  }
+
+  [[nodiscard]] bool may_be_output(const std::string& path) const {
+    return outputs_.contains(model_path(path)) ||
+           (!plan_.output_directory.empty() && is_inside(path, plan_.output_directory));
+  }
+
+  void add_grafts(const ReleaseEntry& entry, std::vector<std::string> targets) {
+    const auto pointer = entry.pointer + "/target";
+    if (is_pattern(entry.target)) {
+      const auto left_out = std::erase_if(targets, [&](const std::string& path) { return may_be_output(path); });
+      if (targets.empty()) {
+        refuse(pointer,
+               fmt::format("no file matches '{}'{}", entry.target,
+                           left_out > 0 ? ", but for outputs of the release, and files in output_directory" : ""),
+               R"(a backslash before * ? [ \ takes away their meaning; in JSON it is written twice)", ErrorCode::kIo);
+        return;
+      }
+    }
+    if (targets.size() > 1 && !entry.output.empty()) {
+      refuse(entry.pointer + "/output",
+             fmt::format("one name for {} targets: {}", targets.size(), fmt::join(targets, ", ")),
+             "leave it out; each output is then named after its target");
+      return;
+    }
+    const auto donor = find_donor(entry);
+    for (const auto& target : targets) {
+      ReleaseGraft graft{entry.pointer, target, donor, output_of(entry, target), entry.options};
+      if (model_path(graft.output) == model_path(target)) {
+        refuse(pointer, fmt::format("'{}' has MTP in its name already", target),
+               "give the plan an output_directory, or the graft an output");
+      } else if (plan_.output_directory.empty() && target.starts_with('/')) {
+        refuse(pointer, "an absolute path needs an output_directory, or the lists would name absolute paths");
+      }
+      if (graft.output.find_first_of("\\\n\r") != std::string::npos) {
+        refuse(entry.pointer,
+               "the output's name has a backslash or a line break, which lists of checksums cannot have");
+      }
+      grafts_.push_back(std::move(graft));
+    }
+  }
+
+  std::string find_donor(const ReleaseEntry& entry) {
+    const auto pointer = entry.pointer + "/donor";
+    auto donors = expand(entry.donor);
+    if (is_pattern(entry.donor)) {
+      std::erase_if(donors, [&](const std::string& path) { return is_later_shard(path) || may_be_output(path); });
+    }
+    if (donors.size() == 1) {
+      return donors.front();
+    }
+    if (donors.empty()) {
+      refuse(pointer, fmt::format("no file matches '{}'", entry.donor), {}, ErrorCode::kIo);
+    } else {
+      refuse(pointer, fmt::format("more than one file matches '{}': {}", entry.donor, fmt::join(donors, ", ")));
+    }
+    return {};
+  }
+
+  // No two grafts may share that path.
+  template <class Normal>
+  void check_pairs(std::string ReleaseGraft::*path, std::string_view field, Normal normal) {
+    std::map<std::string, const ReleaseGraft*> seen;
+    for (const auto& graft : grafts_) {
+      const auto [other, is_new] = seen.emplace(normal(graft.*path), &graft);
+      if (!is_new) {
+        refuse(fmt::format("{}/{}", graft.pointer, field),
+               fmt::format("'{}' is the {} of {}, too", graft.*path, field,
+                           other->second->pointer == graft.pointer ? fmt::format("'{}'", other->second->target)
+                                                                   : other->second->pointer));
+      }
+    }
+  }
+
+  const ReleasePlan& plan_;
+  const std::string& path_;
+  const ListDirectory& list_;
+  std::vector<Error>& problems_;
+  std::set<std::string> outputs_;
+  std::vector<ReleaseGraft> grafts_;
+};
+
+// A name that begins with a dash would be read as an option.
+std::string argument(const std::string& path) { return path.starts_with('-') ? "./" + path : path; }
+
+}  // namespace
+
+std::vector<ReleaseGraft> resolve_release(const ReleasePlan& plan, const std::string& path, const ListDirectory& list,
+                                          std::vector<Error>& problems) {
+  return Resolver(plan, path, list, problems).resolve();
+}
+
+std::vector<std::string> graft_arguments(const ReleaseGraft& graft, const std::string& directory) {
+  std::vector<std::string> arguments{"graft", argument(path_in(directory, graft.target)),
+                                     argument(path_in(directory, graft.donor)), "-o",
+                                     argument(path_in(directory, graft.output))};
+  for (const auto& [name, value] : graft.options) {
+    arguments.push_back(
+        value.empty() ? "--" + name : fmt::format("--{}={}", name, name == "ggml" ? path_in(directory, value) : value));
+  }
+  return arguments;
+}
+
+std::string path_in(const std::string& directory, const std::string& path) {
+  return (std::filesystem::path(directory) / path).string();
+}
+
+}  // namespace mtpgraft

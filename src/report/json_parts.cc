@@ -1,0 +1,72 @@
+#include "report/json_parts.h"
+
+namespace mtpgraft::report {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+std::string_view code_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUsage:
+      return "usage";
+    case ErrorCode::kMalformed:
+      return "malformed";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kIncompatible:
+      return "incompatible";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kRefused:
+      return "refused";
+    case ErrorCode::kInterrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
+Json envelope(std::string_view command, bool ok) {
+  return {{"schema_version", kSchemaVersion}, {"command", command}, {"ok", ok}};
+}
+
+Json error_json(const Error& error) {
+  return {{"code", code_name(error.code)},
+          {"message", error.message},
+          {"path", error.path.empty() ? Json(nullptr) : Json(error.path)},
+          {"offset", error.offset ? Json(*error.offset) : Json(nullptr)},
+          {"hint", error.hint.empty() ? Json(nullptr) : Json(error.hint)},
+          {"details", error.details}};
+}
+
+Json types_json(const std::vector<TypeShare>& shares) {
+  auto json = Json::array();
+  for (const auto& share : shares) {
+    json.push_back({{"type", share.type}, {"tensors", share.tensor_count}, {"bytes", share.bytes}});
+  }
+  return json;
+}
+
+Json changes_json(const std::vector<KeyChange>& changes) {
+  auto json = Json::array();
+  for (const auto& change : changes) {
+    json.push_back({{"key", change.key},
+                    {"type", change.type},
+                    {"from", change.from.empty() ? Json(nullptr) : Json(change.from)},
+                    {"to", change.to}});
+  }
+  return json;
+}
+
+Json warnings_json(const std::vector<Warning>& warnings) {
+  auto json = Json::array();
+  for (const auto& warning : warnings) {
+    json.push_back({{"id", warning.id}, {"message", warning.message}});
+  }
+  return json;
+}
+
+}  // namespace mtpgraft::report

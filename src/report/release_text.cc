@@ -1,0 +1,71 @@
+#include <fmt/format.h>
+
+#include "report/release.h"
+#include "report/words.h"
+#include "util/text.h"
+
+namespace mtpgraft::report {
+namespace {
+
+std::string describe_size(std::uint64_t bytes) {
+  return fmt::format("{} ({})", format_bytes_decimal(bytes), format_bytes(bytes));
+}
+
+// A cell of a Markdown table.
+std::string cell(std::string_view text) {
+  std::string escaped;
+  for (const char c : printable(text)) {
+    escaped += c == '|' ? "\\|" : std::string(1, c);
+  }
+  return escaped;
+}
+
+std::string name_of(const ReleasedGraft& graft) {
+  const auto& name = graft.files.front().name;
+  return graft.files.size() == 1 ? name : fmt::format("{} and {} more", name, graft.files.size() - 1);
+}
+
+std::string head_type(const ReleasedGraft& graft) {
+  return graft.head_types.empty() ? "" : graft.head_types.front().type;
+}
+
+}  // namespace
+
+std::string llama_server_line(const ReleasedGraft& graft) {
+  return fmt::format("llama-server -m {} --spec-type draft-mtp", shell_quoted(graft.files.front().name));
+}
+
+std::string describe_release(const ReleaseReport& report) {
+  std::string text = "| file | quant | head | size |\n|---|---|---|---:|\n";
+  std::uint64_t bytes = 0;
+  for (const auto& graft : report.grafts) {
+    text += fmt::format("| {} | {} | {} | {} |\n", cell(name_of(graft)), cell(graft.quant), head_type(graft),
+                        describe_size(graft.bytes()));
+    bytes += graft.bytes();
+  }
+  const auto& first = report.grafts.front();
+  text += fmt::format("| total | | | {} |\n\n", describe_size(bytes));
+  text += fmt::format("To draft with the MTP head:\n\n    {}\n\n", llama_server_line(first));
+  return text + fmt::format(
+                    "To check a download, with `{}` and the `.sums` files beside it:\n\n"
+                    "    sha256sum -c --ignore-missing {}\n"
+                    "    mtpgraft verify {} -c {} --exact --quiet\n",
+                    kSha256FileName, kSha256FileName, shell_quoted(first.files.front().name),
+                    shell_quoted(first.sums_name));
+}
+
+std::string describe_release_plan(const ReleaseReport& report) {
+  std::vector<Row> rows{{"target", "donor", "output", "head", "size", ""}};
+  std::size_t present = 0;
+  for (const auto& graft : report.grafts) {
+    const bool is_present = graft.state == ReleaseState::kPresent;
+    present += is_present ? 1 : 0;
+    rows.push_back({printable(graft.target.path), printable(graft.donor.path), printable(graft.output),
+                    head_type(graft), format_bytes(graft.bytes()), is_present ? "is there" : "to be written"});
+  }
+  return format_table(rows, "") +
+         fmt::format("dry run: nothing was written; {} to write, {} there already and to be compared; {} needed\n",
+                     plural(report.grafts.size() - present, "graft"), present, format_bytes(report.needed_bytes));
+}
+
+}  // namespace mtpgraft::report
