@@ -223,6 +223,12 @@ class Release {
     MTPGRAFT_TRY(job.options, parse_graft_arguments(released.arguments));
     job.options.write.force = options_.force;
     job.options.write.no_sync = options_.no_sync;
+    // Also of a graft that fails, so that all is said of the others.
+    for (const auto& path : {released.target.path, released.donor.path}) {
+      if (const auto file = files_.open(path); file.ok()) {
+        note_input(*file.value(), job.inputs);
+      }
+    }
     MTPGRAFT_TRY(auto graft, prepare_graft(job.options, progress, files_));
     job.inputs = inputs_of(graft);
     job.kept.resize(1);

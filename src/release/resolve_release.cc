@@ -18,10 +18,13 @@ bool is_pattern(std::string_view path) { return path.find_first_of("*?[\\") != s
 std::string plain(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
 
 // One name for all files of a split model: that of the model in one file.
-std::string model_path(const std::string& path) {
+std::string whole_path(const std::string& path) {
   const auto shard = parse_shard_name(path);
-  return plain(shard ? shard->prefix + ".gguf" : path);
+  return shard ? shard->prefix + ".gguf" : path;
 }
+
+// The same for comparing. Files are never opened by it, since ".." may lead elsewhere behind a symbolic link.
+std::string model_path(const std::string& path) { return plain(whole_path(path)); }
 
 bool is_later_shard(const std::string& path) {
   const auto shard = parse_shard_name(path);
@@ -93,7 +96,7 @@ class Resolver {
   }
 
   std::string default_output(const std::string& target) const {
-    const std::filesystem::path path(default_output_path(model_path(target)));
+    const std::filesystem::path path(default_output_path(whole_path(target)));
     return plan_.output_directory.empty() ? path.string() : path_in(plan_.output_directory, path.filename().string());
   }
 

@@ -66,8 +66,7 @@ std::uint64_t ReleasedGraft::bytes() const {
 }
 
 std::string release_to_json(const ReleaseReport& report) {
-  auto json = envelope("release", report.problems.empty());
-  auto& result = json["result"];
+  Json result;
   result["plan"] = report.plan_path;
   result["dry_run"] = report.dry_run;
   result["needed_bytes"] = report.needed_bytes;
@@ -76,6 +75,7 @@ std::string release_to_json(const ReleaseReport& report) {
     result["grafts"].push_back(graft_json(graft));
   }
   result["lists"] = report.lists;
+  auto json = envelope("release", report.problems.empty());
   if (!report.problems.empty()) {
     json["error"] = error_json(report.problems.front());
     result["problems"] = Json::array();
@@ -83,6 +83,7 @@ std::string release_to_json(const ReleaseReport& report) {
       result["problems"].push_back(error_json(problem));
     }
   }
+  json["result"] = std::move(result);
   return dump(json);
 }
 

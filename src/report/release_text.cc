@@ -63,9 +63,10 @@ std::string describe_release_plan(const ReleaseReport& report) {
     rows.push_back({printable(graft.target.path), printable(graft.donor.path), printable(graft.output),
                     head_type(graft), format_bytes(graft.bytes()), is_present ? "is there" : "to be written"});
   }
-  return format_table(rows, "") +
-         fmt::format("dry run: nothing was written; {} to write, {} there already and to be compared; {} needed\n",
-                     plural(report.grafts.size() - present, "graft"), present, format_bytes(report.needed_bytes));
+  const auto compared = present > 0 ? fmt::format(", {} to be compared", plural(present, "output")) : "";
+  return format_table(rows, "") + fmt::format("dry run: nothing was written; {} to be written{}; {} needed\n",
+                                              plural(report.grafts.size() - present, "output"), compared,
+                                              format_bytes(report.needed_bytes));
 }
 
 }  // namespace mtpgraft::report

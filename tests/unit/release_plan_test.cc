@@ -122,7 +122,7 @@ TEST(ReleasePlan, TellsWhereJsonEnds) {
   parse_release_plan("{\"schema_version\": 1,\n  \"grafts\": [}", "PLAN.json", problems);
   ASSERT_EQ(problems.size(), 1);
   EXPECT_THAT(problems[0].message, HasSubstr("is not JSON: parse error at line 2"));
-  EXPECT_EQ(problems[0].offset, 36);
+  EXPECT_EQ(problems[0].offset, 35);
 }
 
 TEST(ReleasePlan, AddsOptionsToTheDefaults) {
