@@ -72,7 +72,8 @@ std::string default_output_path(const std::string& target_path, std::size_t file
 
 std::string quantisation_in_name(const std::string& path) {
   const auto shard = parse_shard_name(path);
-  const auto stem = std::filesystem::path(shard ? shard->prefix + ".gguf" : path).stem().string();
+  const std::filesystem::path name(shard ? shard->prefix : path);
+  const auto stem = (name.extension() == ".gguf" ? name.stem() : name.filename()).string();
   const auto at = find_quantisation(upper(stem));
   return at == stem.size() ? "" : stem.substr(at + 1);
 }

@@ -266,6 +266,22 @@ PYTHON
     [[ $code == $((128 + $(kill -l "$signal"))) ]] || fail "exit code $code: $last_command: $(cat "$STDERR")"
     no_leftovers killed/out Tiny-MTP-Q6_K.gguf
   done
+  # A target that changes after it was checked is not taken.
+  "$MTPGRAFT" release --no-sync killed/PLAN.json >"$STDOUT" 2>"$STDERR" &
+  pid=$!
+  last_command="release, with a target that changes"
+  if stop_while_writing $pid killed/out; then
+    touch killed/quants/Tiny-Q4_K_M.gguf
+    kill -CONT $pid
+  fi
+  code=0
+  wait $pid || code=$?
+  [[ $code == 4 ]] || fail "exit code $code: $last_command"
+  expect_text "$STDERR" '^mtpgraft: killed/quants/Tiny-Q4_K_M.gguf: target or donor .* is another file than when it was checked$'
+  expect_text "$STDERR" '^mtpgraft: 1 problem; the lists were not written; run it again to go on$'
+  no_leftovers killed/out Tiny-MTP-Q6_K.gguf Tiny-MTP-Q5_K_M.gguf
+  rm killed/out/Tiny-MTP-Q5_K_M.gguf
+
   stamps killed/out >before
   expect_exit 0 "$MTPGRAFT" release --no-sync killed/PLAN.json
   expect_text "$STDERR" '^killed/out/Tiny-MTP-Q6_K.gguf: skipped'

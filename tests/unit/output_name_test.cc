@@ -59,5 +59,13 @@ TEST(DefaultOutputPath, NamesTheFirstOfSeveralFiles) {
   EXPECT_EQ(first_output_path("out", 1), "out");
 }
 
+TEST(QuantisationInName, IsWhatStandsBehindTheLastSeparator) {
+  EXPECT_EQ(quantisation_in_name("dir-Q8_0/X-MTP-Q6_K.gguf"), "Q6_K");
+  EXPECT_EQ(quantisation_in_name("X.UD-q4_k_xl.gguf"), "UD-q4_k_xl");
+  EXPECT_EQ(quantisation_in_name("X-Q6_K-00001-of-00003.gguf"), "Q6_K");
+  EXPECT_EQ(quantisation_in_name("X.Q6_K"), "Q6_K");
+  EXPECT_EQ(quantisation_in_name("X-27B.gguf"), "");
+}
+
 }  // namespace
 }  // namespace mtpgraft

@@ -112,6 +112,21 @@ TEST(FormatBytes, TakesTheNextUnitWhenRoundingReachesIt) {
   EXPECT_EQ(format_bytes((1 << 30) - 1), "1.0 GiB");
 }
 
+TEST(FormatBytes, CountsInPowersOfTenToo) {
+  EXPECT_EQ(format_bytes_decimal(999), "999 bytes");
+  EXPECT_EQ(format_bytes_decimal(8'696'448), "8.7 MB");
+  EXPECT_EQ(format_bytes_decimal(999'999'999), "1.0 GB");
+}
+
+TEST(Nearest, FindsWhatWasMeant) {
+  const auto names = std::to_array<std::string_view>({"head_type", "set", "unset", "yarn"});
+  EXPECT_EQ(nearest("head_typ", names), "head_type");
+  EXPECT_EQ(nearest("haed_type", names), "head_type");
+  EXPECT_EQ(nearest("unsett", names), "unset");
+  EXPECT_EQ(nearest("donor", names), "");
+  EXPECT_EQ(nearest("", names), "");
+}
+
 TEST(FormatCount, GroupsDigits) {
   EXPECT_EQ(format_count(0), "0");
   EXPECT_EQ(format_count(999), "999");

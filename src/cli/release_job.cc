@@ -1,0 +1,287 @@
+#include "cli/release_job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "cli/prepare_graft.h"
+#include "graft/record.h"
+#include "io/read_ahead.h"
+#include "io/stream.h"
+#include "mtpgraft/verify.h"
+#include "util/sha256.h"
+#include "util/text.h"
+
+namespace mtpgraft::cli {
+namespace {
+
+// The files of an output, of which `path` is the first.
+std::vector<std::string> files_of(const std::string& path, std::size_t count) {
+  auto name = parse_shard_name(path);
+  std::vector<std::string> paths{path};
+  while (paths.size() < count) {
+    ++name->number;
+    paths.push_back(format_shard_name(*name));
+  }
+  return paths;
+}
+
+// SHA-256 of a file of an output and XXH128 of its tensors, from its bytes in order.
+class FileDigester {
+ public:
+  explicit FileDigester(const FilePlan& plan) : checksums_(plan) {}
+
+  void update(std::span<const std::byte> bytes) {
+    sha256_.update(bytes);
+    checksums_.observe(bytes);
+    is_used_ = true;
+  }
+  [[nodiscard]] bool is_used() const { return is_used_; }
+  std::string finish_sha256() { return sha256_.finish_hex(); }
+  std::vector<Checksum> finish_checksums() { return checksums_.finish(); }
+
+ private:
+  Sha256 sha256_;
+  ChecksumCollector checksums_;
+  bool is_used_ = false;
+};
+
+// One for each file of an output.
+using Digesters = std::vector<std::unique_ptr<FileDigester>>;
+
+Digesters make_digesters(const SetPlan& plan) {
+  Digesters digesters;
+  for (const auto* file : plan.files()) {
+    digesters.push_back(std::make_unique<FileDigester>(*file));
+  }
+  return digesters;
+}
+
+std::vector<FileStamp> inputs_of(const PreparedGraft& graft) {
+  std::vector<FileStamp> stamps;
+  note_input(*graft.sources.target, stamps);
+  note_input(*graft.sources.donor, stamps);
+  return stamps;
+}
+
+std::string shown(const std::string& path) { return path.starts_with('/') ? base_name(path) : path; }
+
+report::ReleasedModel describe_model(const std::string& path, const std::string& name, const ReadableFile& file) {
+  std::uint64_t bytes = 0;
+  for (const auto* source : file.sources()) {
+    bytes += source->size();
+  }
+  return {path, shown(name), bytes};
+}
+
+std::string command_of(ReleaseGraft graft) {
+  graft.target = shown(graft.target);
+  graft.donor = shown(graft.donor);
+  graft.output = shown(graft.output);
+  for (auto& option : graft.options) {
+    option.value = option.name == "ggml" ? shown(option.value) : option.value;
+  }
+  std::string command = "mtpgraft";
+  for (const auto& argument : graft_arguments(graft, "")) {
+    const auto name = argument.starts_with("--") ? argument.substr(0, argument.find('=') + 1) : "";
+    command += ' ';
+    command += argument.starts_with('-') && name.empty() ? argument : name + shell_quoted(argument.substr(name.size()));
+  }
+  return command;
+}
+
+// What is known of a graft before it is written.
+void describe(const PreparedGraft& graft, const ReleasePlaces& places, ReleaseJob& job) {
+  auto& released = job.released;
+  const auto& plan = graft.report.plan;
+  released.target = describe_model(graft.report.target_path, job.graft.target, *graft.sources.target);
+  released.donor = describe_model(graft.report.donor_path, job.graft.donor, *graft.sources.donor);
+  released.output = graft.report.writing.path;
+  released.command = command_of(job.graft);
+  const auto plans = plan.files();
+  const auto paths = files_of(released.output, plans.size());
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const auto name = std::filesystem::path(paths[i]).lexically_relative(places.lists).string();
+    released.files.push_back({paths[i], name, plans[i]->output_size, {}});
+  }
+  released.sums_name = base_name(released.output) + ".sums";
+  released.quant = quantisation_in_name(job.graft.target);
+  if (released.quant.empty() && !graft.report.target.types.empty()) {
+    released.quant = graft.report.target.types.front().type;
+  }
+  released.key_changes = plan.key_changes;
+  released.first_head_block = plan.first_head_block;
+  released.head_block_count = plan.head_block_count;
+  released.head_tensor_count = plan.head_tensors.size();
+  released.head_bytes = plan.head_bytes;
+  std::vector<const TensorInfo*> tensors;
+  for (const auto& head : plan.head_tensors) {
+    tensors.push_back(&head.info);
+  }
+  released.head_types = share_types(tensors);
+  released.warnings = graft.report.warnings;
+}
+
+// The plan once more, complete, if the files are still those that were checked.
+Result<PreparedGraft> prepare_again(ReleaseJob& job, const Progress& progress, FileSystem& files) {
+  const Progress uncounted = [&](std::uint64_t /*bytes*/) { return progress(0); };
+  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, uncounted, files));
+  if (inputs_of(graft) != job.inputs) {
+    return Error{
+        ErrorCode::kIo,
+        fmt::format("target or donor ('{}') is another file than when it was checked", graft.report.donor_path),
+        graft.report.target_path,
+        {},
+        "run it again when nothing writes to them"};
+  }
+  MTPGRAFT_CHECK(complete_plan(graft, uncounted));
+  job.released.head_digest = graft.head_digest ? to_hex(*graft.head_digest) : "";
+  return graft;
+}
+
+// The digests of the opened output, of which those files are read that were not seen when they were written, and its
+// record.
+Status finish(ReleaseJob& job, const ModelFiles& outputs, const Digesters& digesters, const Progress& progress) {
+  auto& released = job.released;
+  std::vector<Checksum> checksums;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    auto& digester = *digesters[i];
+    if (!digester.is_used()) {
+      MTPGRAFT_CHECK(read_ahead(*outputs[i], 0, outputs[i]->size(), [&](std::span<const std::byte> bytes) {
+        digester.update(bytes);
+        return advance(progress, bytes.size());
+      }));
+    }
+    MTPGRAFT_CHECK(outputs[i]->check_unchanged());
+    released.files[i].sha256 = digester.finish_sha256();
+    // Of a split model the metadata are those of its first file.
+    const auto of_file = digester.finish_checksums();
+    checksums.insert(checksums.end(), of_file.begin() + (i == 0 ? 0 : 1), of_file.end());
+  }
+  job.sums = format_checksums(checksums);
+  MTPGRAFT_TRY(const auto gguf, parse_gguf(*outputs.front()));
+  const auto* record = gguf.find_key(kRecordKey);
+  released.record = record != nullptr ? record->text().value_or("") : "";
+  return ok_status();
+}
+
+Error differs(const std::string& path, const VerifyReport& report) {
+  constexpr std::size_t kShownFindings = 5;
+  Error error{ErrorCode::kRefused,
+              "is there already, and not what the plan makes",
+              path,
+              {},
+              "if the plan is right, use --force to replace it"};
+  for (std::size_t i = 0; i < std::min(report.findings.size(), kShownFindings); ++i) {
+    error.details.push_back(report.findings[i].message);
+  }
+  if (report.findings.size() > kShownFindings) {
+    error.details.push_back(fmt::format("and {} more", report.findings.size() - kShownFindings));
+  }
+  return error;
+}
+
+}  // namespace
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+}
+
+void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps) {
+  for (const auto* source : file.sources()) {
+    if (const auto stamp = source->stamp()) {
+      stamps.push_back(*stamp);
+    }
+  }
+}
+
+Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, FileSystem& files) {
+  auto& released = job.released;
+  released.arguments = graft_arguments(job.graft, places.plan);
+  released.target.path = path_in(places.plan, job.graft.target);
+  released.donor.path = path_in(places.plan, job.graft.donor);
+  released.output = path_in(places.plan, job.graft.output);
+  MTPGRAFT_TRY(job.options, parse_graft_arguments(released.arguments));
+  job.options.write.force = job.force;
+  job.options.write.no_sync = job.no_sync;
+  // Also of a graft that fails, so that all is said of the others.
+  for (const auto& path : {released.target.path, released.donor.path}) {
+    if (const auto file = files.open(path); file.ok()) {
+      note_input(*file.value(), job.inputs);
+    }
+  }
+  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, progress, files));
+  job.inputs = inputs_of(graft);
+  job.kept.resize(1);
+  for (const auto& shard : graft.report.plan.shards) {
+    job.kept.push_back(shard.kept ? graft.sources.target->sources()[*shard.kept]->stamp() : std::nullopt);
+  }
+  describe(graft, places, job);
+  auto& writing = graft.report.writing;
+  if (std::ranges::any_of(released.files, [](const auto& file) { return exists(file.path); })) {
+    released.state = report::ReleaseState::kPresent;
+    return ok_status();
+  }
+  if (!places.outputs.empty() && !exists(places.outputs)) {
+    // A directory that is yet to be made stands for the files in it, which it will have on the same disk.
+    writing.path = first_output_path(places.outputs, released.files.size());
+  }
+  MTPGRAFT_CHECK(check_writing(graft.report.plan, graft.sources, job.options.write, files, writing));
+  job.space = {writing.path, writing.needed_bytes, writing.free_bytes};
+  return ok_status();
+}
+
+Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files) {
+  auto& released = job.released;
+  MTPGRAFT_TRY(const auto graft, prepare_again(job, progress, files));
+  const auto& plan = graft.report.plan;
+  const auto plans = plan.files();
+  ModelFiles outputs;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const auto& path = released.files[i].path;
+    if (!exists(path)) {
+      continue;
+    }
+    MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
+    MTPGRAFT_TRY(const auto report, compare_with_plan(*file, *plans[i], *graft.sources.target, *graft.sources.donor,
+                                                      SharedExtents::kRead, progress));
+    if (report.ok()) {
+      outputs.push_back(std::move(file));
+    } else if (!job.force) {
+      return differs(path, report);
+    }
+  }
+  if (outputs.size() < plans.size()) {
+    job.options.write.force = true;
+    released.state = report::ReleaseState::kToWrite;
+    return ok_status();
+  }
+  MTPGRAFT_CHECK(finish(job, outputs, make_digesters(plan), progress));
+  released.state = report::ReleaseState::kSkipped;
+  return ok_status();
+}
+
+Status write_job(ReleaseJob& job, const Progress& progress, FileSystem& files) {
+  MTPGRAFT_TRY(auto graft, prepare_again(job, progress, files));
+  const auto& plan = graft.report.plan;
+  auto& writing = graft.report.writing;
+  MTPGRAFT_CHECK(check_writing(plan, graft.sources, job.options.write, files, writing));
+  const auto digesters = make_digesters(plan);
+  const auto observe = [&](std::size_t i) -> ByteSink {
+    return [digester = digesters[i].get()](std::span<const std::byte> bytes) { digester->update(bytes); };
+  };
+  MTPGRAFT_CHECK(write_output(plan, graft.sources, job.options.write, observe, progress, files, writing));
+  ModelFiles outputs;
+  for (const auto& file : job.released.files) {
+    MTPGRAFT_TRY(outputs.emplace_back(), files.open(file.path));
+  }
+  MTPGRAFT_CHECK(finish(job, outputs, digesters, progress));
+  job.released.state = report::ReleaseState::kWritten;
+  return ok_status();
+}
+
+}  // namespace mtpgraft::cli

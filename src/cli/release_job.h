@@ -1,0 +1,57 @@
+// One graft of a release on its way. Files are open only while it is worked on, however many grafts there are.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "mtpgraft/file.h"
+#include "release/release_plan.h"
+#include "report/release.h"
+
+namespace mtpgraft::cli {
+
+// Directories; empty: the current one.
+struct ReleasePlaces {
+  std::string plan;     // that of PLAN.json
+  std::string outputs;  // output_directory; empty: each output stands beside its target
+  std::string lists;    // of checksums
+};
+
+struct ReleaseSpace {
+  std::string path;  // of what is to be written
+  std::uint64_t needed_bytes = 0;
+  std::uint64_t free_bytes = 0;
+};
+
+struct ReleaseJob {
+  ReleaseGraft graft;
+  bool force = false;
+  bool no_sync = false;
+
+  GraftCommandOptions options{};
+  report::ReleasedGraft released{};
+  std::vector<FileStamp> inputs{};  // in the state in which they were checked
+  std::vector<std::optional<FileStamp>>
+      kept{};                           // of each file of the output the target's shard that it may be a link to
+  std::optional<ReleaseSpace> space{};  // if nothing of the output is there
+  std::string sums{};                   // text of its list of XXH128 checksums
+  std::optional<Error> problem{};
+};
+
+// A name, be it of a symbolic link to nothing.
+bool exists(const std::string& path);
+
+void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps);
+
+// All that can be checked without reading tensor data.
+Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, FileSystem& files);
+
+// Whether an output that is there is what would be written, every byte of it; an error if it is not and job.force is
+// not set. One of which files are missing is to be written again.
+Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files);
+
+Status write_job(ReleaseJob& job, const Progress& progress, FileSystem& files);
+
+}  // namespace mtpgraft::cli
