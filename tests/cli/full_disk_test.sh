@@ -14,7 +14,7 @@ export -f leave_room
 fills_up() {
   local fs=$1 kib=$2 moment=staged=$1
   shift 2
-  [[ $* != *--in-place* ]] || moment=journal=$3.mtpgraft-journal
+  [[ $* != *--in-place* ]] || moment=there=$3.mtpgraft-journal
   find "$fs" -mindepth 1 -printf '%P\n' >"$SCRATCH/names"
   run timeout 60 python3 -B "$TEST_DIR/when.py" "$moment" "leave_room $fs $kib" "$MTPGRAFT" "$@"
   last_command="$* with $kib KiB left"

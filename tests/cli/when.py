@@ -1,9 +1,10 @@
 """when.py CONDITION ACTION COMMAND...: runs ACTION in a shell when CONDITION has become true of the command, which waits
-meanwhile. Ends with the command's exit code, 128 + N for signal N.
+meanwhile and is $pid. Ends with the command's exit code, 128 + N for signal N.
 
   read=BYTES    it has read so much
   staged=DIR    it has an output in DIR that has no name yet, larger than the block with which cloning is tried
-  journal=FILE  the file is there
+  there=FILE    the file is there
+  gone=FILE     the file is not there
   lease         it holds a lease
 
 It is traced from one system call of its first thread to the next, so that no moment is missed; it has one core, so that
@@ -54,7 +55,8 @@ start = bytes_read()
 is_true = {
     "read": lambda: bytes_read() - start >= int(value),
     "staged": has_staged,
-    "journal": lambda: os.path.exists(value),
+    "there": lambda: os.path.exists(value),
+    "gone": lambda: not os.path.exists(value),
     "lease": holds_lease,
 }[kind]
 while os.WIFSTOPPED(status) and not is_true():
@@ -63,7 +65,7 @@ while os.WIFSTOPPED(status) and not is_true():
     _, status = os.waitpid(pid, 0)
 if not os.WIFSTOPPED(status):
     sys.exit(f"it was over before: {sys.argv[1]}")
-subprocess.run(["bash", "-c", action])
+subprocess.run(["bash", "-c", action], env=os.environ | {"pid": str(pid)})
 ptrace(PTRACE_DETACH, pid, None, None)
 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.exit(128 - code if code < 0 else code)
