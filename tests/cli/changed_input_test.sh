@@ -2,6 +2,7 @@
 # Inputs that other programs change while they are read: an error that says so, nothing left, and never a signal. One
 # that is replaced by another file is read to its end as it was.
 . "$(dirname "$0")/common.sh"
+[[ -e /proc/self/io ]] || skip_all "no /proc to see how much is read"
 use "$DONOR"
 cp "$MODELS_DIR/$TARGET" before.gguf
 cp "$MODELS_DIR/mtp-base-8L-Q4_K_M.gguf" small.gguf

@@ -10,7 +10,7 @@ mkdir out
 "$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" -o "$GRAFT"
 "$MTPGRAFT" checksum "$GRAFT" >sums
 
-# The size of files, with the signal's default action: here 1000 KiB, of which the head's checksums alone take none.
+# The size of files, in KiB, with the signal's default action.
 limited() (
   ulimit -f "$1"
   shift
@@ -58,11 +58,9 @@ expect_exit 0 "$MTPGRAFT" verify -q out/x-00001-of-00005.gguf --target "$FOUR" -
 rm out/*
 
 # Memory, from less than the program itself takes to enough.
-# in_memory FROM STEP COMMAND...: in KiB
 in_memory() {
-  local kib=$1 step=$2 tries
-  shift 2
-  for ((tries = 0; tries < 100; tries++, kib += step)); do
+  local kib
+  for ((kib = 6000; kib < 1000000; kib += kib / 32)); do
     run prlimit --as=$((kib * 1024)) "$@"
     [[ $code != 0 ]] || return 0
     # 127: the system could not load it.
@@ -71,7 +69,7 @@ in_memory() {
   done
   fail "no memory is enough for: $*"
 }
-in_memory 6000 300 "$MTPGRAFT" checksum "$GRAFT"
-in_memory 6000 300 "$MTPGRAFT" verify "$GRAFT" --target "$TARGET" --donor "$DONOR"
-in_memory 6000 300 "$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" -o out/x.gguf
+in_memory "$MTPGRAFT" checksum "$GRAFT"
+in_memory "$MTPGRAFT" verify "$GRAFT" --target "$TARGET" --donor "$DONOR"
+in_memory "$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" -o out/x.gguf
 rm out/x.gguf
