@@ -459,7 +459,7 @@ def checkpoints(models_dir):
     yield "index-ugly-path", "terminal controls in a file name that leaves the folder", index("../" + UGLY.replace(
         "\udcff", ""))
     yield "index-link-out", "a link to a file outside the folder", {
-        **index("linked.safetensors"), "linked.safetensors": Link("../../donor.gguf")}
+        **index("linked.safetensors"), "linked.safetensors": Link("../donor.gguf")}
     yield "index-missing-file", "a file that is not there", index("missing.safetensors")
     yield "index-missing-tensor", "a tensor that is not in the file", {
         **index("empty.safetensors"), "empty.safetensors": empty_safetensors([])}
