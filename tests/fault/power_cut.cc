@@ -124,6 +124,7 @@ void Disk::synced(int fd) {
 
 void Disk::sync_failed(int fd) {
   if (const auto found = files_.find(inode_of(fd)); found != files_.end()) {
+    found->second.has_lost = true;
     std::erase_if(found->second.pending, [](const Change& change) { return change.kind == Change::Kind::kWrite; });
   }
 }
@@ -137,7 +138,7 @@ void Disk::closing(int fd) {
   }
   if (status.st_nlink == 0) {
     files_.erase(found);  // the next file may get its inode number
-  } else if (!found->second.pending.empty()) {
+  } else if (found->second.differs()) {
     found->second.fd = REAL(fcntl64)(fd, F_DUPFD_CLOEXEC, 0);
   }
 }
@@ -192,7 +193,7 @@ void Disk::cut(Kept kept) {
     if (keeps_last) {
       file.durable.apply(file.pending.back());
     }
-    if (!file.pending.empty()) {
+    if (file.differs()) {
       file.durable.store(file.fd);
     }
   }

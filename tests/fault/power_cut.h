@@ -62,7 +62,9 @@ class Disk {
   struct File {
     Content durable;
     std::vector<Change> pending;
-    int fd;  // some descriptor that can write it
+    int fd;                 // some descriptor that can write it
+    bool has_lost = false;  // bytes, in a sync that failed
+    [[nodiscard]] bool differs() const { return has_lost || !pending.empty(); }
   };
 
   static Inode inode_of(int fd);
