@@ -314,31 +314,29 @@ class Release {
                  : fmt::format("{}: written, {}", graft.output, format_bytes(graft.bytes())));
   }
 
-  // All of them are complete before the first gets its name; one that is there as it should be is left alone.
+  // A list that is as it should be is left alone.
+  Status write_list(const std::string& path, std::string_view text) {
+    if (exists(path)) {
+      MTPGRAFT_TRY(const auto file, files_.open(path));
+      MTPGRAFT_TRY(const auto old, read_text(*file, kListBytesMax));
+      if (old == text) {
+        return ok_status();
+      }
+    }
+    MTPGRAFT_TRY(const auto staged, files_.stage(path, text.size()));
+    MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
+    MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, options_.no_sync ? Durability::kNoSync : Durability::kSync));
+    return ok_status();
+  }
+
+  // release.json is the last: when it tells of the release, everything is there.
   Status write_lists() {
     collect_report();
-    std::map<std::string, std::string> texts;
     for (const auto& job : jobs_) {
-      texts.emplace(list_path(job.released.sums_name), job.sums);
+      MTPGRAFT_CHECK(write_list(list_path(job.released.sums_name), job.sums));
     }
-    texts.emplace(list_path(report::kSha256FileName), report::make_sha256_file(report_.grafts));
-    texts.emplace(list_path(report::kReleaseFileName), report::make_release_file(report_.grafts, MTPGRAFT_VERSION));
-    std::vector<std::unique_ptr<StagedFile>> staged;
-    for (const auto& [path, text] : texts) {
-      if (exists(path)) {
-        MTPGRAFT_TRY(const auto file, files_.open(path));
-        MTPGRAFT_TRY(const auto old, read_text(*file, kListBytesMax));
-        if (old == text) {
-          continue;
-        }
-      }
-      MTPGRAFT_TRY(staged.emplace_back(), files_.stage(path, text.size()));
-      MTPGRAFT_CHECK(staged.back()->write_at(0, std::as_bytes(std::span(text))));
-    }
-    for (const auto& file : staged) {
-      MTPGRAFT_CHECK(file->commit(Overwrite::kYes, options_.no_sync ? Durability::kNoSync : Durability::kSync));
-    }
-    return ok_status();
+    MTPGRAFT_CHECK(write_list(list_path(report::kSha256FileName), report::make_sha256_file(report_.grafts)));
+    return write_list(list_path(report::kReleaseFileName), report::make_release_file(report_.grafts, MTPGRAFT_VERSION));
   }
 
   // The system's failures before those of files, and these before what was refused.
