@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that a task needs: `install_dependencies.sh build|test|asan|tidy|bench|package`.
+# Installs what is missing of the Debian packages that a task needs:
+# `install_dependencies.sh build|test|asan|tidy|bench|package|snakemake`.
 set -euo pipefail
 
 build=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev libxxhash-dev)
@@ -10,6 +11,7 @@ declare -A packages=(
   [asan]="${build[*]} libgtest-dev python3 python3-numpy e2fsprogs mount util-linux clang libclang-rt-14-dev"
   [tidy]="${build[*]} libgtest-dev python3 clang clang-tidy clang-format"
   [package]="${build[*]} git dpkg-dev lintian devscripts debootstrap util-linux"
+  [snakemake]="${build[*]} python3 snakemake util-linux"
 )
 
 missing=()
