@@ -10,6 +10,11 @@ file(WRITE "${doc}/changelog"
      "  * Release ${CPACK_PACKAGE_VERSION}.\n\n"
      " -- ${CPACK_PACKAGE_CONTACT}  ${date}\n")
 
+# Where Debian's zsh looks.
+if(EXISTS "${tree}/share/zsh/site-functions")
+  file(RENAME "${tree}/share/zsh/site-functions" "${tree}/share/zsh/vendor-completions")
+endif()
+
 file(GLOB texts "${doc}/changelog*" "${tree}/share/man/man?/*")
 execute_process(COMMAND gzip -9n ${texts} COMMAND_ERROR_IS_FATAL ANY)
 
