@@ -21,7 +21,7 @@ deb=$(echo build/packages/mtpgraft_*.deb)
 dpkg-deb --field "$deb"
 
 step lintian
-lintian --allow-root --fail-on error "$deb"
+lintian --allow-root --fail-on error,warning "$deb"
 step hardening-check
 tree=$(mktemp -d)
 trap '"${as_root[@]}" rm -rf --one-file-system "$tree"' EXIT
