@@ -11,7 +11,7 @@ _mtpgraft() {
 
   local options="-h --help" words="" files=""
   if ((COMP_CWORD == 1)); then
-    words="inspect graft extract strip verify checksum recover"
+    words="inspect graft extract strip verify checksum release recover"
     options+=" --version"
   else
     options+=" --json -q --quiet"
@@ -35,6 +35,10 @@ _mtpgraft() {
         options+=" --ignore-missing"
         ;;
       checksum) options+=" --algorithm" ;;
+      release)
+        options+=" -n --dry-run -j --jobs -f --force --no-sync"
+        files=plan
+        ;;
       recover) ;;
       *) files= ;;
     esac
@@ -57,6 +61,7 @@ _mtpgraft() {
   local patterns=([0]='')
   case $files in
     gguf) patterns=('!*.gguf') ;;
+    plan) patterns=('!*.json') ;;
     donor) patterns=('!*.gguf' '!*.safetensors') ;;
   esac
   mapfile -t COMPREPLY < <(

@@ -9,9 +9,10 @@ complete -c mtpgraft -n __fish_use_subcommand -a extract -d 'Write the MTP head 
 complete -c mtpgraft -n __fish_use_subcommand -a strip -d 'Take the MTP head out of a model'
 complete -c mtpgraft -n __fish_use_subcommand -a verify -d 'Check a graft'
 complete -c mtpgraft -n __fish_use_subcommand -a checksum -d 'Print a checksum of each tensor'
+complete -c mtpgraft -n __fish_use_subcommand -a release -d 'Make all the grafts that a plan lists'
 complete -c mtpgraft -n __fish_use_subcommand -a recover -d 'Undo, or finish, an interrupted in-place change'
 
-set -l every 'inspect graft extract strip verify checksum recover'
+set -l every 'inspect graft extract strip verify checksum release recover'
 complete -c mtpgraft -n "__fish_seen_subcommand_from $every" -k -a '(__fish_complete_suffix .gguf)'
 complete -c mtpgraft -n "__fish_seen_subcommand_from $every" -s h -l help -d 'Print arguments, options and examples'
 complete -c mtpgraft -n "__fish_seen_subcommand_from $every" -l json -d 'Print one JSON object, also on failure'
@@ -59,3 +60,9 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from verify' -l strict -d 'Lines
 complete -c mtpgraft -n '__fish_seen_subcommand_from verify' -l ignore-missing -d 'Missing tensors are no failure'
 
 complete -c mtpgraft -n '__fish_seen_subcommand_from checksum' -l algorithm -x -a 'xxh128 sha256' -d 'Of the checksums'
+
+complete -c mtpgraft -n '__fish_seen_subcommand_from release' -k -a '(__fish_complete_suffix .json)'
+complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s n -l dry-run -d 'Check and print the plan, write nothing'
+complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s j -l jobs -x -d 'Grafts that are written at once'
+complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s f -l force -d 'Replace what is not what the plan makes'
+complete -c mtpgraft -n '__fish_seen_subcommand_from release' -l no-sync -d 'Do not wait until outputs are on the disk'

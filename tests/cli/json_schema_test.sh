@@ -92,6 +92,18 @@ answer 0 checksum "$TARGET"
 answer 0 checksum --algorithm sha256 "$TARGET"
 failure 3 malformed checksum malformed/empty.gguf
 
+cat >plan.json <<END
+{"schema_version": 1, "output_directory": "out", "grafts": [{"target": "$TARGET", "donor": "$DONOR"}]}
+END
+answer 0 release -n plan.json
+answer 0 release --no-sync plan.json
+answer 0 release --no-sync plan.json
+answer 0 release -n plan.json
+printf 'x' >>out/"$GRAFT"
+answer 5 release plan.json
+failure 3 malformed release "$TARGET"
+interruption 130 INT "$TARGET" release plan.json
+
 # A model that only declares a head is mended in place on any file system, and a journal of it undone or done.
 cp -L target-placeholder.gguf model.gguf
 expect_exit 137 python3 "$SOURCE_DIR/tests/support/signal_when_open.py" KILL model.gguf.mtpgraft-journal \
