@@ -58,7 +58,12 @@ async function readWithHuggingFace(path) {
 async function readWithHyllama(path) {
   const { buffer, byteOffset, length } = readFileSync(path);
   const { metadata, tensorInfos } = ggufMetadata(buffer.slice(byteOffset, byteOffset + length));
-  const tensors = tensorInfos.map(({ name, shape, type, offset }) => ({ name, shape, type_id: type, data_offset: Number(offset) }));
+  const tensors = tensorInfos.map(({ name, shape, type, offset }) => ({
+    name,
+    shape,
+    type_id: type,
+    data_offset: Number(offset),
+  }));
   return { keys: untyped(withoutCounts(metadata)), tensors };
 }
 
@@ -101,11 +106,46 @@ async function readWithGgufHash(path) {
 }
 
 export const READERS = [
-  { name: 'ggml', what: 'llama.cpp v0.5.0, `gguf.h`', read: (path) => readInPython('ggml', tool('libggml-base.so'), path) },
-  { name: 'gguf-py', what: 'llama.cpp v0.5.0, `gguf-py`', read: (path) => readInPython('gguf-py', `${BUILD}/llama.cpp/gguf-py`, path) },
-  { name: 'llama-gguf-hash', what: 'llama.cpp v0.5.0', read: readWithGgufHash },
-  { name: '@huggingface/gguf', what: '0.4.6', read: readWithHuggingFace },
-  { name: 'node-llama-cpp', what: '3.22.1, `readGgufFileInfo`', read: readWithNodeLlamaCpp },
-  { name: 'hyllama', what: '0.2.2', read: readWithHyllama },
-  { name: 'gguf', what: '1.0.7 (gguf.js)', read: readWithGgufJs },
+  {
+    name: 'ggml',
+    version: 'llama.cpp v0.5.0, the functions of `gguf.h`, which load the data too',
+    tells: 'keys with types, tensors, data',
+    read: (path) => readInPython('ggml', tool('libggml-base.so'), path),
+  },
+  {
+    name: 'gguf-py',
+    version: 'llama.cpp v0.5.0, the Python package',
+    tells: 'keys with types, tensors, data',
+    read: (path) => readInPython('gguf-py', `${BUILD}/llama.cpp/gguf-py`, path),
+  },
+  {
+    name: 'llama-gguf-hash',
+    version: 'llama.cpp v0.5.0, `--sha256`',
+    tells: "tensors' names, data",
+    read: readWithGgufHash,
+  },
+  {
+    name: '@huggingface/gguf',
+    version: '0.4.6',
+    tells: 'keys with types, tensors, offsets',
+    read: readWithHuggingFace,
+  },
+  {
+    name: 'node-llama-cpp',
+    version: '3.22.1, `readGgufFileInfo`',
+    tells: 'keys, tensors, offsets',
+    read: readWithNodeLlamaCpp,
+  },
+  {
+    name: 'hyllama',
+    version: '0.2.2',
+    tells: 'keys, tensors, offsets from the start of the data',
+    read: readWithHyllama,
+  },
+  {
+    name: 'gguf',
+    version: '1.0.7 (gguf.js), given copies longer than 10 MiB, as it refuses shorter files',
+    tells: 'keys',
+    read: readWithGgufJs,
+  },
 ];
