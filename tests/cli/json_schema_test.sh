@@ -85,6 +85,18 @@ answer 0 verify -c sums "$GRAFT"
 answer 1 verify --exact -c other "$GRAFT"
 "$MTPGRAFT" checksum "$DONOR" >donor
 answer 1 verify -c donor "$GRAFT"
+python3 -B - "$SOURCE_DIR/tests/support" "$TARGET" >manifest <<'END'
+import hashlib, sys
+sys.path.insert(0, sys.argv[1])
+import gguf_file as g
+data = [(":" + tensor.name, tensor.read()) for tensor in g.GgufFile.read(sys.argv[2]).tensors]
+for name, content in [*data, ("", b"".join(content for _, content in data))]:
+    print(f"sha256    {hashlib.sha256(content).hexdigest()}  model{name}")
+END
+answer 0 verify -c manifest "$TARGET"
+answer 0 verify -c manifest "$GRAFT"
+tail -n 1 manifest >all-data
+answer 1 verify -c all-data "$GRAFT"
 failure 3 malformed verify -c "$TARGET" "$GRAFT"
 failure 4 io verify missing.gguf
 
