@@ -45,7 +45,6 @@ class Resolver {
     std::vector<std::vector<std::string>> targets;
     for (const auto& entry : plan_.entries) {
       targets.push_back(expand(entry.target));
-      std::erase_if(targets.back(), is_later_shard);
     }
     note_outputs(targets);
     for (std::size_t i = 0; i < targets.size(); ++i) {
@@ -71,7 +70,7 @@ class Resolver {
     return std::move(names).value();
   }
 
-  // The paths that a pattern matches, by name; any other path as it is.
+  // The paths that a pattern matches, by name, but the later files of split models; any other path as it is.
   std::vector<std::string> expand(const std::string& pattern) {
     if (!is_pattern(pattern)) {
       return {pattern};
@@ -91,6 +90,7 @@ class Resolver {
       }
       paths = std::move(longer);
     }
+    std::erase_if(paths, is_later_shard);
     std::ranges::sort(paths);
     return paths;
   }
@@ -165,7 +165,7 @@ class Resolver {
     const auto pointer = entry.pointer + "/donor";
     auto donors = expand(entry.donor);
     if (is_pattern(entry.donor)) {
-      std::erase_if(donors, [&](const std::string& path) { return is_later_shard(path) || may_be_output(path); });
+      std::erase_if(donors, [&](const std::string& path) { return may_be_output(path); });
     }
     if (donors.size() == 1) {
       return donors.front();

@@ -182,6 +182,12 @@ TEST(ReleasePlan, DoesNotTakeItsOutputsForInputs) {
   EXPECT_THAT(named.lines(), ElementsAre("X-old.gguf + d = X-new.gguf"));
 }
 
+// Whoever names one means it, and is told what is wrong with it.
+TEST(ReleasePlan, LeavesOutNoFileThatIsNamed) {
+  EXPECT_THAT(resolve(R"("grafts": [{"target": "X-00002-of-00003.gguf", "donor": "d"}])", {}).lines(),
+              ElementsAre("X-00002-of-00003.gguf + d = X-MTP.gguf"));
+}
+
 TEST(ReleasePlan, RefusesPatternsThatMatchNothingOrTooMuch) {
   EXPECT_THAT(
       resolve(
