@@ -114,11 +114,6 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
     MTPGRAFT_CHECK(sync_file(fd, path));
     passed("synced the old header");
   }
-  if (journal.step != JournalStep::kAppend) {
-    // Also if that is what is read there: when syncing it failed, the step on the disk is still another.
-    MTPGRAFT_CHECK(enter_step(path, journal, JournalStep::kInsert));
-    passed("entered a step");
-  }
   ByteRange gap{size, 0};
   if (journal.step != JournalStep::kAppend) {
     MTPGRAFT_TRY(gap, find_gap(fd, path, journal));
@@ -130,6 +125,11 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
   MTPGRAFT_TRY(const auto header, read_around(file, gap, journal.old_header.size()));
   if (header != journal.old_header) {
     return unknown_state(path);
+  }
+  if (journal.step != JournalStep::kAppend) {
+    // Also if that is what is read there: when syncing it failed, the step on the disk is still another.
+    MTPGRAFT_CHECK(enter_step(path, journal, JournalStep::kInsert));
+    passed("entered a step");
   }
   if (gap.length > 0) {
     MTPGRAFT_CHECK(remove_gap(fd, path, gap));
