@@ -46,7 +46,7 @@ fi
 "${as_root[@]}" mkdir "$tree/debian/try"
 "${as_root[@]}" cp "$deb" tests/models/target-12L-Q4_K_M.gguf tests/models/mtp-base-8L-Q8_0.gguf "$tree/debian/try"
 
-# The mount of /proc, without which no output gets its name, goes with the namespace.
+# The mount of /proc goes with the namespace, however this ends.
 "${as_root[@]}" unshare --mount --pid --fork --kill-child --mount-proc --root="$tree/debian" --wd=/try \
   env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 bash -euo pipefail <<'END'
 run() {
