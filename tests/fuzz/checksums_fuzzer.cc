@@ -9,9 +9,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto again = parse_checkfile(text);
   fuzz::require(again.bad_lines.empty() && again.checksums.size() == read.checksums.size(), "a list is read again");
   for (std::size_t i = 0; i < read.checksums.size(); ++i) {
-    fuzz::require(
-        again.checksums[i].name == read.checksums[i].name && again.checksums[i].digest == read.checksums[i].digest,
-        "a list is read again as it was");
+    const auto& [name, algorithm, hex] = read.checksums[i];
+    const auto& same = again.checksums[i];
+    fuzz::require(same.name == name && same.algorithm == algorithm && same.hex == hex,
+                  "a list is read again as it was");
   }
   return 0;
 }

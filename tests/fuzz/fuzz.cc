@@ -202,7 +202,7 @@ std::optional<ModelFiles> write_plan(const SetPlan& plan, const OpenedModel& tar
     outputs.emplace_back(files.open(path).value());
     const auto gguf = parse_gguf(*outputs.back());
     require(gguf.ok(), gguf.ok() ? "" : "each output is a GGUF: " + gguf.error().message);
-    const auto checksums = compute_checksums(*outputs.back(), gguf.value(), keep_going);
+    const auto checksums = compute_checksums(*outputs.back(), gguf.value(), DigestAlgorithm::kXxh128, keep_going);
     require(checksums.ok() && format_checksums(checksums.value()) == format_checksums(collector.finish()),
             "checksums taken while writing are those of the file");
   }
