@@ -21,6 +21,9 @@ namespace {
 constexpr std::uint64_t kOutputBytesMax = std::uint64_t{1} << 20;
 constexpr std::size_t kFilledBytesMax = std::size_t{256} << 10;
 
+// Where a graft has no record of its own.
+const RecordLabels kLabels{"fuzz", "target.gguf", "donor.gguf"};
+
 std::span<const std::byte> tensor_data(const Bytes& bytes, const TensorInfo& tensor) {
   return std::span(bytes).subspan(tensor.offset, tensor.size_bytes);
 }
@@ -74,6 +77,22 @@ void require_verified(const Result<VerifyReport>& report, std::string_view promi
   require(report.ok(), report.ok() ? promise : report.error().message);
   const auto& findings = report.value().findings;
   require(findings.empty(), findings.empty() ? promise : findings.front().message);
+  require_printable(report::describe_verification("out.gguf", report.value(), true));
+  require_json(report::verification_to_json("out.gguf", report.value()));
+}
+
+// One changed byte, wherever it is, is noticed.
+void check_damage(const ModelFiles& files, std::size_t index, std::uint64_t offset, const OpenedModel& target,
+                  const OpenedModel& donor) {
+  auto damaged = files;
+  auto bytes = read_all(*files[index]);
+  bytes[offset] ^= std::byte{0x10};
+  damaged[index] = std::make_shared<MemoryFile>(files[index]->path(), std::move(bytes));
+  const auto report = verify_graft(damaged, target, donor, kLabels, SharedExtents::kRead, keep_going);
+  if (!report.ok()) {
+    return require_sound(report.error());
+  }
+  require(!report.value().ok(), "verify notices a changed byte");
   require_printable(report::describe_verification("out.gguf", report.value(), true));
   require_json(report::verification_to_json("out.gguf", report.value()));
 }
@@ -205,6 +224,10 @@ std::optional<ModelFiles> write_plan(const SetPlan& plan, const OpenedModel& tar
     const auto checksums = compute_checksums(*outputs.back(), gguf.value(), DigestAlgorithm::kXxh128, keep_going);
     require(checksums.ok() && format_checksums(checksums.value()) == format_checksums(collector.finish()),
             "checksums taken while writing are those of the file");
+    const auto results = check_listed(*outputs.back(), gguf.value(), checksums.value(), keep_going);
+    require(results.ok() && std::ranges::count(results.value(), CheckResult::kOk) == std::ssize(checksums.value()),
+            "a file fits its own checksums");
+    require_json(report::checksums_to_json("out.gguf", checksums.value()));
   }
   return outputs;
 }
@@ -239,9 +262,11 @@ void check_graft(const OpenedModel& target, const OpenedModel& donor, const Graf
             "the output has a head where it was planned");
   }
   if (options.edits.empty() || options.labels) {
-    const RecordLabels fallback{"fuzz", "target.gguf", "donor.gguf"};
-    require_verified(verify_graft(*files, target, donor, fallback, SharedExtents::kRead, keep_going),
+    require_verified(verify_graft(*files, target, donor, kLabels, SharedExtents::kRead, keep_going),
                      "verify accepts what graft wrote");
+    const auto last = files->size() - 1;
+    check_damage(*files, 0, plan.data_offset / 2, target, donor);
+    check_damage(*files, last, (*files)[last]->size() - 1, target, donor);
   }
   if (options.edits.empty()) {
     require_verified(verify_alone(output, keep_going), "verify accepts a graft alone");
@@ -262,6 +287,13 @@ void check_extract(const OpenedModel& donor, const OpenedModel* target) {
       require_sound(plan.error());
       continue;
     }
+    report::ExtractReport report;
+    report.plan = plan.value();
+    report.donor = summarise(donor.gguf);
+    report.form = form;
+    report.warnings = plan.value().warnings;
+    require_printable(report::describe_extract(report, true));
+    require_json(report::extract_to_json(report));
     if (const auto files = write_plan(plan.value(), other, donor)) {
       const auto output = require_model(*files);
       require_planned(plan.value(), other, donor, output);

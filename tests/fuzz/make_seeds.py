@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import sys
+from math import prod
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -22,18 +23,22 @@ from reference_graft import graft  # noqa: E402
 BETWEEN_FILES = b"\n%%\n"
 TRUNK_BLOCKS = 2
 TOKENS = 6
-SHRINK = 8  # of every extent that is at least as long as a block of Q8_0
+SHRINK = 8  # of every extent that is a width
 
 WIDTHS = re.compile(r"(embedding|feed_forward|key|value)_length$")
+LATER_BLOCK = re.compile(r"mtp\.layers\.[1-9]")
 BLOCK_NAME = re.compile(r"blk\.(\d+)\.(.*)")
 
 # The options of plan_fuzzer.cc.
 REPLACE, RECORD, FILL, SPLIT_HEAD, YARN = 1, 2, 4, 8, 16
 NO_CONVERSION = 255
+# Those of safetensors_fuzzer.cc.
+ARCHITECTURES = ("", "qwen35", "qwen35moe", "qwen3next", "glm4moe", "deepseek2", "glm-dsa", "deepseek32", "mimo2",
+                 "step35", "hy_v3")
 
 
 def smaller(extent):
-    return extent // SHRINK if extent % (SHRINK * 32) == 0 else extent
+    return extent // SHRINK if extent >= 32 and extent % SHRINK == 0 else extent
 
 
 def shrink(model):
@@ -119,10 +124,16 @@ def split_model(model, counts):
 
 
 def header_seeds(seeds, models, fixtures):
-    for path in sorted([*TESTS.glob("golden/*.gguf"), *fixtures.glob("legal/*.gguf"), *fixtures.glob("malformed/*.gguf"),
-                        *fixtures.glob("mmproj*.gguf")]):
-        raw = path.read_bytes()
-        seeds.add("header", raw if len(raw) < 20000 else raw[:4000])
+    for path in sorted([*TESTS.glob("golden/*.gguf"), *fixtures.glob("legal/*.gguf"), *fixtures.glob("malformed/*.gguf")]):
+        seeds.add("header", path.read_bytes())
+    for path in fixtures.glob("mmproj*.gguf"):
+        model = GgufFile.read(path)
+        model.tensors = [Tensor(tensor.name, tensor.shape, F32, b"\0" * tensor_bytes(F32, tensor.shape))
+                         for tensor in model.tensors if tensor.name.startswith("mm.") and len(tensor.shape) == 1]
+        for name, width in (("mm.2.weight", 8), ("mm.model.fc.weight", 8), ("v.deepstack.1.fc1.weight", 2)):
+            model.tensors.append(Tensor(name, (1, width), F32, b"\0" * 4 * width))
+        model.write(seeds.scratch)
+        seeds.add("header", seeds.scratch.read_bytes())
     for path in models:
         model = shrink(GgufFile.read(path))
         for tensor in model.tensors:
@@ -152,25 +163,48 @@ def plan_seeds(seeds, models, fixtures):
         flags = RECORD | (REPLACE if "head" in target or "grafted" in target else 0)
         seeds.add_plan(flags, index % 8, read(base[target]), read(base[donor]))
     for path in sorted(fixtures.glob("checkpoints/*.gguf")):
-        # A model of that family: the head's file with a trunk.
+        # A trunk of that family.
         donor = shrink(GgufFile.read(path))
-        target = GgufFile(donor.version, dict(donor.keys), donor.tensors[:1])
-        target.tensors[0] = Tensor("blk.0.attn_norm.weight", (8,), F32, Sparse(32))
+        trunk = [Tensor(f"blk.{block}.attn_norm.weight", (8,), F32, Sparse(32)) for block in range(TRUNK_BLOCKS)]
+        target = GgufFile(donor.version, dict(donor.keys), trunk)
         target.set(f"{donor.architecture}.block_count", 4, TRUNK_BLOCKS)
         target.keys.pop(f"{donor.architecture}.nextn_predict_layers", None)
         seeds.add_plan(RECORD, NO_CONVERSION, seeds.header(target), seeds.header(donor))
 
 
-def safetensors_header(path):
+def safetensors_header(path, shrink_extent=lambda extent: extent):
+    """Of heads of several blocks only the first."""
     raw = path.read_bytes()
-    return raw[:8 + int.from_bytes(raw[:8], "little")]
+    tensors = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])
+    tensors.pop("__metadata__", None)
+    at = 0
+    small = {"__metadata__": {"format": "pt"}}
+    for name, tensor in sorted(tensors.items(), key=lambda item: item[1]["data_offsets"]):
+        if LATER_BLOCK.search(name):
+            continue
+        begin, end = tensor["data_offsets"]
+        shape = [shrink_extent(extent) for extent in tensor["shape"]]
+        size = (end - begin) * prod(shape) // max(1, prod(tensor["shape"]))
+        small[name] = {"dtype": tensor["dtype"], "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(small, separators=(",", ":")).encode()
+    return len(text).to_bytes(8, "little") + text
 
 
 def safetensors_seeds(seeds, fixtures):
-    def small(config):
-        return json.dumps(json.loads(config.read_text()), separators=(",", ":")).encode()
+    def small(config, shrink_extent=lambda extent: extent):
+        config = json.loads(config.read_text())
+        for key in ("hidden_size", "intermediate_size", "head_dim"):
+            if key in config:
+                config[key] = shrink_extent(config[key])
+        return json.dumps(config, separators=(",", ":")).encode()
 
-    for folder in sorted([TESTS / "models/hf-base-8L", *fixtures.glob("checkpoints/*/")]):
+    bundled = TESTS / "models/hf-base-8L"
+    config, header = small(bundled / "config.json", smaller), safetensors_header(bundled / "mtp.safetensors", smaller)
+    seeds.add("safetensors", b"\0" + config + BETWEEN_FILES + header)
+    for number in range(2):
+        seeds.add("safetensors", bytes([number]) + header)
+    for folder in sorted(fixtures.glob("checkpoints/*/")):
         if not folder.is_dir():
             continue
         files = sorted(folder.glob("*.safetensors"))
@@ -180,7 +214,7 @@ def safetensors_seeds(seeds, fixtures):
             # Of several files the last two, as "a" and "b".
             names = {files[-2].name: "a.safetensors", files[-1].name: "b.safetensors"}
             weights = {name: names[file] for name, file in json.loads(index.read_text())["weight_map"].items()
-                       if file in names}
+                       if file in names and not LATER_BLOCK.search(name)}
             parts = [config, safetensors_header(files[-2]),
                      json.dumps({"weight_map": weights}, separators=(",", ":")).encode(),
                      safetensors_header(files[-1])]
@@ -188,8 +222,8 @@ def safetensors_seeds(seeds, fixtures):
             parts = [config, safetensors_header(files[0])]
         seeds.add("safetensors", b"\0" + BETWEEN_FILES.join(parts))
         seeds.add("safetensors", b"\x60" + BETWEEN_FILES.join(parts))
-    for number in range(5):
-        seeds.add("safetensors", bytes([number]) + safetensors_header(TESTS / "models/hf-base-8L/mtp.safetensors"))
+        family = ARCHITECTURES.index(GgufFile.read(folder.with_suffix(".gguf")).architecture)
+        seeds.add("safetensors", bytes([family]) + parts[-1])
 
 
 def checksum_seeds(seeds):

@@ -12,7 +12,9 @@
 namespace mtpgraft::fuzz {
 namespace {
 
-constexpr std::array<std::string_view, 5> kArchitectures{"", "qwen35", "qwen35moe", "glm-dsa", "mimo2"};
+constexpr std::array<std::string_view, 11> kArchitectures{"",        "qwen35",    "qwen35moe", "qwen3next",
+                                                          "glm4moe", "deepseek2", "glm-dsa",   "deepseek32",
+                                                          "mimo2",   "step35",    "hy_v3"};
 
 // Which files a checkpoint has is asked of the real file system; what is in them comes from memory.
 class EmptyFiles {
@@ -33,7 +35,7 @@ class EmptyFiles {
 Bytes fill_up(Bytes file) {
   constexpr std::string_view kOffsets = "\"data_offsets\":[";
   constexpr std::size_t kLengthBytes = 8;
-  constexpr std::size_t kDataBytesMax = std::size_t{256} << 10;
+  constexpr std::size_t kDataBytesMax = std::size_t{1} << 20;
   const auto text = to_text(file);
   std::size_t end = 0;
   for (auto at = text.find(kOffsets); at != std::string::npos; at = text.find(kOffsets, at)) {
@@ -79,7 +81,7 @@ void check_files(std::uint8_t flags, const std::vector<Bytes>& parts) {
   static const EmptyFiles lone{"mtp.safetensors"};
   static const EmptyFiles pair{"config.json", "model.safetensors"};
   static const EmptyFiles indexed{"config.json", "a.safetensors", "b.safetensors", "model.safetensors.index.json"};
-  CheckpointOptions options{std::string(kArchitectures[flags % kArchitectures.size()]), std::nullopt};
+  CheckpointOptions options{std::string(kArchitectures[(flags & 15U) % kArchitectures.size()]), std::nullopt};
   if ((flags & 0x40U) != 0) {
     options.norm_offset = (flags & 0x20U) != 0 ? 1 : 0;
   }
