@@ -36,6 +36,9 @@ Bytes fill_up(Bytes file) {
   constexpr std::string_view kOffsets = "\"data_offsets\":[";
   constexpr std::size_t kLengthBytes = 8;
   constexpr std::size_t kDataBytesMax = std::size_t{1} << 20;
+  if (file.size() < kLengthBytes) {
+    return file;
+  }
   const auto text = to_text(file);
   std::size_t end = 0;
   for (auto at = text.find(kOffsets); at != std::string::npos; at = text.find(kOffsets, at)) {
@@ -44,7 +47,7 @@ Bytes fill_up(Bytes file) {
     end = std::max<std::size_t>(end, std::strtoull(text.c_str() + comma + 1, nullptr, 10));
   }
   std::uint64_t header_bytes = 0;
-  std::memcpy(&header_bytes, file.data(), std::min(file.size(), kLengthBytes));
+  std::memcpy(&header_bytes, file.data(), kLengthBytes);
   if (end <= kDataBytesMax && header_bytes < text.size()) {
     file.resize(std::max(file.size(), kLengthBytes + header_bytes + end));
   }
