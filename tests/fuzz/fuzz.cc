@@ -227,7 +227,7 @@ std::optional<ModelFiles> write_plan(const SetPlan& plan, const OpenedModel& tar
     const auto results = check_listed(*outputs.back(), gguf.value(), checksums.value(), keep_going);
     require(results.ok() && std::ranges::count(results.value(), CheckResult::kOk) == std::ssize(checksums.value()),
             "a file fits its own checksums");
-    require_json(report::checksums_to_json("out.gguf", checksums.value()));
+    require_json(report::checksums_to_json("out.gguf", DigestAlgorithm::kXxh128, checksums.value()));
   }
   return outputs;
 }
