@@ -36,7 +36,10 @@ Status PosixReadableFile::check_unchanged() const {
                    "try again when the other program is done"};
     }
     struct stat named {};
-    if (::stat(path_.c_str(), &named) != 0 || named.st_dev != status_.st_dev || named.st_ino != status_.st_ino) {
+    if (::stat(path_.c_str(), &named) != 0 && errno != ENOENT) {
+      return io_error(path_, "look whether it still has its name");
+    }
+    if (named.st_dev != status_.st_dev || named.st_ino != status_.st_ino) {
       return Error{ErrorCode::kRefused,
                    "another file has taken its name while it was changed",
                    path_,
