@@ -16,9 +16,9 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-// The index of a model with 100,000 tensors has 10 MB.
-constexpr std::uint64_t kJsonBytesMax = std::uint64_t{64} << 20;
-constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 20,  // two for a tensor
+// The largest indexes have 140,000 tensors and 15 MB.
+constexpr std::uint64_t kJsonBytesMax = std::uint64_t{32} << 20;
+constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19,  // two for a tensor
                                  .token_bytes = std::size_t{1} << 16};
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";

@@ -48,7 +48,7 @@ std::optional<JsonExcess> find_json_excess(std::string_view text, const JsonLimi
         break;
       default:
         if (++number_bytes > limits.token_bytes) {
-          return JsonExcess{fmt::format("has a number of more than {} bytes", limits.token_bytes), at};
+          return JsonExcess{fmt::format("has a word of more than {} bytes", limits.token_bytes), at};
         }
         continue;
     }

@@ -105,7 +105,8 @@ answer 0 checksum --algorithm sha256 "$TARGET"
 failure 3 malformed checksum malformed/empty.gguf
 
 cat >plan.json <<END
-{"schema_version": 1, "output_directory": "out", "grafts": [{"target": "$TARGET", "donor": "$DONOR"}]}
+{"schema_version": 1, "output_directory": "out", "grafts": [{"target": "$TARGET", "donor": "$DONOR"},
+  {"target": "target-base-model.gguf", "donor": "donor-base-model.gguf"}]}
 END
 answer 0 release -n plan.json
 answer 0 release --no-sync plan.json

@@ -469,8 +469,8 @@ def checkpoints(models_dir):
     yield "index-list", "the index is a list", {INDEX: b"[]"}
     yield "index-empty", "the index is empty", {INDEX: b""}
     yield "index-deep", "an index 100,000 lists deep", {INDEX: b'{"weight_map":' + b"[" * 100000 + b"]" * 100000 + b"}"}
-    yield "index-250000", "an index with 250,000 tensors", {INDEX: json.dumps({"weight_map": {
-        f"model.layers.{i}.self_attn.q_proj.weight": "a.safetensors" for i in range(250_000)}}).encode()}
+    yield "index-300000", "an index with 300,000 tensors", {INDEX: json.dumps({"weight_map": {
+        f"model.layers.{i}.self_attn.q_proj.weight": "a.safetensors" for i in range(300_000)}}).encode()}
     yield "index-100000", "an index with 100,000 tensors", {INDEX: json.dumps({"weight_map": {
         f"model.layers.{i}.self_attn.q_proj.weight": "a.safetensors" for i in range(100_000)}}).encode()}
     yield "index-300-mb", "an index of 300 MB, in a sparse file", {INDEX: Hole(b"{", 300_000_000)}

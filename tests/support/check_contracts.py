@@ -136,7 +136,7 @@ def check_json():
         known[name] = set().union(*names_in(schema))
     for name in commands & set(schemas) & set(sections):
         # What is the same as for graft is told there.
-        shared = name in ("extract", "strip")
+        shared = name in ("extract", "strip", "release")
         told = words_of(sections[name])
         named = told | words_of(intro) | (words_of(sections["graft"]) if shared else set())
         compare(f"docs/json.md, {name}", "name", known[name], named & known[name])
