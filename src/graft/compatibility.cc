@@ -235,7 +235,7 @@ void check_trunk(const GgufFile& target, const Head& head, std::uint64_t trunk_b
   std::vector<bool> present(std::min(trunk_blocks, kBlocksMax));
   for (const auto& tensor : target.tensors) {
     const auto split = split_block_name(tensor.name);
-    if (split && split->block < present.size()) {
+    if (split && split->block < present.size() && !split->name.starts_with("nextn.")) {
       present[split->block] = true;
     } else if ((split && (split->block < head.first_block || split->block - head.first_block >= head.block_count)) ||
                tensor.name.starts_with("mtp.")) {

@@ -63,7 +63,7 @@ void check_strays(const GgufFile& file, const Depth& depth, const Blocks& blocks
   }
   const auto key = fmt::format("{}.nextn_predict_layers", file.architecture());
   for (const auto& item : file.keys) {
-    if (item.key.ends_with(".nextn_predict_layers") && item.key != key) {
+    if (item.key.ends_with(".nextn_predict_layers") && file.find_key(key) == nullptr) {
       head.problems.push_back(fmt::format("key '{}' should be '{}'", item.key, key));
     }
   }

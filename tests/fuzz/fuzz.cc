@@ -109,10 +109,11 @@ void check_strip_of_graft(const OpenedModel& output, const OpenedModel& target, 
     return;
   }
   const auto head = find_head(require_model(*files).gguf);
+  require(!head.has_tensors(), "a stripped graft has no head");
   // An earlier record may tell of any original.
-  require(head.state == HeadState::kNone || target.gguf.find_key(kRecordKey) != nullptr ||
+  require(head.state != HeadState::kPlaceholder || target.gguf.find_key(kRecordKey) != nullptr ||
               find_head(target.gguf).state == HeadState::kPlaceholder,
-          head.problems.empty() ? "a stripped graft has no head" : head.problems.front());
+          "a stripped graft declares no head");
   if (restores) {
     const auto digest = digest_planned_header(plan.value(), *output.file);
     require(plan.value().original && digest.ok() && digest.value() == plan.value().original->header_digest,

@@ -165,7 +165,7 @@ TEST_F(CompatibilityTest, ABlockCountThatIncludesAnUndeclaredHeadIsRefused) {
 }
 
 TEST_F(CompatibilityTest, TensorsBeyondTheHeadAreRefused) {
-  for (const std::string name : {"blk.14.attn_q.weight", "mtp.fc.weight"}) {
+  for (const std::string name : {"blk.14.attn_q.weight", "mtp.fc.weight", "blk.3.nextn.enorm.weight"}) {
     target = load_model("target-with-head");
     edit_tensor(target.gguf, "blk.12.nextn.shared_head_norm.weight").name = name;
     EXPECT_THAT(refusals(true), testing::ElementsAre(fmt::format(

@@ -106,6 +106,9 @@ TEST(FindHead, KnowsNamesOfCheckpointsAndOtherArchitectures) {
   set_u32(gguf, "qwen3.nextn_predict_layers", 1);
   EXPECT_THAT(problems_of(gguf), testing::ElementsAre("key 'qwen3.nextn_predict_layers' should be "
                                                       "'qwen35.nextn_predict_layers'"));
+  gguf = load_model("target-with-head").gguf;
+  set_u32(gguf, "qwen3.nextn_predict_layers", 1);
+  EXPECT_EQ(find_head(gguf).state, HeadState::kPresent);
 }
 
 TEST(FindHead, SaysThatUndeclaredBlocksHaveGaps) {
