@@ -25,29 +25,30 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=32}
 
 # fuzz TARGET: its log, and what it found, are in $out/TARGET.
 fuzz() {
-  local target=$1 work=$out/$1
-  mkdir -p "$work/inputs" "$work/findings" "tests/fuzz/regressions/$target"
+  local target=$1 work=$out/$1 starts=("$out/seeds/$1")
+  mkdir -p "$work/inputs" "$work/findings"
   rm -f "$work/findings"/*
-  build/asan/tests/fuzz/"${target}_fuzzer" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 \
+  for folder in tests/fuzz/{corpus,regressions}/"$target"; do
+    [[ ! -d $folder ]] || starts+=("$folder")
+  done
+  exec build/asan/tests/fuzz/"${target}_fuzzer" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 \
     -malloc_limit_mb=64 -max_len=16384 -dict="tests/fuzz/dictionaries/${dictionary[$target]}.dict" \
-    -artifact_prefix="$work/findings/" -print_final_stats=1 \
-    "$work/inputs" "tests/fuzz/corpus/$target" "tests/fuzz/regressions/$target" "$out/seeds/$target" >"$work/log" 2>&1
+    -artifact_prefix="$work/findings/" -print_final_stats=1 "$work/inputs" "${starts[@]}" >"$work/log" 2>&1
 }
 
-failed=0
 show() {
-  local target=$1 log=$out/$1/log
+  local target=$1 log=$out/$1/log finding
   printf '%-12s %9s executions, %s\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
     "$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "$log" | tail -n 1)"
-  local finding
   for finding in "$out/$target/findings"/*; do
-    [[ -e $finding ]] || continue
-    failed=1
-    grep -hE 'broken promise|ERROR: |SUMMARY: ' "$log" | head -n 3
-    echo "  reproduce: build/asan/tests/fuzz/${target}_fuzzer $finding"
+    [[ ! -e $finding ]] || echo "  reproduce: build/asan/tests/fuzz/${target}_fuzzer $finding"
   done
 }
 
+failed=0
+pids=()
+# Programs in the background do not hear of Ctrl-C.
+trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
 for ((i = 0; i < ${#targets[@]}; i += 2)); do
   pair=("${targets[@]:i:2}")
   pids=()
@@ -56,8 +57,14 @@ for ((i = 0; i < ${#targets[@]}; i += 2)); do
     pids+=($!)
   done
   for j in "${!pids[@]}"; do
-    wait "${pids[j]}" || failed=1
+    code=0
+    wait "${pids[j]}" || code=$?
     show "${pair[j]}"
+    if ((code != 0)); then
+      failed=1
+      grep -E 'broken promise|runtime error|ERROR: |SUMMARY: ' "$out/${pair[j]}/log" || tail -n 5 "$out/${pair[j]}/log"
+    fi
   done
+  pids=()
 done
 exit "$failed"
