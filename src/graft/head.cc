@@ -62,8 +62,9 @@ void check_strays(const GgufFile& file, const Depth& depth, const Blocks& blocks
         fmt::format("tensor '{}' keeps a checkpoint's name; llama.cpp wants 'blk.N.nextn.*'", raw->name));
   }
   const auto key = fmt::format("{}.nextn_predict_layers", file.architecture());
+  const bool is_declared = file.find_key(key) != nullptr;
   for (const auto& item : file.keys) {
-    if (item.key.ends_with(".nextn_predict_layers") && file.find_key(key) == nullptr) {
+    if (!is_declared && item.key.ends_with(".nextn_predict_layers")) {
       head.problems.push_back(fmt::format("key '{}' should be '{}'", item.key, key));
     }
   }
