@@ -21,7 +21,7 @@ namespace mtpgraft::cli {
 namespace {
 
 // The list of some 150,000 tensors, far above any model.
-constexpr std::size_t kListBytesMax = std::size_t{16} << 20;
+constexpr std::size_t kCheckfileBytesMax = std::size_t{16} << 20;
 
 // A list may come from a pipe, as in `verify FILE -c <(mtpgraft checksum TARGET)`; "-" is stdin.
 Result<std::string> read_list(const std::string& path) {
@@ -36,13 +36,13 @@ Result<std::string> read_list(const std::string& path) {
   std::istream& stream = path == "-" ? std::cin : file;
   std::string text;
   std::array<char, 65536> piece{};
-  while (stream.good() && text.size() <= kListBytesMax) {
+  while (stream.good() && text.size() <= kCheckfileBytesMax) {
     stream.read(piece.data(), piece.size());
     text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
   }
-  if (text.size() > kListBytesMax) {
+  if (text.size() > kCheckfileBytesMax) {
     return Error{ErrorCode::kMalformed,
-                 fmt::format("has more than {} bytes, too many for a list", kListBytesMax),
+                 fmt::format("has more than {} bytes, too many for a list", kCheckfileBytesMax),
                  path,
                  {},
                  "name a list that 'mtpgraft checksum' wrote"};
