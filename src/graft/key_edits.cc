@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "graft/value_json.h"
 #include "mtpgraft/plan.h"
@@ -12,7 +13,7 @@ namespace mtpgraft {
 Result<KeyEdit> parse_key_edit(std::string_view text) {
   const auto equals = text.find('=');
   const auto colon = equals != std::string_view::npos ? text.find(':', equals) : equals;
-  if (equals == 0 || colon == std::string_view::npos) {
+  if (equals == 0 || equals > format::kKeyBytesMax || colon == std::string_view::npos) {
     return Error{ErrorCode::kUsage,
                  fmt::format("'{}' is not KEY=TYPE:VALUE", text),
                  {},

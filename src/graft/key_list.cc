@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "util/text.h"
+
 namespace mtpgraft {
 
 KeyList keys_of(const GgufFile& file) {
@@ -32,6 +34,7 @@ void remove_key(KeyList& keys, std::string_view key) {
 }
 
 Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now) {
+  constexpr const char* kHint = "with --no-record it can be changed, but not be restored by 'strip'";
   std::vector<OldKey> old;
   auto first_behind = now.end();  // of the keys behind before[i], the first of `now`
   for (auto i = before.size(); i-- > 0;) {
@@ -50,7 +53,7 @@ Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& 
                                entry.item->value_bytes()),
                    {},
                    {},
-                   "with --no-record it can be changed, but not be restored by 'strip'"};
+                   kHint};
     }
     old.push_back({entry.key, std::move(value), has_place ? std::optional(i) : std::nullopt});
   }
@@ -59,6 +62,14 @@ Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& 
     if (std::ranges::find(before, entry.key, &KeyEntry::key) == before.end()) {
       old.push_back({entry.key, std::nullopt, std::nullopt});
     }
+  }
+  const auto odd = std::ranges::find_if(old, [](const OldKey& entry) { return !is_utf8(entry.key); });
+  if (odd != old.end()) {
+    return Error{ErrorCode::kUnsupported,
+                 fmt::format("the name of key '{}' is not UTF-8, which the record needs", odd->key),
+                 {},
+                 {},
+                 kHint};
   }
   return old;
 }

@@ -16,6 +16,8 @@ std::string printable(std::string_view text);
 // The same for a message, which may quote names of any length: of a long one the middle is left out.
 std::string printable_message(std::string_view text);
 
+bool is_utf8(std::string_view text);
+
 // The text as one word of a POSIX shell, quoted where that is needed, and printable.
 std::string shell_quoted(std::string_view text);
 

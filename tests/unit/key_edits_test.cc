@@ -55,6 +55,7 @@ TEST(KeyEdits, RefusesWhatIsNoEdit) {
                            "k=u32[]:1,2", "k=str[]:[a]", "k=u32:0x10", "k=u32:-1", "k=u32:4294967296"}) {
     EXPECT_THAT(parse_key_edit(text), FailsWith(ErrorCode::kUsage, "the value for key 'k' is no ")) << text;
   }
+  EXPECT_THAT(parse_key_edit(std::string(65'536, 'k') + "=u32:1"), FailsWith(ErrorCode::kUsage, "KEY=TYPE:VALUE"));
   EXPECT_THAT(parse_key_edit("k=u32:" + std::string(100'000, '[') + std::string(100'000, ']')),
               FailsWith(ErrorCode::kUsage, "the value for key 'k' is no "));
 }

@@ -164,5 +164,12 @@ TEST(KeyList, RefusesValuesThatTheRecordCannotHold) {
   EXPECT_THAT(old.error().hint, testing::HasSubstr("--no-record"));
 }
 
+TEST(KeyList, RefusesNamesThatTheRecordCannotHold) {
+  KeyList now;
+  set_key(now, "a.\xff", u32_value(1));
+  EXPECT_THAT(find_old_keys({}, now), FailsWith(ErrorCode::kUnsupported, "is not UTF-8"));
+  EXPECT_THAT(find_old_keys(now, {}), FailsWith(ErrorCode::kUnsupported, "is not UTF-8"));
+}
+
 }  // namespace
 }  // namespace mtpgraft
