@@ -31,11 +31,6 @@ bool is_later_shard(const std::string& path) {
   return shard && shard->number > 1;
 }
 
-bool is_inside(const std::string& path, const std::string& directory) {
-  const auto relative = std::filesystem::path(plain(path)).lexically_relative(plain(directory));
-  return !relative.empty() && *relative.begin() != "..";
-}
-
 class Resolver {
  public:
   Resolver(const ReleasePlan& plan, const std::string& path, const ListDirectory& list, std::vector<Error>& problems)
@@ -121,22 +116,38 @@ class Resolver {
     }
   }
 
-  [[nodiscard]] bool may_be_output(const std::string& path) const {
-    return outputs_.contains(model_path(path)) ||
-           (!plan_.output_directory.empty() && is_inside(path, plan_.output_directory));
+  [[nodiscard]] bool is_output(const std::string& path) const { return outputs_.contains(model_path(path)); }
+
+  // Also one from before a change of the plan, by its place and name.
+  [[nodiscard]] bool may_be_output(const ReleaseEntry& entry, const std::string& target) const {
+    return is_output(target) ||
+           (!plan_.output_directory.empty() && model_path(output_of(entry, target)) == model_path(target));
+  }
+
+  // Of what a pattern matches; refuses it if that was all.
+  template <class Predicate>
+  void leave_out_outputs(const std::string& pointer, const std::string& pattern, std::vector<std::string>& paths,
+                         Predicate is_one) {
+    if (!is_pattern(pattern)) {
+      return;
+    }
+    const auto left_out = std::erase_if(paths, is_one);
+    if (paths.empty()) {
+      refuse(pointer,
+             fmt::format("no file matches '{}'{}", pattern, left_out > 0 ? ", but for outputs of the release" : ""),
+             pattern.find_first_of("[\\") == std::string::npos
+                 ? ""
+                 : R"(a backslash before * ? [ \ takes away their meaning; in JSON it is written twice)",
+             ErrorCode::kIo);
+    }
   }
 
   void add_grafts(const ReleaseEntry& entry, std::vector<std::string> targets) {
     const auto pointer = entry.pointer + "/target";
-    if (is_pattern(entry.target)) {
-      const auto left_out = std::erase_if(targets, [&](const std::string& path) { return may_be_output(path); });
-      if (targets.empty()) {
-        refuse(pointer,
-               fmt::format("no file matches '{}'{}", entry.target,
-                           left_out > 0 ? ", but for outputs of the release, and files in output_directory" : ""),
-               R"(a backslash before * ? [ \ takes away their meaning; in JSON it is written twice)", ErrorCode::kIo);
-        return;
-      }
+    leave_out_outputs(pointer, entry.target, targets,
+                      [&](const std::string& path) { return may_be_output(entry, path); });
+    if (targets.empty()) {
+      return;
     }
     if (targets.size() > 1 && !entry.output.empty()) {
       refuse(entry.pointer + "/output",
@@ -164,15 +175,11 @@ class Resolver {
   std::string find_donor(const ReleaseEntry& entry) {
     const auto pointer = entry.pointer + "/donor";
     auto donors = expand(entry.donor);
-    if (is_pattern(entry.donor)) {
-      std::erase_if(donors, [&](const std::string& path) { return may_be_output(path); });
-    }
+    leave_out_outputs(pointer, entry.donor, donors, [&](const std::string& path) { return is_output(path); });
     if (donors.size() == 1) {
       return donors.front();
     }
-    if (donors.empty()) {
-      refuse(pointer, fmt::format("no file matches '{}'", entry.donor), {}, ErrorCode::kIo);
-    } else {
+    if (donors.size() > 1) {
       refuse(pointer, fmt::format("more than one file matches '{}': {}", entry.donor, fmt::join(donors, ", ")));
     }
     return {};

@@ -169,17 +169,44 @@ TEST(ReleasePlan, DoesNotTakeItsOutputsForInputs) {
   Listing listing{{"",
                    {"X-Q6_K.gguf", "X-MTP-Q6_K.gguf", "Y-Q6_K-00001-of-00002.gguf", "Y-Q6_K-00002-of-00002.gguf",
                     "Y-MTP-Q6_K-00001-of-00003.gguf", "Y-MTP-Q6_K-00002-of-00003.gguf", "out"}},
-                  {"out", {"Z-Q6_K.gguf"}}};
+                  {"out", {"X-MTP-Q6_K.gguf", "Old-MTP-Q6_K.gguf"}}};
   const auto beside = resolve(R"("grafts": [{"target": "*-Q6_K*.gguf", "donor": "d"}])", listing);
   EXPECT_THAT(beside.problems, IsEmpty());
   EXPECT_THAT(beside.lines(),
               ElementsAre("X-Q6_K.gguf + d = X-MTP-Q6_K.gguf", "Y-Q6_K-00001-of-00002.gguf + d = Y-MTP-Q6_K.gguf"));
   const auto within =
       resolve(R"("output_directory": "./out/", "grafts": [{"target": "*/*.gguf", "donor": "d"}])", listing);
-  EXPECT_THAT(within.problems, ElementsAre(HasSubstr("/grafts/0/target: no file matches '*/*.gguf', but for outputs")));
+  EXPECT_THAT(within.problems,
+              ElementsAre("/grafts/0/target: no file matches '*/*.gguf', but for outputs of the release"));
+  const auto donor =
+      resolve(R"("output_directory": "out", "grafts": [{"target": "X-Q6_K.gguf", "donor": "out/X-*.gguf"}])", listing);
+  EXPECT_THAT(donor.problems,
+              ElementsAre("/grafts/0/donor: no file matches 'out/X-*.gguf', but for outputs of the release"));
   const auto named = resolve(R"("grafts": [{"target": "X-*.gguf", "donor": "d", "output": "X-new.gguf"}])",
                              {{"", {"X-old.gguf", "X-new.gguf"}}});
   EXPECT_THAT(named.lines(), ElementsAre("X-old.gguf + d = X-new.gguf"));
+}
+
+TEST(ReleasePlan, TakesInputsFromAnyDirectoryForAnyOutputDirectory) {
+  for (const std::string directory : {"../o", "../../y/o", "..", ".", "quants", "./quants/../heads", "/abs"}) {
+    const auto resolved =
+        resolve(R"("output_directory": ")" + directory +
+                    R"(", "grafts": [{"target": "quants/*-Q6_K.gguf", "donor": "heads/mtp-*-BF16.gguf"}])",
+                kQuants);
+    EXPECT_THAT(resolved.problems, IsEmpty()) << directory;
+    EXPECT_THAT(resolved.lines(),
+                ElementsAre("quants/X-Q6_K.gguf + heads/mtp-X-BF16.gguf = " + directory + "/X-MTP-Q6_K.gguf"));
+  }
+  const Listing listing{{"../../y/x", {"X-Q6_K.gguf", "X-MTP-Q6_K.gguf", "mtp-X.gguf"}}};
+  for (const std::string directory : {"../../y/x", "../z/../../y/x"}) {
+    const auto resolved =
+        resolve(R"("output_directory": ")" + directory +
+                    R"(", "grafts": [{"target": "../../y/x/X-*.gguf", "donor": "../../y/x/mtp-*.gguf"}])",
+                listing);
+    EXPECT_THAT(resolved.problems, IsEmpty()) << directory;
+    EXPECT_THAT(resolved.lines(),
+                ElementsAre("../../y/x/X-Q6_K.gguf + ../../y/x/mtp-X.gguf = " + directory + "/X-MTP-Q6_K.gguf"));
+  }
 }
 
 // Whoever names one means it, and is told what is wrong with it.
