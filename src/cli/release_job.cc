@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 
 #include "cli/prepare_graft.h"
@@ -71,8 +72,9 @@ std::string shown(const std::string& path) { return path.starts_with('/') ? base
 
 report::ReleasedModel describe_model(const std::string& path, const std::string& name, const ReadableFile& file) {
   std::uint64_t bytes = 0;
+  std::set<std::string_view> seen;  // a file of a checkpoint is a source as a whole, and again for its tensors
   for (const auto* source : file.sources()) {
-    bytes += source->size();
+    bytes += seen.insert(source->path()).second ? source->size() : 0;
   }
   return {path, shown(name), bytes};
 }

@@ -166,6 +166,17 @@ printf '%064d  README.md\n' 0 >>out/SHA256SUMS
 expect_exit 5 "$MTPGRAFT" release PLAN.json
 expect_text "$STDERR" '^mtpgraft: out/SHA256SUMS: exists, and is not a list of this release$'
 expect_text "$STDERR" '^mtpgraft: out/Tiny-MTP-Q6_K.gguf.sums: exists, and is not a list of this release$'
+
+# Of a donor every file is counted once.
+cp -rL "$MODELS_DIR/hf-base-8L" heads
+echo '{"schema_version": 1, "output_directory": "hf", "grafts": [{"target": "quants/Tiny-Q6_K.gguf", "donor": "heads/hf-base-8L"}]}' \
+  >hf.json
+expect_exit 0 "$MTPGRAFT" release -q --no-sync hf.json
+python3 - heads/hf-base-8L/* <<'PYTHON' || fail "release.json tells another size of a checkpoint"
+import json, os, sys
+donor = json.load(open("hf/release.json"))["grafts"][0]["donor"]
+assert donor["bytes"] == sum(map(os.path.getsize, sys.argv[1:])), donor
+PYTHON
 cd ..
 rm -r one
 
