@@ -66,6 +66,9 @@ class Release {
     if (!problems_.empty()) {
       return give_up("nothing was written");
     }
+    for (const auto& warning : warnings_) {
+      log_warning(warning);
+    }
     for (const auto& job : jobs_) {
       for (const auto& warning : job.released.warnings) {
         log_warning(fmt::format("{}: {}", job.released.target.path, warning.message));
@@ -129,7 +132,7 @@ class Release {
       MTPGRAFT_CHECK(check_space());
     }
     collect_report();
-    check_lists();
+    check_lists(problems_.empty());
     check_names();
     return ok_status();
   }
@@ -178,23 +181,25 @@ class Release {
 
   [[nodiscard]] std::string list_path(std::string_view name) const { return path_in(places_.lists, std::string(name)); }
 
-  // An old list is replaced; what only has the name of one is not.
-  void check_lists() {
+  // An old list is replaced; what only has the name of one is not, nor one with files that have left the plan.
+  void check_lists(bool all_planned) {
     const auto check_list = [&](const std::string& path, const std::function<bool(std::string_view)>& is_list) {
       report_.lists.push_back(path);
-      if (!exists(path) || options_.force) {
+      if (!exists(path)) {
         return;
       }
       const auto file = files_.open(path);
       const auto text = file.ok() ? read_text(*file.value(), kListBytesMax) : Result<std::string>(file.error());
-      if (!text.ok()) {
-        problems_.push_back(text.error());
-      } else if (!is_list(text.value())) {
-        problems_.push_back({ErrorCode::kRefused,
-                             "exists, and is not a list of this release",
-                             path,
-                             {},
-                             "move it away, or use --force to replace it"});
+      if (text.ok() && is_list(text.value())) {
+        return;
+      }
+      if (!options_.force) {
+        problems_.push_back(text.ok() ? Error{ErrorCode::kRefused,
+                                              "exists, and is not a list of a release",
+                                              path,
+                                              {},
+                                              "move it away, or use --force to replace it"}
+                                      : text.error());
       }
     };
     for (const auto& graft : report_.grafts) {
@@ -205,9 +210,35 @@ class Release {
         });
       }
     }
-    check_list(list_path(report::kSha256FileName),
-               [&](std::string_view text) { return report::is_sha256_file(text, report_.grafts); });
+    const auto sums_path = list_path(report::kSha256FileName);
+    check_list(sums_path, [&](std::string_view text) {
+      const auto names = report::names_in_sha256_file(text);
+      if (names && all_planned) {
+        check_dropped(sums_path, *names);
+      }
+      return names.has_value();
+    });
     check_list(list_path(report::kReleaseFileName), report::is_release_file);
+  }
+
+  // Files of the old list that this release does not make would lie unlisted beside it.
+  void check_dropped(const std::string& list, const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+      if (std::ranges::any_of(report_.grafts, [&](const auto& graft) {
+            return std::ranges::find(graft.files, name, &report::ReleasedFile::name) != graft.files.end();
+          })) {
+        continue;
+      }
+      if (!options_.force) {
+        problems_.push_back({ErrorCode::kRefused,
+                             fmt::format("names '{}', which the plan does not make", name),
+                             list,
+                             {},
+                             "if that has left the release, delete this list, or use --force, which replaces it"});
+      } else if (exists(list_path(name))) {
+        warnings_.push_back(fmt::format("{}: is no longer part of the release", list_path(name)));
+      }
+    }
   }
 
   // No file is to be written that is an input, or that is to be written twice.
@@ -373,6 +404,7 @@ class Release {
   std::vector<FileStamp> plan_stamps_;
   std::vector<ReleaseJob> jobs_;
   std::vector<Error> problems_;
+  std::vector<std::string> warnings_;  // of no graft
   report::ReleaseReport report_;
 };
 

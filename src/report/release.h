@@ -1,6 +1,7 @@
 // What `mtpgraft release` prints, and the lists that it writes beside its outputs.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,8 +80,8 @@ inline constexpr std::string_view kSha256FileName = "SHA256SUMS";
 std::string make_release_file(const std::vector<ReleasedGraft>& grafts, std::string_view version);
 std::string make_sha256_file(const std::vector<ReleasedGraft>& grafts);
 
-// Whether a file is one of these, of the same release or of one that this one extends.
+// Of an old one of these files: whether it is one, and the names that it lists; nothing if it is something else.
 bool is_release_file(std::string_view text);
-bool is_sha256_file(std::string_view text, const std::vector<ReleasedGraft>& grafts);
+std::optional<std::vector<std::string>> names_in_sha256_file(std::string_view text);
 
 }  // namespace mtpgraft::report

@@ -126,22 +126,18 @@ bool is_release_file(std::string_view text) {
   return json.is_object() && json.contains("tool") && json["tool"] == kTool && json.contains("grafts");
 }
 
-bool is_sha256_file(std::string_view text, const std::vector<ReleasedGraft>& grafts) {
-  const auto is_output = [&](std::string_view name) {
-    return std::ranges::any_of(grafts, [&](const ReleasedGraft& graft) {
-      return std::ranges::find(graft.files, name, &ReleasedFile::name) != graft.files.end();
-    });
-  };
+std::optional<std::vector<std::string>> names_in_sha256_file(std::string_view text) {
+  std::vector<std::string> names;
   while (!text.empty()) {
     const auto line = text.substr(0, text.find('\n'));
     if (line.size() <= kSha256Digits + kSha256Separator.size() ||
-        line.find_first_not_of("0123456789abcdef") != kSha256Digits ||
-        !is_output(line.substr(kSha256Digits + kSha256Separator.size()))) {
-      return false;
+        line.find_first_not_of("0123456789abcdef") != kSha256Digits) {
+      return std::nullopt;
     }
+    names.emplace_back(line.substr(kSha256Digits + kSha256Separator.size()));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
-  return true;
+  return names;
 }
 
 }  // namespace mtpgraft::report

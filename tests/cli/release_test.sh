@@ -161,11 +161,26 @@ stat -c '%n %i %y' out/Tiny-MTP-Q6_K.gguf | diff before - >&2 || fail "--force w
 rm -r sound before
 
 # A list that is someone else's is not replaced without --force.
+cp -a out sound
 echo mine >out/Tiny-MTP-Q6_K.gguf.sums
-printf '%064d  README.md\n' 0 >>out/SHA256SUMS
+echo mine >>out/SHA256SUMS
 expect_exit 5 "$MTPGRAFT" release PLAN.json
-expect_text "$STDERR" '^mtpgraft: out/SHA256SUMS: exists, and is not a list of this release$'
-expect_text "$STDERR" '^mtpgraft: out/Tiny-MTP-Q6_K.gguf.sums: exists, and is not a list of this release$'
+expect_text "$STDERR" '^mtpgraft: out/SHA256SUMS: exists, and is not a list of a release$'
+expect_text "$STDERR" '^mtpgraft: out/Tiny-MTP-Q6_K.gguf.sums: exists, and is not a list of a release$'
+rm -r out
+mv sound out
+
+# What has left the plan is told, so that nobody publishes a file that no list has.
+sed '/Q4_K_M/d; s/with its head"\]}},/with its head"]}}/' PLAN.json >shorter.json
+expect_exit 5 "$MTPGRAFT" release shorter.json
+expect_stderr <<'TEXT'
+mtpgraft: out/SHA256SUMS: names 'Tiny-MTP-Q4_K_M.gguf', which the plan does not make
+  hint: if that has left the release, delete this list, or use --force, which replaces it
+mtpgraft: 1 problem; nothing was written
+TEXT
+expect_exit 0 "$MTPGRAFT" release --no-sync --force shorter.json
+expect_text "$STDERR" '^mtpgraft: warning: out/Tiny-MTP-Q4_K_M.gguf: is no longer part of the release$'
+[[ $(wc -l <out/SHA256SUMS) == 2 ]] || fail "not two files in SHA256SUMS"
 
 # Of a donor every file is counted once.
 cp -rL "$MODELS_DIR/hf-base-8L" heads
