@@ -68,11 +68,11 @@ bool is_printable(std::uint32_t code) {
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const auto length = utf8_length(text);
-    if (length == 0) {
+    const auto character = first_character(text);
+    if (!character) {
       return false;
     }
-    text.remove_prefix(length);
+    text.remove_prefix(character->length);
   }
   return true;
 }
