@@ -92,6 +92,16 @@ check_release() {
   done
 }
 check_release out
+"${PYTHON_WITH_JSONSCHEMA:-python3}" -B - "$SOURCE_DIR" <<'PYTHON' || fail "release.json does not follow its schema"
+import json, pathlib, sys
+from jsonschema import Draft202012Validator
+sources = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(sources / "tests/support"))
+from schemas import load_schema
+schema = load_schema(sources / "docs", "files/release")
+Draft202012Validator.check_schema(schema)
+Draft202012Validator(schema).validate(json.load(open("out/release.json")))
+PYTHON
 python3 - <<'PYTHON' || fail "release.json tells something else"
 import json, os
 release = json.load(open("out/release.json"))

@@ -1,18 +1,21 @@
 """The schemas of docs/schema, each with the common definitions among its own."""
 
 import json
+import re
+
+
+def load_schema(docs, name):
+    common = json.loads((docs / "schema/common.json").read_text())["$defs"]
+    text = (docs / f"schema/{name}.json").read_text()
+    schema = json.loads(re.sub(r'"(\.\./)?common\.json#/', '"#/', text))
+    schema["$defs"] = {**common, **schema.get("$defs", {})}
+    return schema
 
 
 def load_schemas(docs):
     """By command; "" is a command line that names none."""
-    common = json.loads((docs / "schema/common.json").read_text())["$defs"]
-    schemas = {}
-    for path in sorted((docs / "schema").glob("*.json")):
-        if path.stem != "common":
-            schema = json.loads(path.read_text().replace('"common.json#/', '"#/'))
-            schema["$defs"] = {**common, **schema.get("$defs", {})}
-            schemas["" if path.stem == "failure" else path.stem] = schema
-    return schemas
+    names = {path.stem for path in (docs / "schema").glob("*.json")} - {"common"}
+    return {"" if name == "failure" else name: load_schema(docs, name) for name in sorted(names)}
 
 
 def names_in(schema):
