@@ -356,8 +356,7 @@ CLI::App* add_recover(CLI::App& app, RecoverOptions& options) {
 
 CLI::App* add_release(CLI::App& app, ReleaseOptions& options) {
   auto* command = app.add_subcommand("release", "Make all the grafts that a plan lists, and lists of their checksums");
-  command->add_option("PLAN", options.plan, "A JSON file: targets, donors, options (docs/releases.md)")
-      ->required();
+  command->add_option("PLAN", options.plan, "A JSON file: targets, donors, options (docs/releases.md)")->required();
   command->add_flag("-n,--dry-run", options.dry_run, "Check and print the plan, write nothing");
   command->add_option("-j,--jobs", options.jobs, "Grafts that are written at once (default: 1)")
       ->option_text("N")
