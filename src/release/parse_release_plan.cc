@@ -186,9 +186,9 @@ class Parser {
                          std::move(hint)});
   }
 
-  // Refuses fields that are unknown or of the wrong type; returns whether there are none.
-  bool check(const Json& object, const std::string& pointer, std::span<const Field> fields) {
-    const auto before = problems_.size();
+  // The fields that are known and of the right type; the others are refused.
+  Json sound_fields(const Json& object, const std::string& pointer, std::span<const Field> fields) {
+    auto sound = Json::object();
     for (const auto& [key, value] : object.items()) {
       const auto field = std::ranges::find(fields, key, &Field::name);
       if (field == fields.end()) {
@@ -202,9 +202,11 @@ class Parser {
             near.empty() ? fmt::format("it can be {}", fmt::join(names, ", ")) : fmt::format("did you mean {}?", near));
       } else if (!is_of_kind(value, field->kind)) {
         refuse(pointer_to(pointer, key), fmt::format("must be {}", kind_name(field->kind)));
+      } else {
+        sound[key] = value;
       }
     }
-    return problems_.size() == before;
+    return sound;
   }
 
   static std::string text_of(const Json& object, std::string_view name) {
@@ -216,27 +218,30 @@ class Parser {
   std::vector<ReleaseOption> read_options(const Json& object, const std::string& pointer,
                                           std::vector<ReleaseOption> options) {
     const auto found = object.find("options");
-    if (found == object.end() || !check(*found, pointer_to(pointer, "options"), kOptionFields)) {
+    if (found == object.end()) {
       return options;
     }
+    const auto options_pointer = pointer_to(pointer, "options");
+    const auto fields = sound_fields(*found, options_pointer, kOptionFields);
     for (const auto& [name, kind] : kOptionFields) {
-      const auto value = found->find(name);
-      if (value == found->end()) {
+      const auto value = fields.find(name);
+      if (value == fields.end()) {
         continue;
       }
+      const auto value_pointer = pointer_to(options_pointer, name);
       std::string option(name);
       std::ranges::replace(option, '_', '-');
       if (kind == Kind::kTextList) {
-        for (const auto& item : *value) {
-          options.push_back({option, item.get<std::string>()});
+        for (std::size_t i = 0; i < value->size(); ++i) {
+          options.push_back({option, (*value)[i].get<std::string>(), fmt::format("{}/{}", value_pointer, i)});
         }
         continue;
       }
       std::erase_if(options, [&](const ReleaseOption& each) { return each.name == option; });
       if (kind != Kind::kFlag) {
-        options.push_back({option, option_text(*value)});
+        options.push_back({option, option_text(*value), value_pointer});
       } else if (value->get<bool>()) {
-        options.push_back({option, ""});
+        options.push_back({option, "", value_pointer});
       }
     }
     return options;
@@ -244,54 +249,62 @@ class Parser {
 
   ReleasePlan read_plan(const Json& json) {
     ReleasePlan plan;
-    if (!check(json, "", kPlanFields)) {
-      return plan;
-    }
-    if (!json.contains("schema_version") || json["schema_version"] != kSchemaVersion) {
+    const auto fields = sound_fields(json, "", kPlanFields);
+    if (!json.contains("schema_version")) {
+      refuse("/schema_version", "is missing", fmt::format("it is {}", kSchemaVersion));
+    } else if (fields.contains("schema_version") && fields["schema_version"] != kSchemaVersion) {
       refuse("/schema_version", fmt::format("must be {}", kSchemaVersion));
     }
-    plan.output_directory = text_of(json, "output_directory");
+    plan.output_directory = text_of(fields, "output_directory");
     while (plan.output_directory.size() > 1 && plan.output_directory.ends_with('/')) {
       plan.output_directory.pop_back();
     }
     ReleaseEntry defaults;
-    if (const auto found = json.find("defaults"); found != json.end() && check(*found, "/defaults", kDefaultsFields)) {
-      defaults.donor = text_of(*found, "donor");
-      defaults.options = read_options(*found, "/defaults", {});
+    if (const auto found = fields.find("defaults"); found != fields.end()) {
+      const auto default_fields = sound_fields(*found, "/defaults", kDefaultsFields);
+      defaults.donor = text_of(default_fields, "donor");
+      defaults.options = read_options(default_fields, "/defaults", {});
     }
-    const auto grafts = json.find("grafts");
-    if (grafts == json.end() || grafts->empty()) {
+    const bool is_sound = problems_.empty();
+    // One that was refused is not missing.
+    const bool has_default_donor = json.contains(Json::json_pointer("/defaults/donor"));
+    const auto grafts = fields.value("grafts", Json::array());
+    if (grafts.empty() && (fields.contains("grafts") || !json.contains("grafts"))) {
       refuse("/grafts", "must be a list of at least one graft");
-      return plan;
     }
-    for (std::size_t i = 0; i < grafts->size(); ++i) {
-      read_entry((*grafts)[i], fmt::format("/grafts/{}", i), defaults, plan);
+    for (std::size_t i = 0; i < grafts.size(); ++i) {
+      read_entry(grafts[i], fmt::format("/grafts/{}", i), defaults, has_default_donor, plan);
+    }
+    if (!is_sound) {
+      plan.entries.clear();
     }
     return plan;
   }
 
-  void read_entry(const Json& json, const std::string& pointer, const ReleaseEntry& defaults, ReleasePlan& plan) {
+  void read_entry(const Json& json, const std::string& pointer, const ReleaseEntry& defaults, bool has_default_donor,
+                  ReleasePlan& plan) {
+    const auto problem_count = problems_.size();
     if (!json.is_object()) {
       refuse(pointer, "must be an object");
       return;
     }
-    if (!check(json, pointer, kGraftFields)) {
-      return;
-    }
-    ReleaseEntry entry{pointer, text_of(json, "target"), text_of(json, "donor"), text_of(json, "output"), {}};
+    const auto fields = sound_fields(json, pointer, kGraftFields);
+    ReleaseEntry entry{pointer, text_of(fields, "target"), text_of(fields, "donor"), text_of(fields, "output"), {}};
     entry.donor = entry.donor.empty() ? defaults.donor : entry.donor;
-    if (entry.target.empty()) {
+    if (!json.contains("target")) {
       refuse(pointer_to(pointer, "target"), "is missing");
     }
-    if (entry.donor.empty()) {
+    if (!json.contains("donor") && !has_default_donor) {
       refuse(pointer_to(pointer, "donor"), "is missing, and /defaults has none");
     }
     if (entry.output.find('/') != std::string::npos || entry.output == "." || entry.output == "..") {
       refuse(pointer_to(pointer, "output"), "must be a file name",
              "the directory is output_directory, or else the target's");
     }
-    entry.options = read_options(json, pointer, defaults.options);
-    plan.entries.push_back(std::move(entry));
+    entry.options = read_options(fields, pointer, defaults.options);
+    if (problems_.size() == problem_count) {
+      plan.entries.push_back(std::move(entry));
+    }
   }
 
   const std::string& path_;

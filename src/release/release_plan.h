@@ -16,8 +16,7 @@ namespace mtpgraft {
 struct ReleaseOption {
   std::string name;
   std::string value;
-
-  bool operator==(const ReleaseOption&) const = default;
+  std::string pointer;  // where it stands in PLAN.json, be it in the defaults
 };
 
 struct ReleaseEntry {
@@ -34,7 +33,7 @@ struct ReleasePlan {
 };
 
 // Reads PLAN.json, with the defaults merged into the entries. Everything that is wrong is added to `problems`, each
-// with the JSON pointer of its place; the plan then makes no sense.
+// with the JSON pointer of its place. Entries with problems are left out, all of them if the problem concerns all.
 ReleasePlan parse_release_plan(std::string_view text, const std::string& path, std::vector<Error>& problems);
 
 // Paths are relative to PLAN.json's directory, unless they are absolute.
@@ -49,7 +48,8 @@ struct ReleaseGraft {
 // The names in a directory, in any order; none if there is no such directory. "" is PLAN.json's.
 using ListDirectory = std::function<Result<std::vector<std::string>>(const std::string& directory)>;
 
-// The grafts of a plan, in its order and those of a pattern by name. Adds to `problems` as parse_release_plan() does.
+// The grafts of a plan, in its order and those of a pattern by name. Adds to `problems` and leaves out as
+// parse_release_plan() does.
 std::vector<ReleaseGraft> resolve_release(const ReleasePlan& plan, const std::string& path, const ListDirectory& list,
                                           std::vector<Error>& problems);
 

@@ -45,8 +45,8 @@ class Resolver {
     for (std::size_t i = 0; i < targets.size(); ++i) {
       add_grafts(plan_.entries[i], std::move(targets[i]));
     }
-    check_pairs(&ReleaseGraft::target, "target", [](const std::string& path) { return plain(path); });
-    check_pairs(&ReleaseGraft::output, "output", model_path);
+    check_outputs();
+    std::erase_if(grafts_, [](const ReleaseGraft& graft) { return graft.donor.empty(); });
     return std::move(grafts_);
   }
 
@@ -161,17 +161,22 @@ class Resolver {
       if (model_path(graft.output) == model_path(target)) {
         refuse(pointer, fmt::format("'{}' has MTP in its name already", target),
                "give the plan an output_directory, or the graft an output");
-      } else if (plan_.output_directory.empty() && target.starts_with('/')) {
+        continue;
+      }
+      if (plan_.output_directory.empty() && target.starts_with('/')) {
         refuse(pointer, "an absolute path needs an output_directory, or the lists would name absolute paths");
+        continue;
       }
       if (graft.output.find_first_of("\\\n\r") != std::string::npos) {
         refuse(entry.pointer,
                "the output's name has a backslash or a line break, which lists of checksums cannot have");
+        continue;
       }
       grafts_.push_back(std::move(graft));
     }
   }
 
+  // Empty if it was refused.
   std::string find_donor(const ReleaseEntry& entry) {
     const auto pointer = entry.pointer + "/donor";
     auto donors = expand(entry.donor);
@@ -185,17 +190,16 @@ class Resolver {
     return {};
   }
 
-  // No two grafts may share that path.
-  template <class Normal>
-  void check_pairs(std::string ReleaseGraft::*path, std::string_view field, Normal normal) {
+  void check_outputs() {
     std::map<std::string, const ReleaseGraft*> seen;
     for (const auto& graft : grafts_) {
-      const auto [other, is_new] = seen.emplace(normal(graft.*path), &graft);
+      const auto [other, is_new] = seen.emplace(model_path(graft.output), &graft);
       if (!is_new) {
-        refuse(fmt::format("{}/{}", graft.pointer, field),
-               fmt::format("'{}' is the {} of {}, too", graft.*path, field,
+        refuse(graft.pointer + "/output",
+               fmt::format("'{}' is the output of {}, too", graft.output,
                            other->second->pointer == graft.pointer ? fmt::format("'{}'", other->second->target)
-                                                                   : other->second->pointer));
+                                                                   : other->second->pointer),
+               "give each graft its \"output\"");
       }
     }
   }
@@ -222,7 +226,7 @@ std::vector<std::string> graft_arguments(const ReleaseGraft& graft, const std::s
   std::vector<std::string> arguments{"graft", argument(path_in(directory, graft.target)),
                                      argument(path_in(directory, graft.donor)), "-o",
                                      argument(path_in(directory, graft.output))};
-  for (const auto& [name, value] : graft.options) {
+  for (const auto& [name, value, pointer] : graft.options) {
     arguments.push_back(
         value.empty() ? "--" + name : fmt::format("--{}={}", name, name == "ggml" ? path_in(directory, value) : value));
   }

@@ -13,6 +13,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // "message (hint)" of each.
 std::vector<std::string> texts_of(const std::vector<Error>& problems) {
@@ -92,6 +93,42 @@ TEST(ReleasePlan, TellsEveryProblemAtOnce) {
                   "/grafts/3/output: must be a file name (the directory is output_directory, or else the target's)",
                   "/grafts/3/options/set: must be a list of strings",
                   "/grafts/3/options/merge: must be true or false"));
+  EXPECT_THAT(
+      problems_of(R"("output_dir": "x", "defaults": {"donor": 1, "options": {"strikt": true, "yarn": "x"}},
+                     "grafts": [{"target": 1, "outputs": "a", "options": {"stric": true}}])"),
+      ElementsAre(HasSubstr("/output_dir: there is no such field"),
+                  "/defaults/donor: must be a string that is not empty",
+                  "/defaults/options/strikt: there is no such field (did you mean strict?)",
+                  "/defaults/options/yarn: must be a number", "/grafts/0/target: must be a string that is not empty",
+                  "/grafts/0/outputs: there is no such field (did you mean output?)",
+                  "/grafts/0/options/stric: there is no such field (did you mean strict?)"));
+  EXPECT_THAT(problems_of_text(R"({"grafts": 1})"),
+              ElementsAre("/grafts: must be a list", "/schema_version: is missing (it is 1)"));
+}
+
+TEST(ReleasePlan, LeavesOutWhatHasProblems) {
+  const std::string sound = R"({"target": "a.gguf", "donor": "d.gguf", "options": {"copy": "x", "set": ["a=b", "c"]}})";
+  const auto plan_of = [&](const std::string& fields) {
+    std::vector<Error> problems;
+    auto plan = parse_release_plan(R"({"schema_version": 1, )" + fields + sound + "]}", "PLAN.json", problems);
+    EXPECT_THAT(problems, Not(IsEmpty()));
+    return plan;
+  };
+  const auto plan = plan_of(R"("grafts": [{"target": "a.gguf", "donor": "d.gguf", "output": "a/b"}, )");
+  ASSERT_EQ(plan.entries.size(), 1);
+  std::vector<std::string> pointers;
+  for (const auto& option : plan.entries[0].options) {
+    pointers.push_back(option.pointer);
+  }
+  EXPECT_THAT(pointers, ElementsAre("/grafts/1/options/set/0", "/grafts/1/options/set/1", "/grafts/1/options/copy"));
+  EXPECT_THAT(plan_of(R"("output_directory": 7, "grafts": [)").entries, IsEmpty());
+  std::vector<Error> problems;
+  const auto resolved = resolve_release(
+      {"", {{"/grafts/0", "none*", "d", "", {}}, {"/grafts/1", "a", "none*", "", {}}, {"/grafts/2", "b", "d", "", {}}}},
+      "PLAN.json", [](const std::string&) { return std::vector<std::string>{}; }, problems);
+  EXPECT_EQ(problems.size(), 2);
+  ASSERT_EQ(resolved.size(), 1);
+  EXPECT_EQ(resolved[0].target, "b");
 }
 
 TEST(ReleasePlan, RefusesWrongTypes) {
@@ -229,17 +266,28 @@ TEST(ReleasePlan, RefusesPatternsThatMatchNothingOrTooMuch) {
       ElementsAre(HasSubstr("/grafts/0/output: one name for 2 targets: quants/X-Q4_K_M.gguf, quants/X-Q6_K.gguf")));
 }
 
-TEST(ReleasePlan, RefusesTargetsAndOutputsOfTwoGrafts) {
+TEST(ReleasePlan, GivesOneTargetSeveralHeads) {
+  const auto resolved = resolve(
+      R"("grafts": [{"target": "quants/*-Q6_K.gguf", "donor": "a"},
+                    {"target": "quants/X-Q6_K.gguf", "donor": "b", "output": "Y-Q6_K.gguf"}])",
+      kQuants);
+  EXPECT_THAT(resolved.problems, IsEmpty());
+  EXPECT_THAT(resolved.lines(), ElementsAre("quants/X-Q6_K.gguf + a = quants/X-MTP-Q6_K.gguf",
+                                            "quants/X-Q6_K.gguf + b = quants/Y-Q6_K.gguf"));
+}
+
+TEST(ReleasePlan, RefusesOneOutputOfTwoGrafts) {
   const auto twice = resolve(
       R"("grafts": [{"target": "quants/*-Q6_K.gguf", "donor": "a"}, {"target": "quants/../quants/X-Q6_K.gguf", "donor": "b"}])",
       kQuants);
   EXPECT_THAT(twice.problems,
-              ElementsAre("/grafts/1/target: 'quants/../quants/X-Q6_K.gguf' is the target of /grafts/0, too",
-                          "/grafts/1/output: 'quants/../quants/X-MTP-Q6_K.gguf' is the output of /grafts/0, too"));
+              ElementsAre("/grafts/1/output: 'quants/../quants/X-MTP-Q6_K.gguf' is the output of /grafts/0, too "
+                          "(give each graft its \"output\")"));
   const auto outputs = resolve(
       R"("output_directory": "o", "grafts": [{"target": "a/x.gguf", "donor": "d"}, {"target": "b/x.gguf", "donor": "d"}])",
       {});
-  EXPECT_THAT(outputs.problems, ElementsAre("/grafts/1/output: 'o/x-MTP.gguf' is the output of /grafts/0, too"));
+  EXPECT_THAT(outputs.problems,
+              ElementsAre(HasSubstr("/grafts/1/output: 'o/x-MTP.gguf' is the output of /grafts/0, too")));
 }
 
 TEST(ReleasePlan, RefusesOutputsThatAreNoGoodNames) {
