@@ -26,6 +26,8 @@ namespace {
 constexpr std::uint64_t kPlanBytesMax = std::uint64_t{1} << 20;
 constexpr std::uint64_t kListBytesMax = std::uint64_t{64} << 20;
 
+constexpr std::string_view kOtherPlace = "give the plan another output_directory, or the graft another output";
+
 Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max) {
   if (file.size() > bytes_max) {
     return Error{ErrorCode::kMalformed,
@@ -60,9 +62,7 @@ class Release {
 
   Result<int> run() {
     MTPGRAFT_CHECK(read_plan());
-    if (problems_.empty()) {
-      MTPGRAFT_CHECK(check_all());
-    }
+    MTPGRAFT_CHECK(check_all());
     if (!problems_.empty()) {
       return give_up("nothing was written");
     }
@@ -100,14 +100,20 @@ class Release {
 
  private:
   Status read_plan() {
-    MTPGRAFT_TRY(const auto file, files_.open(options_.plan));
-    MTPGRAFT_TRY(const auto text, read_text(*file, kPlanBytesMax));
-    note_input(*file, plan_stamps_);
+    auto file = files_.open(options_.plan);
+    if (!file.ok()) {
+      file.error().hint = file.error().hint.empty() ? "" : "name the plan, a JSON file";
+      return std::move(file.error());
+    }
+    MTPGRAFT_TRY(const auto text, read_text(*file.value(), kPlanBytesMax));
+    note_input(*file.value(), plan_stamps_);
     const auto plan = parse_release_plan(text, options_.plan, problems_);
-    if (!problems_.empty()) {
+    places_.outputs = plan.output_directory.empty() ? "" : path_in(places_.plan, plan.output_directory);
+    std::error_code ignored;
+    if (exists(places_.outputs) && !std::filesystem::is_directory(places_.outputs, ignored)) {
+      problems_.push_back({ErrorCode::kIo, "/output_directory: is not a directory", options_.plan});
       return ok_status();
     }
-    places_.outputs = plan.output_directory.empty() ? "" : path_in(places_.plan, plan.output_directory);
     places_.lists = places_.outputs.empty() ? places_.plan : places_.outputs;
     const auto list = [&](const std::string& directory) { return list_directory(path_in(places_.plan, directory)); };
     for (auto& graft : resolve_release(plan, options_.plan, list, problems_)) {
@@ -118,14 +124,20 @@ class Release {
 
   // All that can be checked without reading tensor data.
   Status check_all() {
+    if (jobs_.empty()) {
+      return ok_status();
+    }
     const auto progress = make_progress("", 0, {.json = output_.json, .quiet = true});
     for (auto& job : jobs_) {
+      if (!check_options(job.graft)) {
+        continue;
+      }
       auto status = check_job(job, places_, progress, files_);
       if (!status.ok()) {
         if (status.error().code == ErrorCode::kInterrupted) {
           return status;
         }
-        problems_.push_back(in_plan(std::move(status.error()), job.graft));
+        add_problem(in_plan(std::move(status.error()), job.graft));
       }
     }
     if (problems_.empty()) {
@@ -137,16 +149,67 @@ class Release {
     return ok_status();
   }
 
+  // One of the defaults is a problem of many grafts.
+  void add_problem(Error problem) {
+    if (std::ranges::none_of(problems_, [&](const Error& other) {
+          return other.path == problem.path && other.message == problem.message;
+        })) {
+      problems_.push_back(std::move(problem));
+    }
+  }
+
+  // Each alone, so that all are told.
+  bool check_options(const ReleaseGraft& graft) {
+    bool all_right = true;
+    for (const auto& option : graft.options) {
+      auto alone = graft;
+      alone.options = {option};
+      auto parsed = parse_graft_arguments(graft_arguments(alone, places_.plan));
+      if (!parsed.ok()) {
+        auto& message = parsed.error().message;
+        message = message.starts_with("--") ? message : fmt::format("--{}: {}", option.name, message);
+        add_problem(in_plan(std::move(parsed.error()), alone));
+        all_right = false;
+      }
+    }
+    return all_right;
+  }
+
   // What is said of options is said of the plan here.
   Error in_plan(Error error, const ReleaseGraft& graft) const {
     if (error.path.empty()) {
       error.path = options_.plan;
-      error.message = fmt::format("{} ({}): {}", graft.pointer, graft.target, error.message);
+      const auto is_at_fault = [&](const ReleaseOption& option) {
+        const auto name = "--" + option.name;
+        return error.message.starts_with(name + ':') || error.message.starts_with(name + ' ');
+      };
+      const auto option = std::ranges::find_if(graft.options, is_at_fault);
+      if (option == graft.options.end()) {
+        error.message = fmt::format("{} ({}): {}", graft.pointer, graft.target, error.message);
+      } else {
+        const auto rest = error.message.find_first_not_of(": ", 2 + option->name.size());
+        error.message = fmt::format("{}: {}", option->pointer, error.message.substr(rest));
+      }
+    } else {
+      error.message += fmt::format(" ({})", graft.pointer);
     }
+    fit_hint(error.hint);
     if (error.code == ErrorCode::kUsage) {
       error.code = ErrorCode::kMalformed;
     }
     return error;
+  }
+
+  // Of the options of `graft` a plan has others, or none.
+  static void fit_hint(std::string& hint) {
+    if (hint.starts_with("mtpgraft ")) {
+      hint.clear();
+    } else if (hint.ends_with("with -o")) {
+      const auto before = hint.find_last_of(",;");
+      hint = before == std::string::npos
+                 ? kOtherPlace
+                 : fmt::format("{} {}{}", hint.substr(0, before + 1), hint[before] == ',' ? "or " : "", kOtherPlace);
+    }
   }
 
   Status check_space() {
@@ -244,11 +307,7 @@ class Release {
   // No file is to be written that is an input, or that is to be written twice.
   void check_names() {
     const auto refuse = [&](const std::string& path, std::string what) {
-      problems_.push_back({ErrorCode::kRefused,
-                           std::move(what),
-                           path,
-                           {},
-                           "give the plan another output_directory, or the graft another output"});
+      problems_.push_back({ErrorCode::kRefused, std::move(what), path, {}, std::string(kOtherPlace)});
     };
     std::vector<FileStamp> inputs = plan_stamps_;
     for (const auto& job : jobs_) {
@@ -330,7 +389,7 @@ class Release {
         return Error{ErrorCode::kInterrupted, "interrupted; run it again to go on: what is complete is kept"};
       }
       if (job.problem) {
-        problems_.push_back(in_plan(std::move(*job.problem), job.graft));
+        add_problem(in_plan(std::move(*job.problem), job.graft));
       }
     }
     return ok_status();

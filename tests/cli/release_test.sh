@@ -160,7 +160,7 @@ stat -c '%n %i %y' out/Tiny-MTP-Q6_K.gguf >before
 rm out/Tiny-MTP-Q5_K_M.gguf
 flip_byte out/Tiny-MTP-Q4_K_M.gguf 1000000
 expect_exit 5 "$MTPGRAFT" release PLAN.json
-expect_text "$STDERR" '^mtpgraft: out/Tiny-MTP-Q4_K_M.gguf: is there already, and not what the plan makes$'
+expect_text "$STDERR" '^mtpgraft: out/Tiny-MTP-Q4_K_M.gguf: is there already, and not what the plan makes \(/grafts/2\)$'
 expect_text "$STDERR" "^  - the data of tensor 'blk\.[0-9]+\..*' differ: 1 of [0-9]+ bytes$"
 expect_text "$STDERR" '^mtpgraft: 1 problem; nothing was written$'
 expect_nothing_on stdout
@@ -217,11 +217,11 @@ cat >bad/PLAN.json <<'JSON'
 JSON
 expect_exit 4 "$MTPGRAFT" release bad/PLAN.json
 expect_stderr <<'TEXT'
-mtpgraft: bad/heads/none.gguf: cannot open: No such file or directory
-mtpgraft: bad/heads/missing.gguf: cannot open: No such file or directory
-mtpgraft: bad/heads/mtp-Base-Q4_K.gguf: the target is a head without trunk
+mtpgraft: bad/heads/none.gguf: cannot open: No such file or directory (/grafts/0)
+mtpgraft: bad/heads/missing.gguf: cannot open: No such file or directory (/grafts/2)
+mtpgraft: bad/heads/mtp-Base-Q4_K.gguf: the target is a head without trunk (/grafts/1)
   hint: the model comes first, the head's donor second
-mtpgraft: bad/PLAN.json: /grafts/3 (quants/Tiny-Q5_K_M.gguf): --head-type q9_9: there is no such tensor type
+mtpgraft: bad/PLAN.json: /grafts/3/options/head_type: q9_9: there is no such tensor type
   hint: f32, f16, bf16, q8_0; with ggml also q6_k, q5_k, q4_k and others (q4_k_m is a mixture of types)
 mtpgraft: bad/quants/Tiny-Q6_K.gguf: is to be written, and is an input of the release
   hint: give the plan another output_directory, or the graft another output
@@ -231,13 +231,53 @@ expect_exit 4 "$MTPGRAFT" release bad/PLAN.json --json
 expect_json "not x['ok'] and x['error']['code'] == 'io' and len(x['result']['problems']) == 5"
 no_leftovers bad/quants Tiny-Q4_K_M.gguf Tiny-Q5_K_M.gguf Tiny-Q6_K.gguf
 sed -i 's/"output"/"outputs"/' bad/PLAN.json
-expect_exit 3 "$MTPGRAFT" release bad/PLAN.json
+sed -i 's/"head_type": "q9_9"/"head_type": "q8_0", "copy": "x", "set": ["a.b=u32:1", "c"], "merge": true, "split_head": true/' bad/PLAN.json
+expect_exit 4 "$MTPGRAFT" release bad/PLAN.json
 expect_stderr <<'TEXT'
+mtpgraft: bad/heads/none.gguf: cannot open: No such file or directory (/grafts/0)
+mtpgraft: bad/heads/missing.gguf: cannot open: No such file or directory (/grafts/2)
 mtpgraft: bad/PLAN.json: /grafts/1/outputs: there is no such field
   hint: did you mean output?
 mtpgraft: bad/PLAN.json: /grafts/4/outputs: there is no such field
   hint: did you mean output?
-mtpgraft: 2 problems; nothing was written
+mtpgraft: bad/PLAN.json: /grafts/3/options/set/1: 'c' is not KEY=TYPE:VALUE (for example qwen35.context_length=u32:262144)
+mtpgraft: bad/PLAN.json: /grafts/3/options/copy: x not in {auto,buffered,clone,kernel}
+mtpgraft: 6 problems; nothing was written
+TEXT
+
+# Hints fit a plan, not the command line of one graft.
+cp "$FIXTURES_DIR/donor-wrong-width.gguf" bad/donor.gguf
+# expect_refusal CODE FIELDS OPTIONS: of a plan with one graft; stderr is on stdin.
+expect_refusal() {
+  echo "{\"schema_version\": 1, $2
+    \"grafts\": [{\"target\": \"quants/Tiny-Q6_K.gguf\", \"donor\": \"donor.gguf\", \"options\": {$3}}]}" >bad/PLAN.json
+  expect_exit "$1" "$MTPGRAFT" release bad/PLAN.json
+  expect_stderr
+}
+expect_refusal 4 '"output_directory": "PLAN.json",' '' <<'TEXT'
+mtpgraft: bad/PLAN.json: /output_directory: is not a directory
+mtpgraft: 1 problem; nothing was written
+TEXT
+expect_refusal 3 '' '"merge": true, "split_head": true' <<'TEXT'
+mtpgraft: bad/PLAN.json: /grafts/0/options/merge: excludes --split-head
+mtpgraft: 1 problem; nothing was written
+TEXT
+expect_refusal 3 '' '' <<'TEXT'
+mtpgraft: bad/quants/Tiny-Q6_K.gguf: the head of 'bad/donor.gguf' does not fit (/grafts/0)
+  - embedding_length: target 256, donor 512
+  hint: take the head from the model that the target was made from
+mtpgraft: 1 problem; nothing was written
+TEXT
+cp "$SCRATCH/donor-Q8_0.gguf" bad/donor.gguf
+expect_refusal 4 '"output_directory": "none/out",' '' <<'TEXT'
+mtpgraft: bad/none/out: the directory 'bad/none' does not exist (/grafts/0)
+  hint: make it first, or give the plan another output_directory, or the graft another output
+mtpgraft: 1 problem; nothing was written
+TEXT
+expect_exit 4 "$MTPGRAFT" release .
+expect_stderr <<'TEXT'
+mtpgraft: .: is a directory
+  hint: name the plan, a JSON file
 TEXT
 rm -r bad
 
@@ -313,7 +353,7 @@ PYTHON
   code=0
   wait $pid || code=$?
   [[ $code == 4 ]] || fail "exit code $code: $last_command"
-  expect_text "$STDERR" '^mtpgraft: killed/quants/Tiny-Q4_K_M.gguf: target or donor .* is another file than when it was checked$'
+  expect_text "$STDERR" '^mtpgraft: killed/quants/Tiny-Q4_K_M.gguf: target or donor .* is another file than when it was checked \(/grafts/2\)$'
   expect_text "$STDERR" '^mtpgraft: 1 problem; the lists were not written; run it again to go on$'
   no_leftovers killed/out Tiny-MTP-Q6_K.gguf Tiny-MTP-Q5_K_M.gguf
   rm killed/out/Tiny-MTP-Q5_K_M.gguf
