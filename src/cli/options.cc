@@ -366,7 +366,8 @@ CLI::App* add_release(CLI::App& app, ReleaseOptions& options) {
   command->footer(
       "Examples:\n"
       "  mtpgraft release --dry-run PLAN.json\n"
-      "  mtpgraft release PLAN.json > card.md     # again after an interrupt: what is there is compared, and kept\n"
+      "  mtpgraft release PLAN.json > card.new && mv card.new card.md\n"
+      "Run again, as after an interrupt, it compares what is there, and keeps it.\n"
       "A plan:\n"
       R"(  {"schema_version": 1, "output_directory": "out", "defaults": {"options": {"strict": true}},)"
       "\n"
