@@ -226,6 +226,11 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
   auto& writing = graft.report.writing;
   if (std::ranges::any_of(released.files, [](const auto& file) { return exists(file.path); })) {
     released.state = report::ReleaseState::kPresent;
+    released.has_other_sizes = std::ranges::any_of(released.files, [](const auto& file) {
+      std::error_code failed;
+      const auto bytes = std::filesystem::file_size(file.path, failed);
+      return !failed && bytes != file.bytes;
+    });
     return ok_status();
   }
   if (!places.outputs.empty() && !exists(places.outputs)) {

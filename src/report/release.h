@@ -39,6 +39,7 @@ struct ReleasedGraft {
   std::vector<std::string> arguments;  // of the graft alone
   std::string command;                 // the same as one line, for the directory of PLAN.json
   ReleaseState state = ReleaseState::kToWrite;
+  bool has_other_sizes = false;  // of what is there: some file, which is then not the planned one
   std::vector<ReleasedFile> files;
   std::string quant;
   std::vector<KeyChange> key_changes;

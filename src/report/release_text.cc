@@ -44,13 +44,14 @@ std::string describe_release(const ReleaseReport& report) {
     bytes += graft.bytes();
   }
   const auto& first = report.grafts.front();
+  const std::string_view example = report.grafts.size() > 1 ? ", for example" : "";
   text += fmt::format("| total | | | {} |\n\n", describe_size(bytes));
-  text += fmt::format("To draft with the MTP head:\n\n    {}\n\n", llama_server_line(first));
+  text += fmt::format("To draft with the MTP head{}:\n\n    {}\n\n", example, llama_server_line(first));
   return text + fmt::format(
-                    "To check a download, with `{}` and the `.sums` files beside it:\n\n"
+                    "To check a download, with `{}` and the `.sums` files beside it{}:\n\n"
                     "    sha256sum -c --ignore-missing {}\n"
                     "    mtpgraft verify {} -c {} --exact --quiet\n",
-                    kSha256FileName, kSha256FileName, shell_quoted(first.files.front().name),
+                    kSha256FileName, example, kSha256FileName, shell_quoted(first.files.front().name),
                     shell_quoted(first.sums_name));
 }
 
@@ -59,9 +60,12 @@ std::string describe_release_plan(const ReleaseReport& report) {
   std::size_t present = 0;
   for (const auto& graft : report.grafts) {
     const bool is_present = graft.state == ReleaseState::kPresent;
+    const auto state = !is_present             ? "to be written"
+                       : graft.has_other_sizes ? "is there, of another size"
+                                               : "is there, not compared";
     present += is_present ? 1 : 0;
     rows.push_back({printable(graft.target.path), printable(graft.donor.path), printable(graft.output),
-                    head_type(graft), format_bytes(graft.bytes()), is_present ? "is there" : "to be written"});
+                    head_type(graft), format_bytes(graft.bytes()), state});
   }
   const auto compared = present > 0 ? fmt::format(", {} to be compared", plural(present, "output")) : "";
   return format_table(rows, "") + fmt::format("dry run: nothing was written; {} to be written{}; {} needed\n",

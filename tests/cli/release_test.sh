@@ -70,11 +70,11 @@ expect_stdout <<'TEXT'
 | Tiny-MTP-Q4_K_M.gguf | Q4_K_M | Q4_K | 7.3 MB (7.0 MiB) |
 | total | | | 23.8 MB (22.7 MiB) |
 
-To draft with the MTP head:
+To draft with the MTP head, for example:
 
     llama-server -m Tiny-MTP-Q6_K.gguf --spec-type draft-mtp
 
-To check a download, with `SHA256SUMS` and the `.sums` files beside it:
+To check a download, with `SHA256SUMS` and the `.sums` files beside it, for example:
 
     sha256sum -c --ignore-missing SHA256SUMS
     mtpgraft verify Tiny-MTP-Q6_K.gguf -c Tiny-MTP-Q6_K.gguf.sums --exact --quiet
@@ -157,8 +157,12 @@ rm -r alone jobs
 cd one
 cp -a out sound
 stat -c '%n %i %y' out/Tiny-MTP-Q6_K.gguf >before
-rm out/Tiny-MTP-Q5_K_M.gguf
+cp /dev/null out/Tiny-MTP-Q5_K_M.gguf
 flip_byte out/Tiny-MTP-Q4_K_M.gguf 1000000
+expect_exit 0 "$MTPGRAFT" release --dry-run PLAN.json
+expect_text "$STDOUT" ' out/Tiny-MTP-Q5_K_M.gguf .* is there, of another size$'
+expect_text "$STDOUT" ' out/Tiny-MTP-Q4_K_M.gguf .* is there, not compared$'
+rm out/Tiny-MTP-Q5_K_M.gguf
 expect_exit 5 "$MTPGRAFT" release PLAN.json
 expect_text "$STDERR" '^mtpgraft: out/Tiny-MTP-Q4_K_M.gguf: is there already, and not what the plan makes \(/grafts/2\)$'
 expect_text "$STDERR" "^  - the data of tensor 'blk\.[0-9]+\..*' differ: 1 of [0-9]+ bytes$"
