@@ -140,10 +140,13 @@ TEST(PlanRecord, CopesWithInvalidUtf8) {
   auto target = load_model(kTarget);
   auto donor = load_model(kDonor);
   for (auto* model : {&target, &donor}) {
-    rename_architecture(model->gguf, "odd\xff");
     set_text(model->gguf, "general.name", "\xc3 bad \xfe");
   }
   EXPECT_NO_THROW({ EXPECT_THAT(try_plan(target, donor), IsOk()); });
+  for (auto* model : {&target, &donor}) {
+    rename_architecture(model->gguf, "odd\xff");
+  }
+  EXPECT_THAT(try_plan(target, donor), FailsWith(ErrorCode::kUnsupported, "is not UTF-8, which the record needs"));
 }
 
 }  // namespace
