@@ -206,7 +206,7 @@ Status write_file(const FilePlan& plan, const Sources& sources, const WriteOptio
 // between.
 Status name_files(const std::vector<std::unique_ptr<StagedFile>>& staged, const WriteOptions& options,
                   FileSystem& files, report::Writing& writing) {
-  const auto lock = lock_directory_of(writing.path);
+  MTPGRAFT_TRY(const auto lock, lock_directory_of(writing.path));
   if (options.force) {
     // Old and new files must at no time look like one model.
     MTPGRAFT_CHECK(files.remove(writing.path));

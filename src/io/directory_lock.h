@@ -4,11 +4,12 @@
 #include <string>
 
 #include "io/file_descriptor.h"
+#include "mtpgraft/result.h"
 
 namespace mtpgraft {
 
 // Waits for other programs that hold the lock of the directory of `path`; the lock ends with the result. Without one
 // where the system has none, as on some network file systems.
-FileDescriptor lock_directory_of(const std::string& path);
+Result<FileDescriptor> lock_directory_of(const std::string& path);
 
 }  // namespace mtpgraft
