@@ -8,7 +8,7 @@ layers=(util io gguf graft donor verify release report cli)
 declare -A rank
 for i in "${!layers[@]}"; do rank[${layers[i]}]=$i; done
 declare -A layer_of_header=(
-  [result.h]=util [digest.h]=util [file.h]=io [gguf.h]=gguf [split.h]=gguf [head.h]=graft [plan.h]=graft
+  [result.h]=util [digest.h]=util [file.h]=io [remote.h]=io [gguf.h]=gguf [split.h]=gguf [head.h]=graft [plan.h]=graft
   [execute.h]=graft [strip.h]=graft [summary.h]=graft [projector.h]=graft [donor.h]=donor [convert.h]=donor [verify.h]=verify)
 # Headers of libraries and of the system that only these files may include.
 declare -A owners=(

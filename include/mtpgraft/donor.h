@@ -25,9 +25,9 @@ struct CheckpointHead {
 };
 
 // A directory, or a file that ends in .safetensors.
-bool is_checkpoint(const std::string& path);
+bool is_checkpoint(const std::string& path, const FileSource& files);
 
 // Fails with kIncompatible if there is no head, with kUnsupported if the head is of a kind that is not handled.
-Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSystem& files);
+Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files);
 
 }  // namespace mtpgraft

@@ -94,6 +94,13 @@ class ReadableFile {
 
   // The files that its bytes come from: itself, unless it is composed.
   [[nodiscard]] virtual std::vector<const ReadableFile*> sources() const;
+
+  // What is read of those files when a range is read; of what is made on demand, all that it is made of.
+  [[nodiscard]] virtual std::vector<FilePiece> reads(const ByteRange& range) const;
+
+  // Told beforehand that ranges will be read, a file that is far away gets them in one go. Reading them is then no
+  // wait.
+  virtual Status prefetch(std::span<const ByteRange> ranges) const;
 };
 
 enum class Overwrite { kNo, kYes };
@@ -169,15 +176,27 @@ struct InPlaceChange {
 
 enum class Recovery { kNothingToDo, kRolledBack, kCompleted };
 
-class FileSystem {
+// Where inputs are opened. Inside a folder a file's path is FOLDER/NAME.
+class FileSource {
  public:
-  FileSystem() = default;
-  FileSystem(const FileSystem&) = delete;
-  FileSystem& operator=(const FileSystem&) = delete;
-  virtual ~FileSystem() = default;
+  FileSource() = default;
+  FileSource(const FileSource&) = delete;
+  FileSource& operator=(const FileSource&) = delete;
+  virtual ~FileSource() = default;
 
-  // kRefused if the file has a journal: it was being changed in place.
   virtual Result<std::unique_ptr<ReadableFile>> open(const std::string& path) = 0;
+
+  [[nodiscard]] virtual bool is_folder(const std::string& path) const = 0;
+  virtual Result<bool> exists(const std::string& path) = 0;
+
+  // kRefused if a file of a folder is a link that leads out of it.
+  virtual Status check_inside(const std::string& folder, const std::string& path) const = 0;
+};
+
+class FileSystem : public FileSource {
+ public:
+  // kRefused if the file has a journal: it was being changed in place.
+  Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override = 0;
 
   // Starts an output of exactly `size` bytes; ranges never written read as zeros.
   virtual Result<std::unique_ptr<StagedFile>> stage(const std::string& path, std::uint64_t size) = 0;

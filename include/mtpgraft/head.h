@@ -50,7 +50,7 @@ std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head);
 
 // The model that `path` names, by its first shard if it is split. Where other shards are missing, that file alone if it
 // holds a whole head.
-Result<OpenedModel> open_donor_model(FileSystem& files, const std::string& path);
+Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path);
 
 // The block of "blk.N.…" and the name after "blk.N."; nothing for other tensors.
 struct BlockTensorName {

@@ -40,12 +40,12 @@ struct OpenedModel {
 };
 
 // The files of the split model whose first shard `path` is, in order; any other file alone.
-Result<ModelFiles> open_model_files(FileSystem& files, const std::string& path);
+Result<ModelFiles> open_model_files(FileSource& files, const std::string& path);
 
 // Fails with kMalformed if the files do not make the model that the first one says, by the rules of llama.cpp's loader.
 // A single shard other than the first is read as it is.
 Result<OpenedModel> read_model(const ModelFiles& files);
 
-Result<OpenedModel> open_model(FileSystem& files, const std::string& path);
+Result<OpenedModel> open_model(FileSource& files, const std::string& path);
 
 }  // namespace mtpgraft

@@ -189,7 +189,7 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOpti
       donor_options.head_type = recorded->head_type;
     }
     // The norms of a GGUF, as extract makes one of a checkpoint, have it already.
-    if (!donor_options.norm_offset && is_checkpoint(donor_options.path)) {
+    if (!donor_options.norm_offset && is_checkpoint(donor_options.path, files)) {
       donor_options.norm_offset = recorded->norm_offset;
     }
   }

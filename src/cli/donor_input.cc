@@ -10,8 +10,8 @@
 namespace mtpgraft::cli {
 namespace {
 
-Status check_norm_offset(const DonorOptions& options) {
-  if (options.norm_offset && !is_checkpoint(options.path)) {
+Status check_norm_offset(const DonorOptions& options, const FileSource& files) {
+  if (options.norm_offset && !is_checkpoint(options.path, files)) {
     return Error{ErrorCode::kUsage, "--norm-offset is for safetensors: norms of a GGUF are taken as they are"};
   }
   return ok_status();
@@ -42,9 +42,9 @@ Status convert(const DonorOptions& options, DonorInput& donor) {
 }  // namespace
 
 Result<DonorInput> open_donor(const DonorOptions& options, std::string_view architecture, FileSystem& files) {
-  MTPGRAFT_CHECK(check_norm_offset(options));
+  MTPGRAFT_CHECK(check_norm_offset(options, files));
   DonorInput donor;
-  if (is_checkpoint(options.path)) {
+  if (is_checkpoint(options.path, files)) {
     MTPGRAFT_TRY(auto head, open_checkpoint(options.path, {std::string(architecture), options.norm_offset}, files));
     donor.file = std::move(head.file);
     donor.notes = std::move(head.notes);

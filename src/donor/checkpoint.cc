@@ -1,8 +1,9 @@
 #include "donor/checkpoint.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <set>
 #include <span>
@@ -23,10 +24,11 @@ constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19,  // two for
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
+// What says which tensors a checkpoint has, the best first.
+constexpr auto kDescribingFiles = std::to_array<std::string_view>({kIndex, "model.safetensors", "mtp.safetensors"});
+
+constexpr const char* kLinksHint =
+    "the Hugging Face cache consists of such links; hf download --local-dir DIR makes a folder of files";
 
 Result<Json> read_json(const ReadableFile& file) {
   const auto& path = file.path();
@@ -53,37 +55,15 @@ bool is_plain_name(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
-// A folder that was downloaded is not to be trusted with links.
-Status check_stays_inside(const std::string& folder, const std::string& path) {
-  std::error_code error;
-  const auto real = fs::canonical(path, error);
-  if (error) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("cannot open: {}", error.message()),
-                 path,
-                 {},
-                 "the checkpoint is not complete; download this file too"};
-  }
-  if (real.parent_path() != fs::canonical(folder, error)) {
-    return Error{ErrorCode::kRefused,
-                 "is a symbolic link that leads out of the checkpoint's folder",
-                 path,
-                 {},
-                 "the Hugging Face cache consists of such links; hf download --local-dir DIR makes a folder of files"};
-  }
-  return ok_status();
-}
-
 }  // namespace
 
-Checkpoint::Checkpoint(std::string path, FileSystem& files) : path_(std::move(path)), files_(&files) {
-  std::error_code ignored;
-  is_folder_ = fs::is_directory(path_, ignored);
-}
+Checkpoint::Checkpoint(std::string path, FileSource& files)
+    : path_(std::move(path)), is_folder_(files.is_folder(path_)), files_(&files) {}
 
 Status Checkpoint::read_config(const std::string& folder) {
   const auto path = (fs::path(folder) / "config.json").string();
-  if (!is_there(path)) {
+  MTPGRAFT_TRY(const bool is_there, files_->exists(path));
+  if (!is_there) {
     return ok_status();
   }
   MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
@@ -124,7 +104,14 @@ Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
   auto& open = open_files_[path];
   if (!open.file) {
     if (is_folder_) {
-      MTPGRAFT_CHECK(check_stays_inside(path_, path));
+      // A folder that was downloaded is not to be trusted with links.
+      auto inside = files_->check_inside(path_, path);
+      if (!inside.ok()) {
+        auto& error = inside.error();
+        error.hint =
+            error.code == ErrorCode::kRefused ? kLinksHint : "the checkpoint is not complete; download this file too";
+        return error;
+      }
     }
     MTPGRAFT_TRY(open.file, files_->open(path));
     MTPGRAFT_TRY(open.tensors, parse_safetensors(*open.file));
@@ -133,26 +120,34 @@ Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
   return &open;
 }
 
-Result<Checkpoint> Checkpoint::open(const std::string& path, FileSystem& files) {
-  Checkpoint checkpoint(path, files);
-  const auto folder = checkpoint.is_folder_ ? fs::path(path) : fs::path(path).parent_path();
-  MTPGRAFT_CHECK(checkpoint.read_config(folder.string()));
-  if (checkpoint.is_folder_ && is_there(folder / kIndex)) {
-    MTPGRAFT_CHECK(checkpoint.read_index(path));
-    return checkpoint;
+Result<std::string> find_checkpoint(const std::string& folder, FileSource& files) {
+  for (const auto name : kDescribingFiles) {
+    auto path = (fs::path(folder) / name).string();
+    MTPGRAFT_TRY(const bool is_there, files.exists(path));
+    if (is_there) {
+      return path;
+    }
   }
+  return std::string();
+}
+
+Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) {
+  Checkpoint checkpoint(path, files);
+  const auto folder = checkpoint.is_folder_ ? path : fs::path(path).parent_path().string();
+  MTPGRAFT_CHECK(checkpoint.read_config(folder));
   auto only_file = path;
   if (checkpoint.is_folder_) {
-    only_file = (folder / "model.safetensors").string();
-    if (!is_there(only_file)) {
-      only_file = (folder / "mtp.safetensors").string();
-    }
-    if (!is_there(only_file)) {
+    MTPGRAFT_TRY(only_file, find_checkpoint(path, files));
+    if (only_file.empty()) {
       return Error{ErrorCode::kIo,
-                   fmt::format("has neither {} nor model.safetensors nor mtp.safetensors", kIndex),
+                   fmt::format("has neither {}", fmt::join(kDescribingFiles, " nor ")),
                    path,
                    {},
                    "give a folder as hf download --local-dir DIR makes it, or a .safetensors file"};
+    }
+    if (only_file.ends_with(kIndex)) {
+      MTPGRAFT_CHECK(checkpoint.read_index(path));
+      return checkpoint;
     }
   }
   MTPGRAFT_TRY(const auto* open, checkpoint.open_file(only_file));

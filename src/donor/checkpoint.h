@@ -18,11 +18,14 @@ struct CheckpointTensor : SafetensorsTensor {
   std::shared_ptr<const ReadableFile> file;
 };
 
+// The file of a folder that says which tensors a checkpoint in it has; empty if there is none.
+Result<std::string> find_checkpoint(const std::string& folder, FileSource& files);
+
 class Checkpoint {
  public:
   // `path` is a folder (its index, or model.safetensors, or mtp.safetensors, says what there is) or one .safetensors
   // file.
-  static Result<Checkpoint> open(const std::string& path, FileSystem& files);
+  static Result<Checkpoint> open(const std::string& path, FileSource& files);
 
   // config.json with `text_config` merged into it; nothing if there is none.
   [[nodiscard]] const std::optional<nlohmann::json>& config() const { return config_; }
@@ -41,14 +44,14 @@ class Checkpoint {
     std::vector<SafetensorsTensor> tensors;  // by name
   };
 
-  Checkpoint(std::string path, FileSystem& files);
+  Checkpoint(std::string path, FileSource& files);
   Status read_config(const std::string& folder);
   Status read_index(const std::string& folder);
   Result<OpenFile*> open_file(const std::string& path);
 
   std::string path_;
-  bool is_folder_ = false;
-  FileSystem* files_;
+  bool is_folder_;
+  FileSource* files_;
   std::vector<std::shared_ptr<const ReadableFile>> descriptions_;
   std::optional<nlohmann::json> config_;
   std::map<std::string, std::string> files_of_tensors_;

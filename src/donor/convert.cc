@@ -252,7 +252,7 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
       file->add_range(donor, {source.offset, source.size_bytes});
     } else {
       const auto* type = find_tensor_type(tensors[i].type);
-      file->add_made(donor, tensors[i].size_bytes,
+      file->add_made({{donor, {source.offset, source.size_bytes}}}, tensors[i].size_bytes,
                      ConvertedMatrix{donor, source, type, can_quantize(type->id) ? std::nullopt : ggml});
     }
     file->pad_to(gguf.alignment);

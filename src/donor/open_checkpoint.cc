@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -214,12 +213,11 @@ Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint
 
 }  // namespace
 
-bool is_checkpoint(const std::string& path) {
-  std::error_code ignored;
-  return path.ends_with(".safetensors") || std::filesystem::is_directory(path, ignored);
+bool is_checkpoint(const std::string& path, const FileSource& files) {
+  return path.ends_with(".safetensors") || files.is_folder(path);
 }
 
-Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSystem& files) {
+Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files) {
   MTPGRAFT_TRY(auto checkpoint, Checkpoint::open(path, files));
   MTPGRAFT_TRY(const auto* family, choose_family(checkpoint, options.architecture));
   MTPGRAFT_TRY(const auto trunk_blocks, read_trunk_blocks(checkpoint));

@@ -81,6 +81,15 @@ Values::Values(CheckpointTensor tensor, std::optional<BlockScales> scales, std::
       added_(static_cast<float>(added)),
       is_stored_(!scales_ && matrix_type(tensor_.dtype) == type && added == 0) {}
 
+std::vector<FileRange> Values::reads(std::uint64_t first, std::uint64_t count) const {
+  const auto bytes = scales_ ? 1 : bytes_per_element(*matrix_type(tensor_.dtype));
+  std::vector<FileRange> reads{{tensor_.file, {tensor_.offset + first * bytes, count * bytes}}};
+  if (scales_) {
+    reads.push_back({scales_->tensor.file, {scales_->tensor.offset, scales_->tensor.size_bytes}});
+  }
+  return reads;
+}
+
 Status Values::read(std::uint64_t first, std::span<std::byte> out) const {
   if (is_stored_) {
     return tensor_.file->read_at(tensor_.offset + first * element_bytes_, out);
@@ -154,7 +163,7 @@ void add_elements(ComposedFile& file, const std::shared_ptr<const Values>& value
     file.add_range(tensor.file, {tensor.offset + first * bytes, count * bytes});
     return;
   }
-  file.add_made(tensor.file, count * bytes,
+  file.add_made(values->reads(first, count), count * bytes,
                 from_any_byte(bytes, [values, first](std::uint64_t element, std::span<std::byte> out) {
                   return values->read(first + element, out);
                 }));
@@ -163,7 +172,7 @@ void add_elements(ComposedFile& file, const std::shared_ptr<const Values>& value
 void add_transposed(ComposedFile& file, const std::shared_ptr<const Values>& values, std::uint64_t first,
                     std::uint64_t rows, std::uint64_t columns) {
   const auto bytes = values->element_bytes();
-  file.add_made(values->tensor().file, rows * columns * bytes,
+  file.add_made(values->reads(first, rows * columns), rows * columns * bytes,
                 from_any_byte(bytes, [=](std::uint64_t element, std::span<std::byte> out) -> Status {
                   std::vector<std::byte> matrix(rows * columns * bytes);
                   MTPGRAFT_CHECK(values->read(first, matrix));

@@ -104,7 +104,7 @@ bool is_lone_shard(const GgufFile& file) {
          (count != nullptr ? count->integer_at().value_or(0) > 1 : file.find_key(kSplitNumberKey) != nullptr);
 }
 
-Result<ModelFiles> open_model_files(FileSystem& files, const std::string& path) {
+Result<ModelFiles> open_model_files(FileSource& files, const std::string& path) {
   ModelFiles opened;
   MTPGRAFT_TRY(opened.emplace_back(), files.open(path));
   auto name = parse_shard_name(path);
@@ -161,7 +161,7 @@ Result<OpenedModel> read_model(const ModelFiles& files) {
   return OpenedModel{std::move(file), std::move(whole)};
 }
 
-Result<OpenedModel> open_model(FileSystem& files, const std::string& path) {
+Result<OpenedModel> open_model(FileSource& files, const std::string& path) {
   MTPGRAFT_TRY(const auto opened, open_model_files(files, path));
   return read_model(opened);
 }

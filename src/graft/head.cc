@@ -254,7 +254,7 @@ Head find_head(const GgufFile& file) {
   return head;
 }
 
-Result<OpenedModel> open_donor_model(FileSystem& files, const std::string& path) {
+Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path) {
   auto model = open_model(files, path);
   // Of a shard, the others may be missing.
   if (model.ok() || (model.error().code == ErrorCode::kIo && !parse_shard_name(path))) {

@@ -4,15 +4,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "util/checked.h"
 
 namespace mtpgraft {
 
-void ComposedFile::add(Part part) {
-  if (part.file && std::ranges::find(files_, part.file) == files_.end()) {
-    files_.push_back(part.file);
+void ComposedFile::note_source(const std::shared_ptr<const ReadableFile>& file) {
+  if (std::ranges::find(files_, file) == files_.end()) {
+    files_.push_back(file);
   }
+}
+
+void ComposedFile::add(Part part) {
   if (part.length > 0) {
     size_ += part.length;
     parts_.push_back(std::move(part));
@@ -21,19 +25,23 @@ void ComposedFile::add(Part part) {
 
 void ComposedFile::add_bytes(std::vector<std::byte> bytes) {
   const auto length = bytes.size();
-  add({.offset = size_, .length = length, .file = nullptr, .bytes = std::move(bytes)});
+  add({.offset = size_, .length = length, .bytes = std::move(bytes)});
 }
 
-void ComposedFile::add_zeros(std::uint64_t length) { add({.offset = size_, .length = length, .file = nullptr}); }
+void ComposedFile::add_zeros(std::uint64_t length) { add({.offset = size_, .length = length}); }
 
 void ComposedFile::pad_to(std::uint64_t alignment) { add_zeros(align_up(size_, alignment) - size_); }
 
 void ComposedFile::add_range(std::shared_ptr<const ReadableFile> file, const ByteRange& range) {
+  note_source(file);
   add({.offset = size_, .length = range.length, .file = std::move(file), .file_offset = range.offset});
 }
 
-void ComposedFile::add_made(std::shared_ptr<const ReadableFile> file, std::uint64_t length, Maker maker) {
-  add({.offset = size_, .length = length, .file = std::move(file), .maker = std::move(maker)});
+void ComposedFile::add_made(std::vector<FileRange> reads, std::uint64_t length, Maker maker) {
+  for (const auto& read : reads) {
+    note_source(read.file);
+  }
+  add({.offset = size_, .length = length, .maker = std::move(maker), .maker_reads = std::move(reads)});
 }
 
 template <class Use>
@@ -82,7 +90,7 @@ std::vector<FilePiece> ComposedFile::pieces(const ByteRange& range) const {
   std::vector<FilePiece> pieces;
   auto at = range.offset;
   (void)in_parts(range, [&](const Part& part, const ByteRange& within) {
-    if (part.file && !part.maker) {
+    if (part.file) {
       const auto inner = part.file->pieces({part.file_offset + within.offset, within.length});
       pieces.insert(pieces.end(), inner.begin(), inner.end());
     } else {
@@ -101,6 +109,37 @@ std::vector<const ReadableFile*> ComposedFile::sources() const {
     sources.insert(sources.end(), inner.begin(), inner.end());
   }
   return sources;
+}
+
+std::vector<FilePiece> ComposedFile::reads(const ByteRange& range) const {
+  std::vector<FilePiece> reads;
+  const auto add = [&](const ReadableFile& file, const ByteRange& of_file) {
+    const auto inner = file.reads(of_file);
+    reads.insert(reads.end(), inner.begin(), inner.end());
+  };
+  (void)in_parts(range, [&](const Part& part, const ByteRange& within) {
+    if (part.file) {
+      add(*part.file, {part.file_offset + within.offset, within.length});
+    }
+    for (const auto& read : part.maker_reads) {
+      add(*read.file, read.range);
+    }
+    return ok_status();
+  }).ok();
+  return reads;
+}
+
+Status ComposedFile::prefetch(std::span<const ByteRange> ranges) const {
+  std::map<const ReadableFile*, std::vector<ByteRange>> wanted;
+  for (const auto& range : ranges) {
+    for (const auto& [file, of_file] : reads(range)) {
+      wanted[file].push_back(of_file);
+    }
+  }
+  for (const auto& [file, of_file] : wanted) {
+    MTPGRAFT_CHECK(file->prefetch(of_file));
+  }
+  return ok_status();
 }
 
 }  // namespace mtpgraft

@@ -11,6 +11,11 @@
 
 namespace mtpgraft {
 
+struct FileRange {
+  std::shared_ptr<const ReadableFile> file;
+  ByteRange range;
+};
+
 class ComposedFile final : public ReadableFile {
  public:
   // Makes out.size() bytes from `offset` bytes into the part on. Called from several threads.
@@ -23,8 +28,8 @@ class ComposedFile final : public ReadableFile {
   void add_zeros(std::uint64_t length);
   void pad_to(std::uint64_t alignment);
   void add_range(std::shared_ptr<const ReadableFile> file, const ByteRange& range);
-  // `file` is where the maker reads.
-  void add_made(std::shared_ptr<const ReadableFile> file, std::uint64_t length, Maker maker);
+  // `reads` is all that the maker reads.
+  void add_made(std::vector<FileRange> reads, std::uint64_t length, Maker maker);
 
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return size_; }
@@ -33,18 +38,22 @@ class ComposedFile final : public ReadableFile {
   [[nodiscard]] std::uint64_t stored_bytes() const override { return size_; }
   [[nodiscard]] std::vector<FilePiece> pieces(const ByteRange& range) const override;
   [[nodiscard]] std::vector<const ReadableFile*> sources() const override;
+  [[nodiscard]] std::vector<FilePiece> reads(const ByteRange& range) const override;
+  Status prefetch(std::span<const ByteRange> ranges) const override;
 
  private:
   struct Part {
     std::uint64_t offset;
     std::uint64_t length;
-    std::shared_ptr<const ReadableFile> file;  // null for bytes and zeros
+    std::shared_ptr<const ReadableFile> file{};  // of a range
     std::uint64_t file_offset = 0;
     std::vector<std::byte> bytes{};
     Maker maker{};
+    std::vector<FileRange> maker_reads{};
   };
 
   void add(Part part);
+  void note_source(const std::shared_ptr<const ReadableFile>& file);
   // Calls `use(part, range within the part)`, which returns a Status, for every part of a range that fits.
   template <class Use>
   Status in_parts(const ByteRange& range, Use use) const;

@@ -28,6 +28,10 @@ std::vector<ByteRange> ReadableFile::shared_parts(const ReadableFile& /*source*/
 
 std::vector<FilePiece> ReadableFile::pieces(const ByteRange& range) const { return {{this, range}}; }
 
+std::vector<FilePiece> ReadableFile::reads(const ByteRange& range) const { return {{this, range}}; }
+
+Status ReadableFile::prefetch(std::span<const ByteRange> /*ranges*/) const { return ok_status(); }
+
 std::vector<const ReadableFile*> ReadableFile::sources() const { return {this}; }
 
 std::optional<FileStamp> ReadableFile::stamp() const { return std::nullopt; }

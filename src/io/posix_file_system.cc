@@ -4,6 +4,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "io/file_descriptor.h"
 #include "io/in_place.h"
 #include "io/journal.h"
@@ -67,6 +69,28 @@ class PosixFileSystem final : public FileSystem {
     }
     return std::unique_ptr<ReadableFile>(
         std::make_unique<PosixReadableFile>(path, std::move(fd), status, PosixReadableFile::Lease::kNone));
+  }
+
+  [[nodiscard]] bool is_folder(const std::string& path) const override {
+    std::error_code ignored;
+    return std::filesystem::is_directory(path, ignored);
+  }
+
+  Result<bool> exists(const std::string& path) override {
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored);
+  }
+
+  Status check_inside(const std::string& folder, const std::string& path) const override {
+    std::error_code error;
+    const auto real = std::filesystem::canonical(path, error);
+    if (error) {
+      return Error{ErrorCode::kIo, fmt::format("cannot open: {}", error.message()), path};
+    }
+    if (real.parent_path() != std::filesystem::canonical(folder, error)) {
+      return Error{ErrorCode::kRefused, "is a symbolic link that leads out of the folder", path};
+    }
+    return ok_status();
   }
 
   Result<std::unique_ptr<StagedFile>> stage(const std::string& path, std::uint64_t size) override {

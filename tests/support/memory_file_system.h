@@ -69,6 +69,10 @@ class MemoryFileSystem final : public FileSystem {
     return std::unique_ptr<ReadableFile>(std::make_unique<MemoryFile>(path, *bytes));
   }
 
+  [[nodiscard]] bool is_folder(const std::string&) const override { return false; }
+  Result<bool> exists(const std::string& path) override { return find(path) != nullptr; }
+  Status check_inside(const std::string&, const std::string&) const override { return ok_status(); }
+
   Result<std::unique_ptr<StagedFile>> stage(const std::string& path, std::uint64_t size) override {
     return std::unique_ptr<StagedFile>(std::make_unique<Staged>(*this, path, size));
   }

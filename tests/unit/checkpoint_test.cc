@@ -380,9 +380,10 @@ TEST_F(CheckpointFiles, MayBeLinksOnlyIfTheyStayInTheFolder) {
 
 TEST_F(CheckpointFiles, AreNamedWhereThereAreNone) {
   EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIo, "has neither model.safetensors.index.json nor"));
-  EXPECT_TRUE(is_checkpoint(path(".").string()));
-  EXPECT_TRUE(is_checkpoint("head.safetensors"));
-  EXPECT_FALSE(is_checkpoint("head.gguf"));
+  const auto files = make_posix_file_system();
+  EXPECT_TRUE(is_checkpoint(path(".").string(), *files));
+  EXPECT_TRUE(is_checkpoint("head.safetensors", *files));
+  EXPECT_FALSE(is_checkpoint("head.gguf", *files));
 }
 
 using CheckpointTensors = CheckpointFolder;
