@@ -14,7 +14,7 @@
 
 namespace mtpgraft {
 
-// A part on its way here. Destroying it unfinished leaves nothing behind.
+// A part on its way here. Destroying it unfinished leaves nothing behind. Its store must outlive it.
 class StoredPart {
  public:
   StoredPart() = default;
@@ -46,20 +46,26 @@ class RangeStore {
   virtual Result<std::unique_ptr<StoredPart>> begin(const ByteRange& range) = 0;
 };
 
+// What of a range none of the parts has, in order.
+std::vector<ByteRange> uncovered(const ByteRange& range, std::vector<ByteRange> parts);
+
 // What the cache knows of a URL.
 struct CachedFile {
-  std::string validator;
+  std::string validator;  // without one nothing outlives the program
   std::uint64_t size;
+
+  bool operator==(const CachedFile&) const = default;
 };
 
 struct CacheEntry {
-  std::string url;
-  std::uint64_t size = 0;          // of the whole file
+  std::string url;                 // empty if it cannot be told any more
+  std::uint64_t size = 0;          // of the whole file; 0 likewise
   std::uint64_t stored_bytes = 0;  // of its parts
   std::size_t part_count = 0;
   std::int64_t used_s = 0;  // when something was last added or read, in seconds since 1970
 };
 
+// Safe to use from several threads, and several programs. Its stores may outlive it.
 class RangeCache {
  public:
   RangeCache() = default;
@@ -78,11 +84,11 @@ class RangeCache {
 std::string default_cache_directory();
 
 // A cache in `directory`, which is made (0700) when something is stored. Each part is a file of its own that appears
-// complete or not at all, with the XXH128 of its bytes in its name.
+// complete or not at all, with the XXH128 of its bytes behind them. `files` must outlive it and its stores.
 std::unique_ptr<RangeCache> make_range_cache(std::string directory, FileSystem& files);
 
 // Nothing outlives the program: parts are files without a name in $TMPDIR, else in /var/tmp.
-std::unique_ptr<RangeCache> make_temporary_cache(FileSystem& files);
+std::unique_ptr<RangeCache> make_temporary_cache();
 
 // What is in the cache, the longest unused first.
 Result<std::vector<CacheEntry>> list_cache(const std::string& directory);
