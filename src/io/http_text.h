@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/http_client.h"
 #include "mtpgraft/file.h"
 #include "mtpgraft/result.h"
 
@@ -29,7 +30,7 @@ std::string origin_of(std::string_view url);
 // localhost, 127.0.0.0/8, [::1].
 bool is_loopback(std::string_view origin);
 
-// For messages: without the query, which may be a signature.
+// For messages: without the query, which may be a signature, and without user name and password.
 std::string url_without_query(std::string_view url);
 
 // The error for a status of 400 and above. `request` is "GET https://... (bytes 0-99)"; `error_code` and
