@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "cli/commit.h"
+#include "io/http_client.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -25,8 +26,10 @@ constexpr auto kFeatures = std::to_array<std::string_view>({
 }  // namespace
 
 std::string version_text() {
-  return fmt::format("mtpgraft {} ({})\ncompiler   {}\nlibraries  {}\nfeatures   {}", MTPGRAFT_VERSION, MTPGRAFT_COMMIT,
-                     MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, fmt::join(kFeatures, ", "));
+  const auto http = http_library();
+  return fmt::format("mtpgraft {} ({})\ncompiler   {}\nlibraries  {}\nfeatures   {}, {}", MTPGRAFT_VERSION,
+                     MTPGRAFT_COMMIT, MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, fmt::join(kFeatures, ", "),
+                     http.empty() ? "no http" : fmt::format("http ({})", http));
 }
 
 }  // namespace mtpgraft::cli
