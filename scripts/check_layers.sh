@@ -13,7 +13,7 @@ declare -A layer_of_header=(
 # Headers of libraries and of the system that only these files may include.
 declare -A owners=(
   ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'
-  ['nlohmann/']='src/(donor/.*|release/.*|graft/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
+  ['nlohmann/']='src/(io/hub\.cc|donor/.*|release/.*|graft/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
   ['dlfcn\.h']='src/donor/ggml_library\.cc' ['curl/']='src/io/http_client\.cc'
   ['openssl/']='src/util/sha256\.cc'
   ['(fcntl|unistd|linux/[a-z]+|sys/[a-z]+)\.h']='src/(io/.*|cli/progress\.cc)')

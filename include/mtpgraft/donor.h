@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mtpgraft/file.h"
+#include "mtpgraft/remote.h"
 #include "mtpgraft/result.h"
 
 namespace mtpgraft {
@@ -29,5 +30,10 @@ bool is_checkpoint(const std::string& path, const FileSource& files);
 
 // Fails with kIncompatible if there is no head, with kUnsupported if the head is of a kind that is not handled.
 Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files);
+
+// The path of the model that a user's path means: of a repository the checkpoint that it is, or the one GGUF or
+// .safetensors file that the pattern behind it matches, of a split model the first file. Where that leaves a choice,
+// kUsage with the files to choose from; of a repository of GGUF files, those that have a head.
+Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source);
 
 }  // namespace mtpgraft

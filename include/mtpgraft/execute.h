@@ -25,6 +25,9 @@ struct CopiedSegment {
   std::string clone_obstacle;  // why nothing of it was cloned; empty if it was not tried or is too short
 };
 
+// What the plan reads of the donor.
+std::vector<ByteRange> donor_ranges(const FilePlan& plan);
+
 // The target's tensor data and where they are in the output; where --replace takes out a head, up to that. Empty if the
 // output's data begin with something else.
 CopyRange plan_body(const FilePlan& plan);

@@ -37,30 +37,37 @@ struct RemoteFetch {
 };
 
 struct RepositoryFile {
-  std::string name;  // with its directory in the repository
-  std::uint64_t size = 0;
-  std::string sha256;  // of files that the hub keeps as LFS; else empty
+  std::string name;        // with its directory in the repository
+  std::uint64_t size = 0;  // 0 if the hub does not tell
+  std::string sha256;      // of files that the hub keeps as LFS; else empty
 };
 
-// A repository of the hub, in the state that its revision had when it was first looked up.
+// A repository of the hub, in the state that its revision had when it was looked up.
 struct Repository {
-  std::string path;                   // "hf://OWNER/NAME@REVISION", or without "@REVISION" as the user gave it
+  std::string path;  // "hf://OWNER/NAME@REVISION", without "@REVISION" if none was given
+  std::string commit;
   std::vector<RepositoryFile> files;  // by name
-  std::uint64_t bytes = 0;            // of all files
+
+  [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] const RepositoryFile* find(std::string_view name) const;
 };
 
-// What a path is in.
-struct RepositoryPath {
-  const Repository* repository;
-  std::string name;  // of a file or folder in it, or a pattern; empty for the repository itself
+// What a user's path means.
+struct RemotePath {
+  std::string path;                        // how the source calls it: without query; hf:// also for URLs of the hub
+  const Repository* repository = nullptr;  // none: a URL of elsewhere
+  std::string name{};                      // what follows the repository: file, folder or pattern; may be empty
 };
 
-// Its paths are URLs, hf://OWNER/NAME[@REVISION] and, in it, hf://OWNER/NAME[@REVISION]/FILE. The files that it opens
-// may outlive it.
+// Its paths are URLs, hf://OWNER/NAME[@REVISION], and files and folders in it: hf://OWNER/NAME[@REVISION]/FILE. The
+// files that it opens may outlive it. Errors of the network are kIo.
 class RemoteSource : public FileSource {
  public:
-  // Nothing for URLs that are in no repository. Fails with kUsage if it is no path of a kind that is understood.
-  virtual Result<std::optional<RepositoryPath>> find_repository(const std::string& path) = 0;
+  // Looks the repository up. Fails with kUsage if the path is none of those that are understood.
+  virtual Result<RemotePath> find(const std::string& path) = 0;
+
+  // Bytes that have come over the network for files, without what describes repositories.
+  [[nodiscard]] virtual std::uint64_t received_bytes() const = 0;
 };
 
 // Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME and HF_HUB_DOWNLOAD_TIMEOUT as huggingface_hub does. Fails with

@@ -16,10 +16,14 @@ _mtpgraft() {
   else
     options+=" --json -q --quiet"
     local writing="-o --output -n --dry-run -f --force --checksums --copy --no-sync -v --verbose"
-    local reading="--head-type --ggml --norm-offset"
+    local remote="--no-cache --allow-http"
+    local reading="--head-type --ggml --norm-offset $remote"
     files=gguf
     case ${COMP_WORDS[1]} in
-      inspect) options+=" --tensors --kv --mmproj" ;;
+      inspect)
+        options+=" --tensors --kv --mmproj $remote"
+        files=donor
+        ;;
       graft)
         options+=" $writing $reading --in-place --replace --strict --no-record --set --unset --yarn --merge"
         options+=" --split-head --link"

@@ -32,6 +32,10 @@ complete -c mtpgraft -n "__fish_seen_subcommand_from $reading" -l head-type -x -
 complete -c mtpgraft -n "__fish_seen_subcommand_from $reading" -l ggml -r -F -d 'libggml-base.so of llama.cpp, or its directory'
 complete -c mtpgraft -n "__fish_seen_subcommand_from $reading" -l norm-offset -x -a '0 1' -d 'Of safetensors, whether 1 is to be added to norms'
 
+set -l remote 'inspect graft extract verify'
+complete -c mtpgraft -n "__fish_seen_subcommand_from $remote" -l no-cache -d 'Keep nothing of what is fetched'
+complete -c mtpgraft -n "__fish_seen_subcommand_from $remote" -l allow-http -d 'Take http:// too'
+
 complete -c mtpgraft -n '__fish_seen_subcommand_from inspect' -l tensors -d 'List tensors; =GLOB, those that match'
 complete -c mtpgraft -n '__fish_seen_subcommand_from inspect' -l kv -d 'List keys and values; =GLOB, those that match'
 complete -c mtpgraft -n '__fish_seen_subcommand_from inspect' -l mmproj -r -F -d 'Tell whether this projector fits'

@@ -19,7 +19,8 @@ Result<int> run_extract(const ExtractOptions& options, const OutputOptions& outp
     sources.target = std::move(model.file);
     target = std::move(model.gguf);
   }
-  MTPGRAFT_TRY(const auto donor, open_donor(options.donor, target ? target->architecture() : "", files));
+  MTPGRAFT_TRY(const auto donor,
+               open_donor(options.donor, target ? target->architecture() : "", fetch_progress(output), files));
   sources.donor = donor.file;
   if (!sources.target) {
     sources.target = sources.donor;
@@ -31,14 +32,19 @@ Result<int> run_extract(const ExtractOptions& options, const OutputOptions& outp
   MTPGRAFT_TRY(report.plan, make_extract_plan(donor.gguf, head_data, target ? &*target : nullptr, report.form));
   report.warnings = report.plan.warnings;
   report.warnings.insert(report.warnings.end(), donor.warnings.begin(), donor.warnings.end());
+  report.fetch = describe_fetch(donor, donor_ranges(report.plan));
+  const auto finished = [&]() -> const report::ExtractReport& {
+    note_received(donor, report.fetch);
+    return report;
+  };
   return deliver({"extract",
                   report.plan,
                   options.write,
                   report.warnings,
                   report.writing,
                   {},
-                  [&](bool details) { return report::describe_extract(report, details); },
-                  [&] { return report::extract_to_json(report); }},
+                  [&](bool details) { return report::describe_extract(finished(), details); },
+                  [&] { return report::extract_to_json(finished()); }},
                  std::move(sources), output, files);
 }
 

@@ -6,6 +6,8 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/progress.h"
+#include "mtpgraft/donor.h"
 #include "report/json.h"
 #include "report/text.h"
 
@@ -29,11 +31,26 @@ Result<Projector> open_projector(const std::string& path, FileSystem& files) {
   return read_projector(gguf);
 }
 
-Result<report::InspectedFile> inspect(const std::string& path, const InspectOptions& options,
-                                      const std::optional<Projector>& projector, FileSystem& files) {
+// What only a donor can be is read as one: a checkpoint, or a model on a server.
+Status open_inspected(const std::string& path, const InspectOptions& options, const OutputOptions& output,
+                      FileSystem& files, report::InspectedFile& inspected) {
+  if (is_remote(path) || is_checkpoint(path, files)) {
+    MTPGRAFT_TRY(auto donor, open_donor({.path = path, .remote = options.remote}, "", fetch_progress(output), files));
+    inspected.gguf = std::move(donor.gguf);
+    inspected.notes = std::move(donor.notes);
+    inspected.is_checkpoint = donor.is_checkpoint;
+    return ok_status();
+  }
   MTPGRAFT_TRY(auto model, open_model(files, path));
-  report::InspectedFile inspected;
   inspected.gguf = std::move(model.gguf);
+  return ok_status();
+}
+
+Result<report::InspectedFile> inspect(const std::string& path, const InspectOptions& options,
+                                      const std::optional<Projector>& projector, const OutputOptions& output,
+                                      FileSystem& files) {
+  report::InspectedFile inspected;
+  MTPGRAFT_CHECK(open_inspected(path, options, output, files, inspected));
   inspected.summary = summarise(inspected.gguf);
   if (projector) {
     inspected.mmproj = check_projector(inspected.gguf, *projector);
@@ -60,7 +77,7 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
   std::vector<report::InspectedFile> inspected;
   std::vector<report::FailedFile> failed;
   for (const auto& path : options.files) {
-    auto file = inspect(path, options, projector, files);
+    auto file = inspect(path, options, projector, output, files);
     if (file.ok()) {
       inspected.push_back(std::move(file).value());
       continue;

@@ -13,7 +13,6 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "mtpgraft/donor.h"
 #include "report/json.h"
 #include "report/text.h"
 
@@ -188,12 +187,9 @@ Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOpti
     if (donor_options.head_type.empty()) {
       donor_options.head_type = recorded->head_type;
     }
-    // The norms of a GGUF, as extract makes one of a checkpoint, have it already.
-    if (!donor_options.norm_offset && is_checkpoint(donor_options.path, files)) {
-      donor_options.norm_offset = recorded->norm_offset;
-    }
+    donor_options.recorded_norm_offset = recorded->norm_offset;
   }
-  MTPGRAFT_TRY(auto donor, open_donor(donor_options, target.gguf.architecture(), files));
+  MTPGRAFT_TRY(auto donor, open_donor(donor_options, target.gguf.architecture(), fetch_progress(output), files));
   donor.labels.target_file = base_name(options.target);
   MTPGRAFT_TRY(auto report, verify_graft(model_files, target, {donor.file, donor.gguf}, donor.labels,
                                          options.trust_shared_extents ? SharedExtents::kTrust : SharedExtents::kRead,

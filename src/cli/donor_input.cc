@@ -2,20 +2,15 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
+#include "io/range_store.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
 
 namespace mtpgraft::cli {
 namespace {
-
-Status check_norm_offset(const DonorOptions& options, const FileSource& files) {
-  if (options.norm_offset && !is_checkpoint(options.path, files)) {
-    return Error{ErrorCode::kUsage, "--norm-offset is for safetensors: norms of a GGUF are taken as they are"};
-  }
-  return ok_status();
-}
 
 Status convert(const DonorOptions& options, DonorInput& donor) {
   const auto type = tensor_type_id(options.head_type);
@@ -39,31 +34,87 @@ Status convert(const DonorOptions& options, DonorInput& donor) {
   return ok_status();
 }
 
+// What a file on a server is, and what of it is not known.
+Status note_origin(const std::string& path, DonorInput& donor) {
+  if (!donor.remote) {
+    return ok_status();
+  }
+  MTPGRAFT_TRY(const auto place, donor.remote->find(path));
+  if (place.repository == nullptr) {
+    return ok_status();
+  }
+  donor.repository_bytes = place.repository->bytes();
+  donor.notes.push_back(fmt::format("{}, commit {}", path, place.repository->commit));
+  const auto files = plan_fetches(*donor.file, {{{0, donor.file->size()}}});
+  const auto hashed = std::ranges::count_if(files, [](const RemoteFetch& file) { return !file.sha256.empty(); });
+  if (hashed > 0) {
+    donor.notes.push_back(fmt::format("only parts of {} {} are read: the SHA-256 that the hub has of {} is not checked",
+                                      hashed, hashed == 1 ? "file" : "files", hashed == 1 ? "it" : "them"));
+  }
+  return ok_status();
+}
+
 }  // namespace
 
-Result<DonorInput> open_donor(const DonorOptions& options, std::string_view architecture, FileSystem& files) {
-  MTPGRAFT_CHECK(check_norm_offset(options, files));
+Result<DonorInput> open_donor(const DonorOptions& options, std::string_view architecture,
+                              const StartProgress& start_progress, FileSystem& files) {
   DonorInput donor;
-  if (is_checkpoint(options.path, files)) {
-    MTPGRAFT_TRY(auto head, open_checkpoint(options.path, {std::string(architecture), options.norm_offset}, files));
+  auto path = options.path;
+  FileSource* source = &files;
+  if (is_remote(path)) {
+    MTPGRAFT_TRY(donor.remote,
+                 make_remote_source({.allow_http = options.remote.allow_http,
+                                     .cache_directory = options.remote.no_cache ? "" : default_cache_directory(),
+                                     .user_agent = "mtpgraft/" MTPGRAFT_VERSION,
+                                     .start_progress = start_progress},
+                                    files));
+    source = donor.remote.get();
+    MTPGRAFT_TRY(path, choose_remote_model(path, *donor.remote));
+  }
+  donor.is_checkpoint = is_checkpoint(path, *source);
+  if (options.norm_offset && !donor.is_checkpoint) {
+    return Error{ErrorCode::kUsage, "--norm-offset is for safetensors: norms of a GGUF are taken as they are"};
+  }
+  if (donor.is_checkpoint) {
+    // The norms of a GGUF, as extract makes one of a checkpoint, have what was added.
+    const auto norm_offset = options.norm_offset ? options.norm_offset : options.recorded_norm_offset;
+    donor.labels.norm_offset = norm_offset;
+    MTPGRAFT_TRY(auto head, open_checkpoint(path, {std::string(architecture), norm_offset}, *source));
     donor.file = std::move(head.file);
     donor.notes = std::move(head.notes);
     MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   } else {
-    MTPGRAFT_TRY(auto model, open_donor_model(files, options.path));
+    MTPGRAFT_TRY(auto model, open_donor_model(*source, path));
     donor.file = std::move(model.file);
     donor.gguf = std::move(model.gguf);
   }
+  MTPGRAFT_CHECK(note_origin(path, donor));
   donor.labels.tool = "mtpgraft " MTPGRAFT_VERSION;
-  donor.labels.donor_file = base_name(options.path);
-  donor.labels.norm_offset = options.norm_offset;
+  donor.labels.donor_file = base_name(path);
   if (!options.head_type.empty()) {
     MTPGRAFT_CHECK(convert(options, donor));
   }
   return donor;
 }
 
+std::optional<report::Fetch> describe_fetch(const DonorInput& donor, std::span<const ByteRange> ranges) {
+  if (!donor.remote) {
+    return std::nullopt;
+  }
+  return report::Fetch{plan_fetches(*donor.file, ranges), donor.repository_bytes, donor.remote->received_bytes()};
+}
+
+void note_received(const DonorInput& donor, std::optional<report::Fetch>& fetch) {
+  if (fetch) {
+    fetch->received_bytes = donor.remote->received_bytes();
+  }
+}
+
 std::string base_name(const std::string& path) {
+  if (is_remote(path)) {
+    const auto name = path.substr(path.rfind('/') + 1);
+    return name.substr(0, name.find('@'));
+  }
   std::error_code ignored;
   const auto full = std::filesystem::absolute(path, ignored).lexically_normal();
   return full.has_filename() ? full.filename().string() : full.parent_path().filename().string();

@@ -95,6 +95,13 @@ void add_output_options(CLI::App& app, OutputOptions& output) {
   app.add_flag("-q,--quiet", output.quiet, "Leave out warnings, progress and what is printed of success");
 }
 
+void add_remote_options(CLI::App& command, RemoteFlags& flags) {
+  command.add_flag("--no-cache", flags.no_cache,
+                   "Of URLs: keep nothing of what is fetched, and use nothing that is kept");
+  command.add_flag("--allow-http", flags.allow_http,
+                   "Of URLs: take http:// too, which anybody on the way can read and change");
+}
+
 CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
   auto* command = app.add_subcommand("inspect", "Tell what a GGUF is, and whether it has an MTP head");
   command->add_option("FILE", options.files, "GGUF files; several are also compared in a table")->required();
@@ -105,9 +112,11 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
       ->add_option("--mmproj", options.mmproj,
                    "Tell whether this vision or audio projector fits; exit code 3 unless it fits each FILE")
       ->option_text("PROJECTOR");
+  add_remote_options(*command, options.remote);
   command->footer(
       "Examples:\n"
       "  mtpgraft inspect Model-Q4_K_M.gguf\n"
+      "  mtpgraft inspect hf://Qwen/Qwen3.5-9B\n"
       "  mtpgraft inspect Model-MTP-Q4_K_M.gguf --mmproj mmproj-F16.gguf\n"
       "  mtpgraft inspect --tensors='*.nextn.*' --kv='*nextn*' mtp-Base-Q8_0.gguf\n");
   return command;
@@ -159,6 +168,7 @@ void add_donor_options(CLI::App& command, DonorOptions& options) {
   command.add_option("--norm-offset", options.norm_offset, "Of safetensors: 1 if 1 is to be added to norms, 0 if not")
       ->option_text("0|1")
       ->check(CLI::IsMember({0, 1}));
+  add_remote_options(command, options.remote);
 }
 
 void add_edit_options(CLI::App& command, GraftCommandOptions& options) {

@@ -21,6 +21,7 @@ struct InspectOptions {
   std::string tensors_glob;  // empty: do not list
   std::string keys_glob;
   std::optional<std::string> mmproj;
+  RemoteFlags remote;
 };
 
 struct GraftCommandOptions {

@@ -74,7 +74,8 @@ Status make_plan(PreparedGraft& graft, DigestHead digest, const Progress& progre
 
 }  // namespace
 
-Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Progress& progress, FileSystem& files) {
+Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Progress& progress,
+                                    const StartProgress& start_fetch, FileSystem& files) {
   PreparedGraft graft;
   auto& report = graft.report;
   report.target_path = options.target;
@@ -88,7 +89,7 @@ Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Pr
   MTPGRAFT_TRY(auto target,
                options.write.in_place ? open_to_change(options.target, files) : open_model(files, options.target));
   graft.target = std::move(target.gguf);
-  MTPGRAFT_TRY(graft.donor, open_donor(options.donor, graft.target.architecture(), files));
+  MTPGRAFT_TRY(graft.donor, open_donor(options.donor, graft.target.architecture(), start_fetch, files));
   graft.sources = {std::move(target.file), graft.donor.file};
   report.target = summarise(graft.target);
   report.donor = summarise(graft.donor.gguf);
@@ -107,6 +108,7 @@ Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Pr
   }
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_CHECK(make_plan(graft, DigestHead::kNo, progress));
+  report.fetch = describe_fetch(graft.donor, donor_ranges(report.plan));
   MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files().size()));
   report.warnings = report.plan.warnings;
   report.warnings.insert(report.warnings.end(), graft.donor.warnings.begin(), graft.donor.warnings.end());

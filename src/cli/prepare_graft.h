@@ -24,7 +24,8 @@ struct PreparedGraft {
 };
 
 // Opens the files, plans, and finds all that can be said before the head is read. Warnings are errors with --strict.
-Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Progress& progress, FileSystem& files);
+Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Progress& progress,
+                                    const StartProgress& start_fetch, FileSystem& files);
 
 // Reads the head for its digest, which the record has; until then the plan cannot be executed.
 Status complete_plan(PreparedGraft& graft, const Progress& progress);

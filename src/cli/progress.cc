@@ -61,6 +61,10 @@ Progress make_progress(std::string label, std::uint64_t total_bytes, const Outpu
   };
 }
 
+std::function<Progress(std::uint64_t total_bytes)> fetch_progress(const OutputOptions& options) {
+  return [options](std::uint64_t total_bytes) { return make_progress("fetch", total_bytes, options); };
+}
+
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) != 0; }
 
 void erase_progress() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "mtpgraft/file.h"
@@ -12,6 +13,9 @@ struct OutputOptions;
 // A progress line on stderr, where that is a terminal and --quiet was not given. The function also answers false once
 // the user has interrupted the program. With a total of 0 the line shows no share.
 Progress make_progress(std::string label, std::uint64_t total_bytes, const OutputOptions& options);
+
+// Makes the progress lines of what comes over the network.
+std::function<Progress(std::uint64_t total_bytes)> fetch_progress(const OutputOptions& options);
 
 // Removes the line, if there is one, so that something else can be printed.
 void erase_progress();

@@ -127,10 +127,17 @@ void describe(const PreparedGraft& graft, const ReleasePlaces& places, ReleaseJo
   released.warnings = graft.report.warnings;
 }
 
+// The progress of a release counts what is written, not what is fetched for it.
+StartProgress count_nothing(const Progress& progress) {
+  return [progress](std::uint64_t /*total_bytes*/) -> Progress {
+    return [progress](std::uint64_t /*bytes*/) { return progress(0); };
+  };
+}
+
 // The plan once more, complete, if the files are still those that were checked.
 Result<PreparedGraft> prepare_again(ReleaseJob& job, const Progress& progress, FileSystem& files) {
   const Progress uncounted = [&](std::uint64_t /*bytes*/) { return progress(0); };
-  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, uncounted, files));
+  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, uncounted, count_nothing(progress), files));
   if (inputs_of(graft) != job.inputs) {
     return Error{
         ErrorCode::kIo,
@@ -216,7 +223,7 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
       note_input(*file.value(), job.inputs);
     }
   }
-  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, progress, files));
+  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, progress, count_nothing(progress), files));
   job.inputs = inputs_of(graft);
   job.kept.resize(1);
   for (const auto& shard : graft.report.plan.shards) {

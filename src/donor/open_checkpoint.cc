@@ -138,15 +138,23 @@ Result<ScaledTensor> find_scaled(Checkpoint& checkpoint, const std::string& name
 }
 
 Result<std::optional<double>> read_median_norm(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
-  std::vector<std::vector<float>> norms;
+  std::vector<CheckpointTensor> tensors;
+  std::map<const ReadableFile*, std::vector<ByteRange>> ranges;
   for (const auto& [name, group] : groups) {
     if (!is_norm(name)) {
       continue;
     }
-    MTPGRAFT_TRY(const auto tensor, checkpoint.find(group.sources.begin()->second));
-    if (tensor.shape.size() != 1 || tensor.shape[0] > kNormElementsMax || !is_plain_float(tensor.dtype)) {
-      continue;
+    MTPGRAFT_TRY(auto tensor, checkpoint.find(group.sources.begin()->second));
+    if (tensor.shape.size() == 1 && tensor.shape[0] <= kNormElementsMax && is_plain_float(tensor.dtype)) {
+      ranges[tensor.file.get()].push_back({tensor.offset, tensor.size_bytes});
+      tensors.push_back(std::move(tensor));
     }
+  }
+  for (const auto& [file, of_file] : ranges) {
+    MTPGRAFT_CHECK(file->prefetch(of_file));
+  }
+  std::vector<std::vector<float>> norms;
+  for (const auto& tensor : tensors) {
     auto& values = norms.emplace_back(tensor.shape[0]);
     MTPGRAFT_CHECK(
         Values(tensor, std::nullopt, tensor_type::kF32, 0).read(0, std::as_writable_bytes(std::span(values))));

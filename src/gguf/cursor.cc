@@ -20,6 +20,8 @@ Status Cursor::need(std::uint64_t length, std::string_view what) {
   base_ += position_;
   position_ = 0;
   value_from_ = 0;
+  buffer_.resize(
+      std::max(std::clamp(2 * buffer_.size(), kFirstReadBytes, kBufferBytes), static_cast<std::size_t>(length)));
   filled_ = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), file_.size() - base_));
   return file_.read_at(base_, std::span(buffer_).first(filled_));
 }

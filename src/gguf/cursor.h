@@ -17,8 +17,7 @@ static_assert(std::endian::native == std::endian::little, "GGUF is little-endian
 
 class Cursor {
  public:
-  explicit Cursor(const ReadableFile& file)
-      : file_(file), buffer_(static_cast<std::size_t>(std::min(kBufferBytes, file.size()))) {}
+  explicit Cursor(const ReadableFile& file) : file_(file) {}
 
   [[nodiscard]] std::uint64_t offset() const { return base_ + position_; }
   [[nodiscard]] std::uint64_t remaining() const { return file_.size() - offset(); }
@@ -48,7 +47,10 @@ class Cursor {
   Digest end_value(std::vector<std::byte>& kept);
 
  private:
-  static constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
+  // Where a header ends is not known. Each reading is twice as long as the one before, so that little is read in vain
+  // of a short one, and a long one takes few readings; of a file on a server each is a request.
+  static constexpr std::size_t kFirstReadBytes = std::size_t{1} << 14;
+  static constexpr std::size_t kBufferBytes = std::size_t{1} << 19;
 
   // Makes `length` <= kBufferBytes bytes available at position_.
   Status need(std::uint64_t length, std::string_view what);

@@ -21,7 +21,7 @@ inline constexpr std::uint32_t kTensorDimsMax = 4;
 inline constexpr std::uint64_t kKeysMax = 1U << 16;
 inline constexpr std::uint64_t kTensorsMax = 1U << 17;
 inline constexpr std::uint64_t kStringElementsMax = 1U << 22;
-inline constexpr std::uint64_t kHeaderBytesMax = 1ULL << 27;
+inline constexpr std::uint64_t kHeaderBytesMax = 100'000'000;
 inline constexpr std::uint64_t kKeptBytesMax = 1ULL << 24;  // of keys' names, and of the values kept in memory
 
 inline constexpr std::uint64_t kKeyRecordBytesMin = 8 + 1 + 4 + 1;   // length, one character, type, one byte

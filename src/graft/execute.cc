@@ -31,6 +31,7 @@ class Executor {
   }
 
   Result<std::vector<CopiedSegment>> run() && {
+    MTPGRAFT_CHECK(donor_.prefetch(donor_ranges(plan_)));
     if (options_.method == CopyMethod::kAuto || options_.method == CopyMethod::kClone) {
       for (auto& copy : copies_) {
         MTPGRAFT_CHECK(clone(copy));
@@ -139,6 +140,17 @@ class Executor {
 };
 
 }  // namespace
+
+std::vector<ByteRange> donor_ranges(const FilePlan& plan) {
+  std::vector<ByteRange> ranges;
+  for (const auto& segment : plan.segments) {
+    const auto* copy = std::get_if<Copy>(&segment);
+    if (copy != nullptr && copy->source == Source::kDonor) {
+      ranges.push_back({copy->offset, copy->length});
+    }
+  }
+  return ranges;
+}
 
 CopyRange plan_body(const FilePlan& plan) {
   CopyRange body{0, plan.data_offset, 0};

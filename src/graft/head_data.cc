@@ -17,6 +17,8 @@ constexpr std::uint64_t kVectorBytesMax = std::uint64_t{4} << 20;
 
 constexpr std::uint64_t kBufferBytes = std::uint64_t{1} << 20;
 
+bool is_short_vector(const TensorInfo& tensor) { return tensor.is_vector() && tensor.size_bytes <= kVectorBytesMax; }
+
 }  // namespace
 
 Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor, DigestHead digest,
@@ -24,10 +26,19 @@ Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor,
   HeadData data;
   Hasher hasher;
   std::vector<std::byte> buffer(digest == DigestHead::kYes ? std::min(kBufferBytes, file.size()) : 0);
-  for (const auto index : find_head(donor).tensors) {
+  const auto head = find_head(donor).tensors;
+  std::vector<ByteRange> ranges;
+  for (const auto index : head) {
+    const auto& tensor = donor.tensors[index];
+    if (digest == DigestHead::kYes || is_short_vector(tensor)) {
+      ranges.push_back({tensor.offset, tensor.size_bytes});
+    }
+  }
+  MTPGRAFT_CHECK(file.prefetch(ranges));
+  for (const auto index : head) {
     const auto& tensor = donor.tensors[index];
     auto& values = data.vectors.emplace_back();
-    if (tensor.is_vector() && tensor.size_bytes <= kVectorBytesMax) {
+    if (is_short_vector(tensor)) {
       std::vector<std::byte> bytes(tensor.size_bytes);
       MTPGRAFT_CHECK(file.read_at(tensor.offset, bytes));
       values = dequantize(tensor.type, bytes);

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "mtpgraft/plan.h"
+#include "mtpgraft/remote.h"
 #include "mtpgraft/split.h"
 #include "release/release_plan.h"
 
@@ -179,6 +180,9 @@ class Resolver {
   // Empty if it was refused.
   std::string find_donor(const ReleaseEntry& entry) {
     const auto pointer = entry.pointer + "/donor";
+    if (is_remote(entry.donor)) {
+      return entry.donor;
+    }
     auto donors = expand(entry.donor);
     leave_out_outputs(pointer, entry.donor, donors, [&](const std::string& path) { return is_output(path); });
     if (donors.size() == 1) {
@@ -234,7 +238,7 @@ std::vector<std::string> graft_arguments(const ReleaseGraft& graft, const std::s
 }
 
 std::string path_in(const std::string& directory, const std::string& path) {
-  return (std::filesystem::path(directory) / path).string();
+  return is_remote(path) ? path : (std::filesystem::path(directory) / path).string();
 }
 
 }  // namespace mtpgraft

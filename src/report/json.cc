@@ -98,8 +98,9 @@ Json projector_json(const ProjectorFit& fit) {
 }
 
 Json file_json(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes] = file;
   Json json{{"path", gguf.path},
+            {"format", is_checkpoint ? "safetensors" : "gguf"},
             {"size", gguf.size},
             {"gguf_version", gguf.version},
             {"alignment", gguf.alignment},
@@ -114,6 +115,7 @@ Json file_json(const InspectedFile& file) {
             {"nextn_predict_layers", optional_json(summary.depth.nextn_predict_layers)},
             {"trunk_blocks", summary.trunk_blocks},
             {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
+            {"notes", notes},
             {"mtp", head_json(summary)}};
   if (mmproj) {
     json["mmproj"] = projector_json(*mmproj);
@@ -173,6 +175,27 @@ void add_writing(Json& result, const Writing& writing) {
   result["bytes_copied"] = writing.totals.copied;
   result["bytes_allocated"] = writing.totals.allocated;
   result["seconds"] = writing.seconds ? Json(*writing.seconds) : Json(nullptr);
+}
+
+Json fetch_json(const std::optional<Fetch>& fetch) {
+  if (!fetch) {
+    return nullptr;
+  }
+  auto files = Json::array();
+  for (const auto& file : fetch->files) {
+    auto ranges = Json::array();
+    for (const auto& [offset, length] : file.ranges) {
+      ranges.push_back({{"offset", offset}, {"bytes", length}});
+    }
+    files.push_back({{"path", file.path},
+                     {"size", file.file_bytes},
+                     {"ranges", std::move(ranges)},
+                     {"cached_bytes", file.cached_bytes},
+                     {"sha256", file.sha256.empty() ? Json(nullptr) : Json(file.sha256)}});
+  }
+  return {{"files", std::move(files)},
+          {"received_bytes", fetch->received_bytes},
+          {"repository_bytes", optional_json(fetch->repository_bytes)}};
 }
 
 Json head_plan_json(const Plan& plan) {
@@ -239,6 +262,7 @@ std::string graft_to_json(const GraftReport& report) {
   result["target"] = report.target_path;
   result["donor"] = report.donor_path;
   result["donor_notes"] = report.donor_notes;
+  result["fetch"] = fetch_json(report.fetch);
   add_file_plan(result, plan, report.writing);
   result["head"] = head_plan_json(plan);
   result["keys"] = changes_json(plan.key_changes);
@@ -256,6 +280,7 @@ std::string extract_to_json(const ExtractReport& report) {
   result["dry_run"] = !report.writing.seconds;
   result["donor"] = report.donor_path;
   result["donor_notes"] = report.donor_notes;
+  result["fetch"] = fetch_json(report.fetch);
   result["form"] = report.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";
   add_file_plan(result, plan, report.writing);
   result["head"] = head_plan_json(plan);

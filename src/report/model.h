@@ -9,6 +9,7 @@
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
 #include "mtpgraft/projector.h"
+#include "mtpgraft/remote.h"
 #include "mtpgraft/strip.h"
 #include "mtpgraft/summary.h"
 #include "mtpgraft/verify.h"
@@ -21,6 +22,8 @@ struct InspectedFile {
   std::vector<std::size_t> listed_tensors;  // indices into gguf.tensors
   std::vector<std::size_t> listed_keys;     // indices into gguf.keys
   std::optional<ProjectorFit> mmproj;       // nothing: not asked for
+  bool is_checkpoint = false;               // gguf is what its head amounts to
+  std::vector<std::string> notes{};         // how it was read, if it is a checkpoint or on a server
 
   [[nodiscard]] bool is_misfit() const { return mmproj && !mmproj->fits.value_or(false); }
 };
@@ -54,12 +57,20 @@ struct Writing {
   std::optional<double> seconds;  // nothing: a dry run
 };
 
+// What comes over the network for a donor.
+struct Fetch {
+  std::vector<RemoteFetch> files;
+  std::optional<std::uint64_t> repository_bytes;  // of all its files; nothing if it is in none
+  std::uint64_t received_bytes = 0;               // so far, of headers too
+};
+
 struct GraftReport {
   std::string target_path;
   std::string donor_path;
   Summary target;
   Summary donor;
   std::vector<std::string> donor_notes;  // how it was read
+  std::optional<Fetch> fetch;            // of a donor on a server
   Plan plan;
   std::vector<Warning> warnings;  // the plan's and those about the output's name
   Writing writing;
@@ -71,6 +82,7 @@ struct ExtractReport {
   std::string donor_path;
   Summary donor;
   std::vector<std::string> donor_notes;
+  std::optional<Fetch> fetch;
   Plan plan;
   ExtractForm form = ExtractForm::kSidecar;
   std::vector<Warning> warnings;

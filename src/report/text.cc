@@ -62,16 +62,20 @@ std::string describe_error(const Error& error) {
 }
 
 std::string describe_inspected(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes] = file;
   std::vector<Row> rows;
   rows.push_back(
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
                             summary.name.empty() ? "" : ", " + quote(summary.name))});
-  rows.push_back(
-      {gguf.shards.empty() ? "file" : "files",
-       fmt::format("{}{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}",
-                   gguf.shards.empty() ? "" : plural(gguf.shards.size(), "file") + ", ", format_bytes(gguf.size),
-                   gguf.size, gguf.version, plural(gguf.keys.size(), "key"), gguf.alignment, gguf.data_offset)});
+  rows.push_back({gguf.shards.empty() ? "file" : "files",
+                  is_checkpoint ? "safetensors; what follows is its head, as the GGUF that it would be"
+                                : fmt::format("{}{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}",
+                                              gguf.shards.empty() ? "" : plural(gguf.shards.size(), "file") + ", ",
+                                              format_bytes(gguf.size), gguf.size, gguf.version,
+                                              plural(gguf.keys.size(), "key"), gguf.alignment, gguf.data_offset)});
+  for (const auto& note : notes) {
+    rows.push_back({"", printable(note)});
+  }
   rows.push_back({"tensors", fmt::format("{}, {} parameters{}", gguf.tensors.size(),
                                          format_count(summary.parameter_count), bits_per_weight(summary))});
   rows.push_back({"types", describe_types(summary.types)});
@@ -92,7 +96,7 @@ std::string describe_inspected(const InspectedFile& file) {
   if (mmproj) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
-  rows.push_back({"llama.cpp", printable(summary.runtime)});
+  rows.push_back({"llama.cpp", is_checkpoint ? "reads no safetensors" : printable(summary.runtime)});
   if (!summary.advice.empty()) {
     rows.push_back({"", printable(summary.advice)});
   }
@@ -119,7 +123,7 @@ std::string describe_inspected(const InspectedFile& file) {
 
 std::string compare_inspected(const std::vector<InspectedFile>& files) {
   std::vector<Row> rows{{"file", "model", "size", "tensors", "trunk", "MTP", "head", "drafts"}};
-  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj] : files) {
+  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes] : files) {
     const bool has_head = summary.head.has_tensors();
     rows.push_back(
         {printable(gguf.path), printable(summary.architecture), format_bytes(gguf.size),

@@ -28,6 +28,9 @@ std::string_view way_name(OutputFile::Way way) {
 
 namespace {
 
+// Of a file; --json has them all.
+constexpr std::size_t kShownRanges = 8;
+
 // "2.8 GiB cloned, 4.0 KiB in the kernel".
 std::string describe_copy(const CopiedSegment& copy) {
   std::string text;
@@ -88,6 +91,46 @@ std::string describe_notes(const std::vector<std::string>& notes) {
     text += fmt::format("donor: {}\n", printable(note));
   }
   return text;
+}
+
+// "0.04 % of the repository's 19.3 GiB".
+std::string describe_share(std::uint64_t bytes, std::uint64_t repository_bytes) {
+  return fmt::format(
+      "{:.2f} % of the repository's {}",
+      repository_bytes == 0 ? 0 : 100.0 * static_cast<double>(bytes) / static_cast<double>(repository_bytes),
+      format_bytes(repository_bytes));
+}
+
+std::string describe_fetch(const std::optional<Fetch>& fetch, bool is_dry_run) {
+  if (!fetch) {
+    return "";
+  }
+  const auto share = [&](std::uint64_t bytes) {
+    return fetch->repository_bytes ? ", " + describe_share(bytes, *fetch->repository_bytes) : "";
+  };
+  if (!is_dry_run) {
+    return fmt::format("donor: {} fetched{}\n", format_bytes(fetch->received_bytes), share(fetch->received_bytes));
+  }
+  std::vector<Row> rows;
+  std::uint64_t bytes = 0;
+  std::uint64_t cached_bytes = 0;
+  for (const auto& file : fetch->files) {
+    cached_bytes += file.cached_bytes;
+    for (std::size_t i = 0; i < file.ranges.size(); ++i) {
+      const auto& [offset, length] = file.ranges[i];
+      bytes += length;
+      if (i < kShownRanges) {
+        rows.push_back({i == 0 ? printable(file.path) : "", fmt::format("bytes {}-{}", offset, offset + length - 1),
+                        format_bytes(length)});
+      }
+    }
+    if (file.ranges.size() > kShownRanges) {
+      rows.push_back({"", fmt::format("and {} more", plural(file.ranges.size() - kShownRanges, "range"))});
+    }
+  }
+  return (rows.empty() ? "" : "fetch\n" + format_table(rows, "  ")) +
+         fmt::format("{} to fetch{}; {} of the head are here already\n", format_bytes(bytes), share(bytes),
+                     format_bytes(cached_bytes));
 }
 
 std::string describe_head_tensors(const Plan& plan) {
@@ -179,7 +222,7 @@ std::string describe_graft(const GraftReport& report, bool details) {
           fmt::format("{}, head at {}", describe_output(plan),
                       describe_block_range(plan.first_head_block, plan.head_block_count)))};
   auto text = format_table(files, "") + describe_files(writing) + describe_notes(report.donor_notes) +
-              describe_changes(plan.key_changes);
+              describe_fetch(report.fetch, !writing.seconds) + describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }
@@ -211,7 +254,8 @@ std::string describe_extract(const ExtractReport& report, bool details) {
        fmt::format("{}, {} at {}", describe_output(plan),
                    report.form == ExtractForm::kSidecar ? "sidecar with a head" : "head tensors only,",
                    describe_block_range(plan.first_head_block, plan.head_block_count))}};
-  auto text = format_table(files, "") + describe_notes(report.donor_notes) + describe_changes(plan.key_changes);
+  auto text = format_table(files, "") + describe_notes(report.donor_notes) +
+              describe_fetch(report.fetch, !writing.seconds) + describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }

@@ -1,0 +1,135 @@
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "donor/checkpoint.h"
+#include "mtpgraft/donor.h"
+#include "mtpgraft/head.h"
+#include "mtpgraft/split.h"
+#include "util/text.h"
+
+namespace mtpgraft {
+namespace {
+
+bool is_pattern(std::string_view name) { return name.find_first_of("*?[") != std::string_view::npos; }
+
+// Projectors and importance matrices are GGUF files too.
+bool is_model(std::string_view name) {
+  const auto base = name.substr(name.rfind('/') + 1);
+  return base.ends_with(".gguf") && base.find("mmproj") == std::string_view::npos &&
+         base.find("imatrix") == std::string_view::npos;
+}
+
+bool is_later_shard(const std::string& name) {
+  const auto shard = parse_shard_name(name);
+  return shard && shard->number > 1;
+}
+
+// Of a split model only the first file.
+template <class Predicate>
+std::vector<RepositoryFile> list_files(const Repository& repository, Predicate is_one) {
+  std::vector<RepositoryFile> files;
+  for (const auto& file : repository.files) {
+    if (!is_later_shard(file.name) && is_one(file.name)) {
+      files.push_back(file);
+    }
+  }
+  return files;
+}
+
+std::vector<std::string> describe(const std::vector<RepositoryFile>& files) {
+  std::vector<std::string> lines;
+  for (const auto& file : files) {
+    lines.push_back(fmt::format("{} ({})", file.name, format_bytes(file.size)));
+  }
+  return lines;
+}
+
+Error choice(const RemotePath& place, std::string message, std::vector<std::string> names) {
+  return {
+      ErrorCode::kUsage, std::move(message), place.path, {}, fmt::format("name one: {}:FILE", place.repository->path),
+      std::move(names)};
+}
+
+struct FileWithHead {
+  std::string name;
+  std::uint64_t head_bytes;
+};
+
+Result<std::vector<FileWithHead>> find_heads(const std::vector<RepositoryFile>& files, const Repository& repository,
+                                             RemoteSource& source) {
+  std::vector<FileWithHead> heads;
+  for (const auto& file : files) {
+    const auto model = open_donor_model(source, fmt::format("{}/{}", repository.path, file.name));
+    if (!model.ok() && model.error().code != ErrorCode::kMalformed && model.error().code != ErrorCode::kUnsupported) {
+      return model.error();
+    }
+    if (model.ok()) {
+      const auto head = find_head(model.value().gguf);
+      if (head.has_tensors() && head.problems.empty()) {
+        heads.push_back({file.name, head.bytes});
+      }
+    }
+  }
+  return heads;
+}
+
+// A repository, or a folder of one, that is no checkpoint.
+Result<std::string> choose_gguf(const RemotePath& place, RemoteSource& source) {
+  const auto folder = place.name.empty() ? "" : place.name + '/';
+  const auto files =
+      list_files(*place.repository, [&](std::string_view name) { return name.starts_with(folder) && is_model(name); });
+  if (files.empty()) {
+    return Error{ErrorCode::kIncompatible,
+                 "has neither a safetensors checkpoint nor GGUF files",
+                 place.path,
+                 {},
+                 "name the repository of the base model, or of GGUF files that have a head"};
+  }
+  MTPGRAFT_TRY(const auto heads, find_heads(files, *place.repository, source));
+  if (heads.empty()) {
+    return Error{ErrorCode::kIncompatible,
+                 fmt::format("none of its {} GGUF models has a head", files.size()),
+                 place.path,
+                 {},
+                 "name the repository of the base model, or of GGUF files that have a head"};
+  }
+  if (heads.size() == 1) {
+    return fmt::format("{}/{}", place.repository->path, heads.front().name);
+  }
+  std::vector<std::string> lines;
+  for (const auto& [name, head_bytes] : heads) {
+    lines.push_back(fmt::format("{} (head: {})", name, format_bytes(head_bytes)));
+  }
+  return choice(place, "is no safetensors checkpoint; of its GGUF files these have a head", std::move(lines));
+}
+
+}  // namespace
+
+Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source) {
+  MTPGRAFT_TRY(const auto place, source.find(path));
+  if (place.repository == nullptr || place.repository->find(place.name) != nullptr) {
+    return place.path;
+  }
+  if (is_pattern(place.name)) {
+    const auto files = list_files(*place.repository, [&](const std::string& name) {
+      return (is_model(name) || name.ends_with(".safetensors")) && ::fnmatch(place.name.c_str(), name.c_str(), 0) == 0;
+    });
+    if (files.size() == 1) {
+      return fmt::format("{}/{}", place.repository->path, files.front().name);
+    }
+    const auto models = list_files(*place.repository, is_model);
+    return files.empty() ? choice(place, "matches no model; the repository has", describe(models))
+                         : choice(place, "matches several files", describe(files));
+  }
+  if (!source.is_folder(place.path)) {
+    return place.path;  // opening it tells what there is instead
+  }
+  MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(place.path, source));
+  return checkpoint.empty() ? choose_gguf(place, source) : place.path;
+}
+
+}  // namespace mtpgraft
