@@ -143,7 +143,7 @@ Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) 
                    fmt::format("has neither {}", fmt::join(kDescribingFiles, " nor ")),
                    path,
                    {},
-                   "give a folder as hf download --local-dir DIR makes it, or a .safetensors file"};
+                   "give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it"};
     }
     if (only_file.ends_with(kIndex)) {
       MTPGRAFT_CHECK(checkpoint.read_index(path));

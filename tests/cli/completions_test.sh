@@ -77,7 +77,7 @@ expect_words bash "mtpgraft graft model.gguf --link =" auto clone copy hard sym
 expect_words bash "mtpgraft extract --head-type q" q4_k q5_k q6_k q8_0
 expect_words bash "mtpgraft verify --norm-offset " 0 1
 expect_words bash "mtpgraft graft " model.gguf mtp.safetensors sub
-expect_words bash "mtpgraft inspect " model.gguf sub
+expect_words bash "mtpgraft inspect " model.gguf mtp.safetensors sub
 expect_words bash "mtpgraft verify model.gguf --donor m" model.gguf mtp.safetensors
 expect_words bash "mtpgraft verify model.gguf -c n" notes.txt
 expect_words bash "mtpgraft graft --set " ''

@@ -123,7 +123,7 @@ END_OF_TEXT
 for directory in empty empty/ .; do
   expect_refusal 4 graft "$TARGET" "$directory" -o out.gguf <<END_OF_TEXT
 mtpgraft: $directory: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
-  hint: give a folder as hf download --local-dir DIR makes it, or a .safetensors file
+  hint: give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it
 END_OF_TEXT
 done
 expect_refusal 2 graft "$TARGET" hf-base-8L --head-type q4_k_m -o out.gguf <<'END_OF_TEXT'

@@ -146,13 +146,13 @@ mtpgraft: /dev/zero: is not a regular file
   hint: GGUF files are read at many offsets; give a file
 END
 expect_bad_input 4 inputs/directory.gguf <<'END'
-mtpgraft: inputs/directory.gguf: is a directory
-  hint: name a .gguf file in it; the folder of a checkpoint can only be the donor
+mtpgraft: inputs/directory.gguf: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
+  hint: give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it
 END
 expect_exit 4 "$MTPGRAFT" graft small/target.gguf inputs/directory.gguf -o inputs/out.gguf
 expect_stderr <<'END'
 mtpgraft: inputs/directory.gguf: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
-  hint: give a folder as hf download --local-dir DIR makes it, or a .safetensors file
+  hint: give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it
 END
 expect_bad_input 3 inputs/empty.gguf <<'END'
 mtpgraft: inputs/empty.gguf: the file is empty (at byte 0)
