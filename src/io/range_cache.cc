@@ -117,6 +117,27 @@ class CacheStore final : public RangeStore {
 
   Result<std::unique_ptr<StoredPart>> begin(const ByteRange& range) override;
 
+  // The directory of the entry, with the `source` of this state in it.
+  Status make_entry() {
+    std::error_code ignored;  // making the directory itself fails then
+    std::filesystem::create_directories(parent_of(directory_), ignored);
+    MTPGRAFT_CHECK(make_private_directory(directory_));
+    MTPGRAFT_CHECK(make_private_directory(path_));
+    const auto entry = open_entry(path_);
+    if (!entry.valid()) {
+      return io_error(path_, "open the directory");
+    }
+    const auto text = format_source(source_);
+    const auto now = read_source(entry.get(), path_);
+    if (now && format_source(*now) == text) {
+      return ok_status();
+    }
+    MTPGRAFT_TRY(const auto staged, files_.stage(path_ + "/source", text.size()));
+    MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
+    MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, Durability::kNoSync));
+    return ok_status();
+  }
+
   // The part is committed.
   void add(const ByteRange& range) {
     touch_source(open_entry(path_).get());
@@ -174,27 +195,6 @@ class CacheStore final : public RangeStore {
     return nullptr;
   }
 
-  // The directory of the entry, with the `source` of this state in it.
-  Status make_entry() {
-    std::error_code ignored;  // making the directory itself fails then
-    std::filesystem::create_directories(parent_of(directory_), ignored);
-    MTPGRAFT_CHECK(make_private_directory(directory_));
-    MTPGRAFT_CHECK(make_private_directory(path_));
-    const auto entry = open_entry(path_);
-    if (!entry.valid()) {
-      return io_error(path_, "open the directory");
-    }
-    const auto text = format_source(source_);
-    const auto now = read_source(entry.get(), path_);
-    if (now && format_source(*now) == text) {
-      return ok_status();
-    }
-    MTPGRAFT_TRY(const auto staged, files_.stage(path_ + "/source", text.size()));
-    MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
-    MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, Durability::kNoSync));
-    return ok_status();
-  }
-
   Result<std::unique_ptr<StagedFile>> stage_part(const ByteRange& range) {
     MTPGRAFT_CHECK(make_entry());
     return files_.stage(fmt::format("{}/{}", path_, format_part_name({state_, range})),
@@ -237,6 +237,7 @@ class CachePart final : public StoredPart {
   Status commit() {
     const auto digest = to_hex(hasher_.finish());
     MTPGRAFT_CHECK(staged_->write_at(range_.length, std::as_bytes(std::span(digest))));
+    MTPGRAFT_CHECK(store_.make_entry());  // again: another program may have cleared the cache meanwhile
     MTPGRAFT_CHECK(staged_->commit(Overwrite::kYes, Durability::kNoSync));
     return ok_status();
   }
