@@ -11,7 +11,7 @@ _mtpgraft() {
 
   local options="-h --help" words="" files=""
   if ((COMP_CWORD == 1)); then
-    words="inspect graft extract strip verify checksum release recover"
+    words="inspect graft extract strip verify checksum release cache recover"
     options+=" --version"
   else
     options+=" --json -q --quiet"
@@ -42,6 +42,10 @@ _mtpgraft() {
       release)
         options+=" -n --dry-run -j --jobs -f --force --no-sync"
         files=plan
+        ;;
+      cache)
+        options+=" --list --clear"
+        files=
         ;;
       recover) ;;
       *) files= ;;

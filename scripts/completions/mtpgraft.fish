@@ -10,10 +10,13 @@ complete -c mtpgraft -n __fish_use_subcommand -a strip -d 'Take the MTP head out
 complete -c mtpgraft -n __fish_use_subcommand -a verify -d 'Check a graft'
 complete -c mtpgraft -n __fish_use_subcommand -a checksum -d 'Print a checksum of each tensor'
 complete -c mtpgraft -n __fish_use_subcommand -a release -d 'Make all the grafts that a plan lists'
+complete -c mtpgraft -n __fish_use_subcommand -a cache -d 'List, or remove, what is kept of remote donors'
 complete -c mtpgraft -n __fish_use_subcommand -a recover -d 'Undo, or finish, an interrupted in-place change'
 
-set -l every 'inspect graft extract strip verify checksum release recover'
-complete -c mtpgraft -n "__fish_seen_subcommand_from $every" -k -a '(__fish_complete_suffix .gguf)'
+set -l models 'inspect graft extract strip verify checksum release recover'
+complete -c mtpgraft -n "__fish_seen_subcommand_from $models" -k -a '(__fish_complete_suffix .gguf)'
+
+set -l every 'inspect graft extract strip verify checksum release cache recover'
 complete -c mtpgraft -n "__fish_seen_subcommand_from $every" -s h -l help -d 'Print arguments, options and examples'
 complete -c mtpgraft -n "__fish_seen_subcommand_from $every" -l json -d 'Print one JSON object, also on failure'
 complete -c mtpgraft -n "__fish_seen_subcommand_from $every" -s q -l quiet -d 'Leave out warnings, progress and success'
@@ -70,3 +73,6 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s n -l dry-run -d
 complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s j -l jobs -x -d 'Grafts that are written at once'
 complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s f -l force -d 'Replace what is not what the plan makes'
 complete -c mtpgraft -n '__fish_seen_subcommand_from release' -l no-sync -d 'Do not wait until outputs are on the disk'
+
+complete -c mtpgraft -n '__fish_seen_subcommand_from cache' -l list -d 'Print what is there'
+complete -c mtpgraft -n '__fish_seen_subcommand_from cache' -l clear -d 'Remove all of it'

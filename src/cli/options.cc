@@ -388,6 +388,18 @@ CLI::App* add_release(CLI::App& app, ReleaseOptions& options) {
   return command;
 }
 
+CLI::App* add_cache(CLI::App& app, CacheOptions& options) {
+  auto* command = app.add_subcommand("cache", "List, or remove, what is kept of donors that came over the network");
+  auto* list = command->add_flag("--list")->description("Print what is there, the longest unused first; the default");
+  command->add_flag("--clear", options.clear, "Remove all of it")->excludes(list);
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft cache\n"
+      "  mtpgraft cache --clear\n"
+      "It is in $XDG_CACHE_HOME/mtpgraft, or ~/.cache/mtpgraft.\n");
+  return command;
+}
+
 }  // namespace
 
 Result<GraftCommandOptions> parse_graft_arguments(std::vector<std::string> arguments) {
@@ -419,6 +431,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   ChecksumOptions checksum;
   RecoverOptions recover;
   ReleaseOptions release;
+  CacheOptions cache;
   const auto* inspect_command = add_inspect(app, inspect);
   const auto* graft_command = add_graft(app, graft);
   const auto* extract_command = add_extract(app, extract);
@@ -426,6 +439,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   const auto* verify_command = add_verify(app, verify);
   const auto* checksum_command = add_checksum(app, checksum);
   const auto* release_command = add_release(app, release);
+  const auto* cache_command = add_cache(app, cache);
   add_recover(app, recover);
   for (auto* command : app.get_subcommands({})) {
     add_output_options(*command, options.output);
@@ -474,6 +488,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     options.command = std::move(checksum);
   } else if (command == release_command) {
     options.command = std::move(release);
+  } else if (command == cache_command) {
+    options.command = cache;
   } else {
     options.command = std::move(recover);
   }

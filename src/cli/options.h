@@ -77,10 +77,14 @@ struct ReleaseOptions {
   bool no_sync = false;
 };
 
+struct CacheOptions {
+  bool clear = false;  // else it is listed
+};
+
 struct Options {
   OutputOptions output;
   std::variant<InspectOptions, GraftCommandOptions, ExtractOptions, StripCommandOptions, VerifyOptions, ChecksumOptions,
-               RecoverOptions, ReleaseOptions>
+               RecoverOptions, ReleaseOptions, CacheOptions>
       command;
   std::string command_name;
 };

@@ -317,6 +317,23 @@ std::string recovery_to_json(const std::string& path, Recovery recovery) {
   return dump(json);
 }
 
+std::string cache_to_json(const CacheReport& report) {
+  auto json = envelope("cache", true);
+  auto& result = json["result"];
+  result["directory"] = report.directory;
+  result["files"] = Json::array();
+  for (const auto& entry : report.entries) {
+    const bool is_known = !entry.url.empty();
+    result["files"].push_back({{"url", is_known ? Json(entry.url) : Json(nullptr)},
+                               {"size", is_known ? Json(entry.size) : Json(nullptr)},
+                               {"stored_bytes", entry.stored_bytes},
+                               {"parts", entry.part_count},
+                               {"last_used", entry.used_s}});
+  }
+  result["freed_bytes"] = optional_json(report.freed_bytes);
+  return dump(json);
+}
+
 std::string verification_to_json(const std::string& path, const VerifyReport& report) {
   auto json = envelope("verify", report.ok());
   auto& result = json["result"];

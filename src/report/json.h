@@ -23,6 +23,7 @@ std::string extract_to_json(const ExtractReport& report);
 std::string strip_to_json(const StripReport& report);
 std::string verification_to_json(const std::string& path, const VerifyReport& report);
 std::string recovery_to_json(const std::string& path, Recovery recovery);
+std::string cache_to_json(const CacheReport& report);
 std::string check_to_json(const std::string& path, const CheckReport& report);
 std::string checksums_to_json(const std::string& path, DigestAlgorithm algorithm,
                               const std::vector<Checksum>& checksums);

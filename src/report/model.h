@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "io/range_store.h"
 #include "mtpgraft/execute.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
@@ -113,6 +114,12 @@ struct CheckReport {
   std::optional<bool> metadata_equal;   // nothing: not asked for, or not in the list
   std::optional<CheckResult> all_data;  // of the checksums of all data; nothing: none in the list
   bool ok = false;
+};
+
+struct CacheReport {
+  std::string directory;
+  std::vector<CacheEntry> entries;           // what is there, after it was cleared
+  std::optional<std::uint64_t> freed_bytes;  // nothing: it was not to be cleared
 };
 
 }  // namespace mtpgraft::report

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "gguf/describe.h"
 #include "report/words.h"
@@ -173,6 +174,34 @@ std::string describe_recovery(const std::string& path, Recovery recovery) {
                               : recovery == Recovery::kCompleted ? "completed: the graft was whole but for its journal"
                                                                  : "nothing to recover";
   return fmt::format("{}: {}\n", printable(path), outcome);
+}
+
+namespace {
+
+// "2026-11-22", in UTC.
+std::string describe_date(std::int64_t time_s) {
+  const std::chrono::year_month_day date{
+      std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds{std::chrono::seconds{time_s}})};
+  return fmt::format("{:04}-{:02}-{:02}", int{date.year()}, unsigned{date.month()}, unsigned{date.day()});
+}
+
+}  // namespace
+
+std::string describe_cache(const CacheReport& report) {
+  if (report.freed_bytes) {
+    return fmt::format("{}: {} freed\n", printable(report.directory), format_bytes(*report.freed_bytes));
+  }
+  std::vector<Row> rows{{"last used", "size", "here", "parts", "URL"}};
+  std::uint64_t stored_bytes = 0;
+  for (const auto& entry : report.entries) {
+    const bool is_known = !entry.url.empty();
+    rows.push_back({describe_date(entry.used_s), is_known ? format_bytes(entry.size) : "?",
+                    format_bytes(entry.stored_bytes), fmt::format("{}", entry.part_count),
+                    is_known ? printable_message(entry.url) : "unknown"});
+    stored_bytes += entry.stored_bytes;
+  }
+  return fmt::format("{}{}: {} of {}\n", report.entries.empty() ? "" : format_table(rows, ""),
+                     printable(report.directory), format_bytes(stored_bytes), plural(report.entries.size(), "file"));
 }
 
 std::string describe_check(const CheckReport& report, bool quiet) {

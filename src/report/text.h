@@ -28,6 +28,9 @@ std::string describe_verification(const std::string& path, const VerifyReport& r
 
 std::string describe_recovery(const std::string& path, Recovery recovery);
 
+// A table of what is there, or what clearing it has freed.
+std::string describe_cache(const CacheReport& report);
+
 // One line per tensor as coreutils print them; only failures if `quiet`.
 std::string describe_check(const CheckReport& report, bool quiet);
 

@@ -130,6 +130,18 @@ sed '1s/step 1/step 3/' journal >model.gguf.mtpgraft-journal
 answer 0 recover model.gguf
 failure 4 io recover missing.gguf
 
+# A file of the cache, and one of which only a part is left.
+export XDG_CACHE_HOME=$PWD
+entry=mtpgraft/$(printf 'https://example.org/a' | sha256sum | cut -c1-32)
+mkdir -p "$entry" "mtpgraft/$(printf '0%.0s' {1..32})"
+printf 'https://example.org/a\nv1\n1000\n' >"$entry/source"
+head -c 42 /dev/zero | tee "$entry/0123456789abcdef-0-10" >"mtpgraft/$(printf '0%.0s' {1..32})/0123456789abcdef-0-10"
+answer 0 cache
+answer 0 cache --clear
+failure 2 usage cache --list --clear
+touch not-a-directory
+XDG_CACHE_HOME=$PWD/not-a-directory failure 4 io cache
+
 for arguments in "" "grfat $TARGET" "--bogus"; do
   # shellcheck disable=SC2086
   expect_exit 2 "$MTPGRAFT" --json $arguments
