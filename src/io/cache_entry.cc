@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <span>
 
 #include "io/posix_io.h"
 #include "util/checked.h"
@@ -76,7 +79,14 @@ FileDescriptor open_directory(const std::string& path) {
 }
 
 FileDescriptor open_entry(const std::string& path) {
-  return FileDescriptor(retry([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+  FileDescriptor entry(retry([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+  struct stat status {};
+  const auto user = ::geteuid();
+  if (entry.valid() && user != 0 && (::fstat(entry.get(), &status) != 0 || status.st_uid != user)) {
+    entry = FileDescriptor();
+    errno = EPERM;
+  }
+  return entry;
 }
 
 std::unique_ptr<PosixReadableFile> open_file_in(int directory, const std::string& path, const std::string& name) {

@@ -42,7 +42,8 @@ bool is_entry_name(std::string_view name);
 
 // No descriptor if there is none, or something else.
 FileDescriptor open_directory(const std::string& path);
-// The same, not by way of a symbolic link.
+// Neither by way of a symbolic link, nor one that another user has made: where others may write, as in /tmp, its parts
+// could be theirs. Root may use those of others, as containers do.
 FileDescriptor open_entry(const std::string& path);
 
 // Null if there is no such regular file; symbolic links are not followed. `path` is the directory's, for messages.

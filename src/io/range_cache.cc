@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -29,7 +28,7 @@ bool overlap(const ByteRange& a, const ByteRange& b) { return holds(a, b.offset)
 
 // Whether the file of a part has the bytes that were stored.
 bool is_intact(const PosixReadableFile& file, std::uint64_t length) {
-  if (file.size() < kPartDigestBytes || file.size() - kPartDigestBytes != length) {
+  if (file.size() != checked_add(length, kPartDigestBytes)) {
     return false;
   }
   Hasher hasher;
@@ -47,7 +46,7 @@ bool is_intact(const PosixReadableFile& file, std::uint64_t length) {
   return file.read_at(length, std::as_writable_bytes(std::span(digest))).ok() && digest == to_hex(hasher.finish());
 }
 
-// "directory" with mode 0700, as the rules for XDG_CACHE_HOME want it.
+// For nobody else, as the rules for XDG_CACHE_HOME want it.
 Status make_private_directory(const std::string& path) {
   return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST ? ok_status()
                                                              : Status(io_error(path, "make the directory"));
@@ -62,7 +61,7 @@ class CacheStore final : public RangeStore {
         state_(state_of(source_)),
         files_(files) {}
 
-  // Finds what is there. Parts of another state, and damaged ones, go.
+  // Finds what is there. Parts of another state, and what cannot be parts, go.
   void look() {
     const auto entry = open_entry(path_);
     if (!entry.valid()) {
@@ -117,7 +116,7 @@ class CacheStore final : public RangeStore {
 
   Result<std::unique_ptr<StoredPart>> begin(const ByteRange& range) override;
 
-  // The directory of the entry, with the `source` of this state in it.
+  // Makes the directory, with the `source` of this state in it.
   Status make_entry() {
     std::error_code ignored;  // making the directory itself fails then
     std::filesystem::create_directories(parent_of(directory_), ignored);

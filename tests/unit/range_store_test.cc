@@ -280,6 +280,25 @@ TEST_F(RangeStoreTest, SymbolicLinksAreNotFollowed) {
   EXPECT_TRUE(fs::exists(folder_.path("entry/source")));
 }
 
+TEST_F(RangeStoreTest, WhatAnotherUserHasMadeIsNotUsed) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only root can be another user";
+  }
+  ASSERT_THAT(fetch(*open(), {0, 100}), IsOk());
+  const auto entry = part_files().at(0).parent_path();
+  for (const auto& path : {fs::path(folder_.root()), fs::path(directory_).parent_path(), fs::path(directory_), entry}) {
+    fs::permissions(path, fs::perms::all);
+  }
+  ASSERT_EQ(::seteuid(12345), 0);
+  const auto found = cache_->find(kUrl);
+  const auto missing = open()->missing(kAll);
+  const auto stored = fetch(*open(), {0, 100});
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_EQ(found, std::nullopt);
+  EXPECT_EQ(missing, std::vector{kAll});
+  EXPECT_THAT(stored, FailsWith(ErrorCode::kIo, "cannot open the directory"));
+}
+
 TEST_F(RangeStoreTest, ASourceThatIsNoneIsNotBelieved) {
   ASSERT_THAT(fetch(*open(), {0, 100}), IsOk());
   const auto source = part_files().at(0).parent_path() / "source";
