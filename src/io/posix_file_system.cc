@@ -64,7 +64,7 @@ class PosixFileSystem final : public FileSystem {
                    S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
                    path,
                    {},
-                   S_ISDIR(status.st_mode) ? "name a .gguf file in it; the folder of a checkpoint can only be the donor"
+                   S_ISDIR(status.st_mode) ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
                                            : "GGUF files are read at many offsets; give a file"};
     }
     return std::unique_ptr<ReadableFile>(

@@ -121,9 +121,9 @@ mkdir inputs/directory.gguf
 ln -s loop inputs/loop
 expect_bad_input() {
   local expected=$1 path=$2
-  local commands=("graft $path $DONOR -o inputs/out.gguf" "inspect $path" "verify $path" "checksum $path")
-  # As a donor, a folder is a checkpoint.
-  [[ -d $path ]] || commands+=("graft small/target.gguf $path -o inputs/out.gguf")
+  local commands=("graft $path $DONOR -o inputs/out.gguf" "verify $path" "checksum $path")
+  # As a donor, and to be looked at, a folder is a checkpoint.
+  [[ -d $path ]] || commands+=("graft small/target.gguf $path -o inputs/out.gguf" "inspect $path")
   cat >"$SCRATCH/message"
   for command in "${commands[@]}"; do
     # shellcheck disable=SC2086
@@ -146,14 +146,17 @@ mtpgraft: /dev/zero: is not a regular file
   hint: GGUF files are read at many offsets; give a file
 END
 expect_bad_input 4 inputs/directory.gguf <<'END'
+mtpgraft: inputs/directory.gguf: is a directory
+  hint: name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected
+END
+for command in "inspect" "graft -o inputs/out.gguf small/target.gguf"; do
+  # shellcheck disable=SC2086
+  expect_exit 4 "$MTPGRAFT" $command inputs/directory.gguf
+  expect_stderr <<'END'
 mtpgraft: inputs/directory.gguf: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
   hint: give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it
 END
-expect_exit 4 "$MTPGRAFT" graft small/target.gguf inputs/directory.gguf -o inputs/out.gguf
-expect_stderr <<'END'
-mtpgraft: inputs/directory.gguf: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
-  hint: give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it
-END
+done
 expect_bad_input 3 inputs/empty.gguf <<'END'
 mtpgraft: inputs/empty.gguf: the file is empty (at byte 0)
   hint: download or copy it again
