@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <system_error>
 
@@ -26,13 +27,16 @@ namespace {
 // Reading ahead and writing back are started by this much at a time, while the copying goes on.
 constexpr std::uint64_t kWindowBytes = std::uint64_t{32} << 20;
 
+// No hidden name is used twice: name_staged() may still remove the one that another thread would be given.
+std::atomic<unsigned> hidden_names = 0;
+
 // Calls `make(name)` with hidden names beside `path` until one is free; the name is short, as the longest allowed
 // output name leaves no room for more. Returns what `make` does: negative with errno set if it failed.
 template <class Make>
 int make_hidden(const std::string& path, std::string& name, Make make) {
   int result = -1;
   for (int attempt = 0; attempt < 100; ++attempt) {
-    name = fmt::format("{}/.mtpgraft-{}-{}", parent_of(path), ::getpid(), attempt);
+    name = fmt::format("{}/.mtpgraft-{}-{}", parent_of(path), ::getpid(), hidden_names++);
     result = make(name.c_str());
     if (result >= 0 || errno != EEXIST) {
       break;
