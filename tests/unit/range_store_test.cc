@@ -1,5 +1,6 @@
 #include "io/range_store.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -429,6 +430,24 @@ TEST_F(RangeStoreTest, SaysWhatToDoWhereItCannotWrite) {
   }
   EXPECT_THAT(list_cache(folder_.path("deep")), FailsWith(ErrorCode::kIo, "cannot open the cache"));
   EXPECT_THAT(clear_cache(folder_.path("deep")), FailsWith(ErrorCode::kIo, "cannot open the cache"));
+}
+
+TEST_F(RangeStoreTest, AFullDiskIsAnErrorAndLeavesNothing) {
+  const auto disk = folder_.path("disk");
+  fs::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "a small disk cannot be mounted";
+  }
+  {
+    const auto cache = make_range_cache(disk + "/cache", *files_);
+    const std::unique_ptr<RangeStore> store = cache->open(kUrl, {"v1", 1'000'000}).value();
+    const auto status = fetch(*store, {0, 200'000});
+    EXPECT_THAT(status, FailsWith(ErrorCode::kIo, "No space left on device"));
+    EXPECT_THAT(status.error().hint, testing::HasSubstr("mtpgraft cache --clear"));
+    EXPECT_EQ(store->missing({0, 200'000}).size(), 1U);
+    EXPECT_THAT(fetch(*store, {0, 10'000}), IsOk());  // what was staged has taken no space
+  }
+  ASSERT_EQ(::umount2(disk.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(RangeStoreTest, NothingIsKeptOfAFileWithoutAValidator) {
