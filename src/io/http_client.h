@@ -1,5 +1,5 @@
-// HTTP, as far as reading parts of files on servers needs it. Only http_client.cc knows libcurl; without it
-// http_client_none.cc stands in its place.
+// HTTP, as far as reading parts of files on servers needs it. Only http_client.cc and http_transfer.cc know libcurl;
+// without it http_client_none.cc stands in their place.
 #pragma once
 
 #include <cstddef>
@@ -45,7 +45,7 @@ struct HttpRange {
 };
 
 struct HttpDocument {
-  int status = 0;          // 200, 304, or 400 and above; everything else is an error
+  int status = 0;          // 200, 304, or 400 and above; everything else, and what was tried in vain, is an error
   std::string body;        // of 200
   std::string validator;   // as in HttpFile; may be empty
   std::string error_code;  // X-Error-Code: "GatedRepo", "RepoNotFound", ...

@@ -14,14 +14,9 @@
 namespace mtpgraft {
 namespace {
 
-constexpr std::string_view kFetchOtherwise = "download the file by other means, and name that";
-
-Error failure(const HttpFile& file, const std::string& request, std::string_view reason, std::string_view hint) {
-  return {ErrorCode::kIo, fmt::format("{}: {}", request, reason), file.path, {}, std::string(hint)};
-}
-
 Error change(const HttpFile& file, const std::string& request, std::string_view what) {
-  return failure(file, request, fmt::format("the file changed on the server while it was read: {}", what), "try again");
+  return request_error(file, request, fmt::format("the file changed on the server while it was read: {}", what),
+                       "try again");
 }
 
 // Comparing weakly, as is done here, is enough to see that a file was replaced.
@@ -44,31 +39,38 @@ Status check_encoding(const HttpFile& file, const HttpHead& head, const std::str
   if (head.content_encoding.empty() || head.content_encoding == "identity") {
     return ok_status();
   }
-  return failure(file, request,
-                 fmt::format("the answer is encoded as '{}', which was not asked for", head.content_encoding),
-                 kFetchOtherwise);
+  return request_error(file, request,
+                       fmt::format("the answer is encoded as '{}', which was not asked for", head.content_encoding),
+                       kFetchOtherwise);
 }
 
 // That the answer is a part of the file: which, and of how long a file.
 Result<ContentRange> part_of(const HttpFile& file, const HttpHead& head, const std::string& request) {
   if (head.status != 206) {
-    return failure(file, request, fmt::format("the server answered {}, not 206: it does not serve ranges", head.status),
-                   kFetchOtherwise);
+    return request_error(file, request,
+                         fmt::format("the server answered {}, not 206: it does not serve ranges", head.status),
+                         kFetchOtherwise);
   }
   if (head.content_type.starts_with("multipart/byteranges")) {
-    return failure(file, request, "the server answered with several ranges, where one was asked for", kFetchOtherwise);
+    return request_error(file, request, "the server answered with several ranges, where one was asked for",
+                         kFetchOtherwise);
   }
   MTPGRAFT_CHECK(check_encoding(file, head, request));
   const auto part = parse_content_range(head.content_range);
   if (!part) {
-    return failure(file, request,
-                   fmt::format("the answer does not say which range it is: Content-Range is '{}'", head.content_range),
-                   kFetchOtherwise);
+    return request_error(
+        file, request,
+        fmt::format("the answer does not say which range it is: Content-Range is '{}'", head.content_range),
+        kFetchOtherwise);
   }
   return *part;
 }
 
 }  // namespace
+
+Error request_error(const HttpFile& file, const std::string& request, std::string_view reason, std::string_view hint) {
+  return {ErrorCode::kIo, fmt::format("{}: {}", request, reason), file.path, {}, std::string(hint)};
+}
 
 void read_header_line(std::string_view line, HttpHead& head) {
   struct Field {
@@ -122,8 +124,9 @@ Status RangeExchange::begin(const HttpHead& head, const std::string& request) {
   }
   const auto validator = validator_of(head);
   if (validator.empty()) {
-    return failure(file(), request, "the answer has neither ETag nor Last-Modified, so that a change could not be seen",
-                   kFetchOtherwise);
+    return request_error(file(), request,
+                         "the answer has neither ETag nor Last-Modified, so that a change could not be seen",
+                         kFetchOtherwise);
   }
   if (!file().validator.empty() && validator != file().validator) {
     return change(file(), request, fmt::format("it was {}, and is {}", file().validator, validator));
@@ -132,13 +135,14 @@ Status RangeExchange::begin(const HttpHead& head, const std::string& request) {
   const auto end = std::min(end_, size);
   const auto part_end = part.range.offset + part.range.length;
   if (part.range.offset != position_ || part_end != end) {
-    return failure(file(), request,
-                   fmt::format("the server answered with bytes {}-{}", part.range.offset, part_end - 1),
-                   kFetchOtherwise);
+    return request_error(file(), request,
+                         fmt::format("the server answered with bytes {}-{}", part.range.offset, part_end - 1),
+                         kFetchOtherwise);
   }
   if (content_length(head).value_or(0) > part.range.length) {
-    return failure(file(), request, fmt::format("the answer has {} bytes, more than its range", head.content_length),
-                   kFetchOtherwise);
+    return request_error(file(), request,
+                         fmt::format("the answer has {} bytes, more than its range", head.content_length),
+                         kFetchOtherwise);
   }
   end_ = end;
   file().size = size;
@@ -148,7 +152,7 @@ Status RangeExchange::begin(const HttpHead& head, const std::string& request) {
 
 Status RangeExchange::take(std::span<const std::byte> bytes, const std::string& request) {
   if (bytes.size() > end_ - position_) {
-    return failure(file(), request, "the answer has more bytes than its range", kFetchOtherwise);
+    return request_error(file(), request, "the answer has more bytes than its range", kFetchOtherwise);
   }
   position_ += bytes.size();
   return wanted_->use(bytes);
@@ -163,14 +167,14 @@ DocumentExchange::DocumentExchange(HttpFile& file, std::uint64_t bytes_max, std:
     : HttpExchange(file), bytes_max_(bytes_max), validator_(std::move(validator)) {}
 
 Error DocumentExchange::too_large(const std::string& request) const {
-  auto error = failure(file(), request, fmt::format("the answer has more than {}", format_bytes(bytes_max_)), "");
+  auto error = request_error(file(), request, fmt::format("the answer has more than {}", format_bytes(bytes_max_)), "");
   error.code = ErrorCode::kMalformed;
   return error;
 }
 
 Status DocumentExchange::begin(const HttpHead& head, const std::string& request) {
   if (head.status != 200 && (head.status != 304 || validator_.empty())) {
-    return failure(file(), request, fmt::format("the server answered {}, not 200", head.status), kFetchOtherwise);
+    return request_error(file(), request, fmt::format("the server answered {}, not 200", head.status), kFetchOtherwise);
   }
   MTPGRAFT_CHECK(check_encoding(file(), head, request));
   if (content_length(head).value_or(0) > bytes_max_ && head.status == 200) {
@@ -206,7 +210,7 @@ Status ChangeExchange::begin(const HttpHead& head, const std::string& request) {
 
 Status ChangeExchange::take(std::span<const std::byte> bytes, const std::string& request) {
   if (bytes.size() > 1) {
-    return failure(file(), request, "the answer has more bytes than its range", kFetchOtherwise);
+    return request_error(file(), request, "the answer has more bytes than its range", kFetchOtherwise);
   }
   return ok_status();
 }

@@ -13,6 +13,12 @@
 
 namespace mtpgraft {
 
+// The hint for servers that do not do what is needed.
+inline constexpr std::string_view kFetchOtherwise = "download the file by other means, and name that";
+
+// `request` is "GET https://... (bytes 0-99)".
+Error request_error(const HttpFile& file, const std::string& request, std::string_view reason, std::string_view hint);
+
 // Of an answer, as far as it matters here. Empty is absent.
 struct HttpHead {
   int status = 0;
