@@ -102,6 +102,9 @@ Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress&
     }
     std::uint64_t received = 0;
     for (const auto& transfer : transfers) {
+      if (transfer->is_stalled()) {
+        MTPGRAFT_CHECK(transfer->end(CURLE_OPERATION_TIMEDOUT));
+      }
       received += transfer->take_received();
     }
     MTPGRAFT_CHECK(advance(progress, received));

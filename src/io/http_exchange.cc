@@ -48,7 +48,8 @@ Status check_encoding(const HttpFile& file, const HttpHead& head, const std::str
 Result<ContentRange> part_of(const HttpFile& file, const HttpHead& head, const std::string& request) {
   if (head.status != 206) {
     return request_error(file, request,
-                         fmt::format("the server answered {}, not 206: it does not serve ranges", head.status),
+                         fmt::format("the server answered {}, not 206{}", head.status,
+                                     head.status == 200 ? ": it does not serve ranges" : ""),
                          kFetchOtherwise);
   }
   if (head.content_type.starts_with("multipart/byteranges")) {
@@ -70,6 +71,33 @@ Result<ContentRange> part_of(const HttpFile& file, const HttpHead& head, const s
 
 Error request_error(const HttpFile& file, const std::string& request, std::string_view reason, std::string_view hint) {
   return {ErrorCode::kIo, fmt::format("{}: {}", request, reason), file.path, {}, std::string(hint)};
+}
+
+Status check_url(const HttpFile& file, const std::string& url, const std::string& from, bool allow_http) {
+  const auto refuse = [&](std::string_view reason, std::string_view hint) {
+    auto error = request_error(file, url_without_query(url), reason, hint);
+    if (from.empty()) {
+      error.code = ErrorCode::kUsage;
+    } else {
+      error.message = fmt::format("GET {}: redirected to {}", url_without_query(from), error.message);
+    }
+    return error;
+  };
+  const auto origin = origin_of(url);
+  if (origin.empty()) {
+    return refuse("not a URL of http or https with a host and no user name", kFetchOtherwise);
+  }
+  if (origin.starts_with("https:") || is_loopback(origin)) {
+    return ok_status();
+  }
+  if (origin_of(from).starts_with("https:")) {
+    return refuse("that leads from https to http", kFetchOtherwise);
+  }
+  if (!allow_http) {
+    return refuse("http is neither encrypted nor protected against changes",
+                  "use https, or --allow-http if you trust the network");
+  }
+  return ok_status();
 }
 
 void read_header_line(std::string_view line, HttpHead& head) {

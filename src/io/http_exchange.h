@@ -19,6 +19,9 @@ inline constexpr std::string_view kFetchOtherwise = "download the file by other 
 // `request` is "GET https://... (bytes 0-99)".
 Error request_error(const HttpFile& file, const std::string& request, std::string_view reason, std::string_view hint);
 
+// Whether a URL may be asked at all. `from` is the one that led to it, or empty.
+Status check_url(const HttpFile& file, const std::string& url, const std::string& from, bool allow_http);
+
 // Of an answer, as far as it matters here. Empty is absent.
 struct HttpHead {
   int status = 0;

@@ -209,7 +209,11 @@ std::string origin_of(std::string_view url) {
 }
 
 bool is_loopback(std::string_view origin) {
-  const auto host_start = origin.find("://") + 3;
+  const auto scheme_end = origin.find("://");
+  if (scheme_end == std::string_view::npos) {
+    return false;
+  }
+  const auto host_start = scheme_end + 3;
   const auto host = origin.substr(host_start, origin.rfind(':') - host_start);
   return host == "localhost" || host == "[::1]" || is_loopback_address(host);
 }

@@ -54,36 +54,6 @@ bool is_tls_failure(CURLcode code) {
   return std::ranges::find(kCodes, code) != kCodes.end();
 }
 
-// Whether a URL may be asked, before any connection is made. `from` is the one that led to it, or empty.
-Status check_url(const HttpSettings& settings, const HttpFile& file, const std::string& url, const std::string& from) {
-  const auto origin = origin_of(url);
-  const auto shown = url_without_query(url);
-  const auto refuse = [&](const std::string& reason, std::string_view hint) {
-    if (from.empty()) {
-      return Error{ErrorCode::kUsage, fmt::format("{}: {}", shown, reason), file.path, {}, std::string(hint)};
-    }
-    return Error{ErrorCode::kIo,
-                 fmt::format("GET {}: redirected to {}: {}", url_without_query(from), shown, reason),
-                 file.path,
-                 {},
-                 std::string(hint)};
-  };
-  if (origin.empty()) {
-    return refuse("not a URL of http or https with a host and no user name", "");
-  }
-  if (origin.starts_with("https:") || is_loopback(origin)) {
-    return ok_status();
-  }
-  if (from.starts_with("https:")) {
-    return refuse("that leads from https to http", kFetchOtherwise);
-  }
-  if (!settings.options.allow_http) {
-    return refuse("http is neither encrypted nor protected against changes",
-                  "use https, or --allow-http if you trust the network");
-  }
-  return ok_status();
-}
-
 // Where a Location leads; empty if it is no URL.
 std::string resolve(const std::string& base, const std::string& location) {
   const std::unique_ptr<CURLU, FreeUrl> url(required(curl_url()));
@@ -132,10 +102,8 @@ HttpTransfer::HttpTransfer(CURLM* multi, const HttpSettings& settings)
   // Of one connection that can carry several requests, all make use.
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, settings.options.user_agent.c_str());
-  const long timeout = settings.options.timeout_seconds;
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, timeout);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, timeout);
+  // Not so CURLOPT_LOW_SPEED_TIME, which is an average over seconds: is_stalled().
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(settings.options.timeout_seconds));
   if (!settings.certificates.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, settings.certificates.c_str());
   }
@@ -152,7 +120,7 @@ Status HttpTransfer::start_over(Clock::time_point when) {
   url_ = direct_url_.empty() ? file().url : direct_url_;
   redirects_ = 0;
   next_start_ = when;
-  return check_url(settings_, file(), url_, "");
+  return check_url(file(), url_, "", settings_.options.allow_http);
 }
 
 Status HttpTransfer::send() {
@@ -163,6 +131,7 @@ Status HttpTransfer::send() {
   failure_.reset();
   curl_message_[0] = '\0';
   kept_before_ = exchange_->kept_bytes();
+  sent_ = last_byte_ = Clock::now();
 
   const auto request = exchange_->request();
   request_text_ = fmt::format("GET {}", url_without_query(url_));
@@ -187,9 +156,25 @@ Status HttpTransfer::send() {
   return code == CURLM_OK ? ok_status() : failure(curl_multi_strerror(code), "");
 }
 
+std::chrono::microseconds HttpTransfer::connecting_time() const {
+  curl_off_t microseconds = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &microseconds);
+  return std::chrono::microseconds(microseconds);
+}
+
+bool HttpTransfer::is_stalled() const {
+  if (is_idle() || next_start_) {
+    return false;
+  }
+  const auto connecting = connecting_time();
+  const auto quiet_since = std::max(last_byte_, sent_ + connecting);
+  return connecting.count() > 0 && Clock::now() - quiet_since > std::chrono::seconds(settings_.options.timeout_seconds);
+}
+
 bool HttpTransfer::is_discarded() const { return is_redirect(head_.status) || head_.status >= 400; }
 
 Status HttpTransfer::take_header(std::string_view line) {
+  last_byte_ = Clock::now();
   if (line.starts_with("HTTP/")) {
     // After an interim answer comes another.
     head_ = {};
@@ -211,6 +196,7 @@ Status HttpTransfer::take_header(std::string_view line) {
 }
 
 Status HttpTransfer::take_body(std::span<const std::byte> bytes) {
+  last_byte_ = Clock::now();
   if (is_discarded()) {
     discarded_ += bytes.size();
     return discarded_ <= kDiscardedBytesMax ? ok_status() : failure("too much that is not wanted", "");
@@ -258,7 +244,7 @@ Status HttpTransfer::follow() {
   if (++redirects_ > kRedirectsMax) {
     return failure(fmt::format("more than {} redirects", kRedirectsMax), kFetchOtherwise);
   }
-  MTPGRAFT_CHECK(check_url(settings_, file(), target, url_));
+  MTPGRAFT_CHECK(check_url(file(), target, url_, settings_.options.allow_http));
   url_ = target;
   next_start_ = Clock::now();
   return ok_status();
@@ -289,9 +275,7 @@ Status HttpTransfer::end_with_status() {
 
 std::string HttpTransfer::describe(CURLcode code) const {
   if (code == CURLE_OPERATION_TIMEDOUT) {
-    curl_off_t connected_us = 0;
-    curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-    return fmt::format("{} for {} s", connected_us > 0 ? "nothing came" : "no connection",
+    return fmt::format("{} for {} s", connecting_time().count() > 0 ? "nothing came" : "no connection",
                        settings_.options.timeout_seconds);
   }
   return curl_message_[0] != '\0' ? curl_message_.data() : curl_easy_strerror(code);
@@ -302,7 +286,7 @@ Status HttpTransfer::end_without_answer(CURLcode code) {
     return start_over(Clock::now());
   }
   if (is_tls_failure(code)) {
-    return failure(describe(code),
+    return failure(fmt::format("no TLS connection: {}", describe(code)),
                    "if the certificate is signed by an authority of your own, let CURL_CA_BUNDLE or SSL_CERT_FILE name "
                    "a file with the authority's certificate");
   }

@@ -59,7 +59,9 @@ class HttpTransfer {
 
   Status begin(HttpExchange& exchange);
   Status send();
-  // The request that was sent has ended.
+  // No byte has come for too long.
+  [[nodiscard]] bool is_stalled() const;
+  // The request that was sent has ended, or is to end.
   Status end(CURLcode code);
 
  private:
@@ -76,7 +78,9 @@ class HttpTransfer {
   Status try_again(Error error, std::optional<std::chrono::seconds> retry_after);
   // Whether a place that was asked directly should be forgotten, and the file's URL be asked.
   bool forget_redirection();
-  std::string describe(CURLcode code) const;
+  [[nodiscard]] std::string describe(CURLcode code) const;
+  // Of the request under way; 0 until there is a connection.
+  [[nodiscard]] std::chrono::microseconds connecting_time() const;
 
   // Whether the answer's body is not what was asked for.
   [[nodiscard]] bool is_discarded() const;
@@ -121,6 +125,8 @@ class HttpTransfer {
 
   // Of the request under way.
   std::string request_text_;
+  Clock::time_point sent_;
+  Clock::time_point last_byte_;
   std::uint64_t kept_before_ = 0;
   HttpHead head_;
   bool head_is_complete_ = false;
