@@ -43,6 +43,20 @@ failure 4 io graft missing.gguf "$DONOR" -o none.gguf
 failure 5 refused graft "$TARGET" "$DONOR"
 interruption 130 INT "$TARGET" graft "$TARGET" "$DONOR" -o none.gguf
 
+# A donor on a server; of a build that cannot read one, not all fields are asked for.
+export XDG_CACHE_HOME=$SCRATCH/cache
+if "$MTPGRAFT" --version | grep -q '^features.*, http '; then
+  coproc python3 -B "$SOURCE_DIR/tests/support/bad_server.py" "$MODELS_DIR" /dev/null
+  read -r port _ <&"${COPROC[0]}"
+  answer 0 graft -n "$TARGET" "http://127.0.0.1:$port/good/$DONOR" -o none.gguf
+  answer 0 extract -n "http://127.0.0.1:$port/good/$DONOR" -o none.gguf
+  answer 0 inspect "http://127.0.0.1:$port/good/$DONOR"
+  failure 4 io inspect "http://127.0.0.1:$port/no-ranges/$DONOR"
+else
+  json_check=()
+fi
+
+answer 0 inspect "$MODELS_DIR/hf-base-8L"
 answer 0 inspect "$TARGET" "$GRAFT" target-placeholder.gguf target-broken-head.gguf "$DONOR" \
   donor-tensors-only-no-keys.gguf split/four-Q4_K_M-00002-of-00004.gguf
 answer 0 inspect --kv --tensors target-odd-keys.gguf
