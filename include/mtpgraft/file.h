@@ -21,6 +21,8 @@ using Progress = std::function<bool(std::uint64_t)>;
 struct ByteRange {
   std::uint64_t offset;
   std::uint64_t length;
+
+  bool operator==(const ByteRange&) const = default;
 };
 
 // A range of one file that stands, or is to stand, at `offset` of another.

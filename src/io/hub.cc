@@ -162,11 +162,8 @@ Result<HubSettings> read_hub_settings() {
       endpoint.pop_back();
     }
     if (origin_of(endpoint).empty() || endpoint.find_first_of("?#") != std::string::npos) {
-      return Error{ErrorCode::kUsage,
-                   fmt::format("HF_ENDPOINT is '{}', which is no URL of a server", endpoint),
-                   {},
-                   {},
-                   "give it as https://HOST"};
+      // Not shown: it may have a password.
+      return Error{ErrorCode::kUsage, "HF_ENDPOINT is no URL of a server", {}, {}, "give it as https://HOST"};
     }
     settings.endpoint = std::move(endpoint);
   }

@@ -86,7 +86,7 @@ class HttpSource final : public RemoteSource {
       return Error{ErrorCode::kUsage, "is no URL of a file", path, {}, "give it as https://HOST/PATH"};
     }
     RemotePath plain{url_without_query(path)};
-    urls_[plain.path] = path;
+    urls_.emplace(plain.path, path);
     return plain;
   }
 

@@ -108,6 +108,9 @@ std::string describe_fetch(const std::optional<Fetch>& fetch, bool is_dry_run) {
   const auto share = [&](std::uint64_t bytes) {
     return fetch->repository_bytes ? ", " + describe_share(bytes, *fetch->repository_bytes) : "";
   };
+  if (!is_dry_run && fetch->received_bytes == 0) {
+    return "donor: nothing fetched, all that is read of it was in the cache\n";
+  }
   if (!is_dry_run) {
     return fmt::format("donor: {} fetched{}\n", format_bytes(fetch->received_bytes), share(fetch->received_bytes));
   }

@@ -19,7 +19,6 @@
 
 namespace mtpgraft {
 
-bool operator==(const ByteRange& a, const ByteRange& b) { return a.offset == b.offset && a.length == b.length; }
 void PrintTo(const ByteRange& range, std::ostream* stream) { *stream << range.offset << "+" << range.length; }
 
 namespace {

@@ -1,0 +1,162 @@
+#include "io/hub.h"
+
+#include <cstdlib>
+#include <fstream>
+
+#include "matchers.h"
+#include "temp_dir.h"
+
+namespace mtpgraft {
+namespace {
+
+const std::string kCommit = "0123456789abcdef0123456789abcdef01234567";
+
+std::string parsed(std::string_view path) {
+  const auto result = parse_hub_path(path);
+  return result.ok() ? result.value().repository + " | " + result.value().revision + " | " + result.value().name
+                     : result.error().message;
+}
+
+TEST(HubPath, NamesARepositoryARevisionAndAFile) {
+  EXPECT_EQ(parsed("hf://Qwen/Qwen3.5-9B"), "Qwen/Qwen3.5-9B |  | ");
+  EXPECT_EQ(parsed("hf://Qwen/Qwen3.5-9B/"), "Qwen/Qwen3.5-9B |  | ");
+  EXPECT_EQ(parsed("hf://o/n@v1.0"), "o/n | v1.0 | ");
+  EXPECT_EQ(parsed("hf://o/n:a.gguf"), "o/n |  | a.gguf");
+  EXPECT_EQ(parsed("hf://o/n/a.gguf"), "o/n |  | a.gguf");
+  EXPECT_EQ(parsed("hf://o/n@v1:Q8_0/*.gguf"), "o/n | v1 | Q8_0/*.gguf");
+  EXPECT_EQ(parsed("hf://o/n@v1/Q8_0/a.gguf"), "o/n | v1 | Q8_0/a.gguf");
+  EXPECT_EQ(parsed("hf://o/n@feature/x:a.gguf"), "o/n | feature/x | a.gguf") << "the colon ends the revision";
+  EXPECT_EQ(parsed("hf://o/n@refs/pr/1/a.gguf"), "o/n | refs/pr/1 | a.gguf");
+  EXPECT_EQ(parsed("hf://o/n@refs/pr/1"), "o/n | refs/pr/1 | ");
+}
+
+TEST(HubPath, RefusesWhatNamesNone) {
+  for (const auto* path :
+       {"hf://", "hf://n", "hf://o/", "hf:///n", "hf://../n", "hf://o/..", "hf://o n/n", "hf://o/n?x", "hf://o/n@",
+        "hf://o/n@/a", "hf://o/n@../x:a", "hf://o/n:../a", "hf://o/n/a/../b", "hf://o/n:/etc/passwd", "hf://o/n:a//b",
+        "hf://o/n/a:b", "hf://o/n:a\nb", "hf:o/n"}) {
+    EXPECT_THAT(parse_hub_path(path), FailsWith(ErrorCode::kUsage, "")) << path;
+  }
+}
+
+TEST(HubUrl, IsWhatABrowserShows) {
+  const auto name_of = [](std::string_view url) {
+    const auto path = parse_hub_url(url, "https://huggingface.co");
+    return path ? path->repository + " | " + path->revision + " | " + path->name : "none";
+  };
+  EXPECT_EQ(name_of("https://huggingface.co/o/n"), "o/n |  | ");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n/tree/main"), "o/n | main | ");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n/blob/main/a.gguf"), "o/n | main | a.gguf");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n/resolve/main/b/a%20b.gguf?download=true"), "o/n | main | b/a b.gguf");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n/resolve/refs%2Fpr%2F1/a.gguf"), "o/n | refs/pr/1 | a.gguf");
+  EXPECT_EQ(name_of("https://huggingface.co/datasets/o/n"), "none");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n/resolve/main/../../x"), "none");
+  EXPECT_EQ(name_of("https://huggingface.co.evil.org/o/n"), "none");
+  EXPECT_EQ(name_of("https://cdn.org/o/n/resolve/main/a.gguf"), "none");
+}
+
+TEST(HubUrl, EscapesNames) {
+  EXPECT_EQ(hub_api_url("https://h", {"o/n", "", ""}), "https://h/api/models/o/n/revision/main?blobs=true");
+  EXPECT_EQ(hub_api_url("https://h", {"o/n", "refs/pr/1", ""}),
+            "https://h/api/models/o/n/revision/refs%2Fpr%2F1?blobs=true");
+  EXPECT_EQ(hub_file_url("https://h", "o/n", "abc", "d/a b?#%.gguf"),
+            "https://h/o/n/resolve/abc/d/a%20b%3F%23%25.gguf");
+}
+
+Result<Repository> parse(const std::string& json) { return parse_repository(json, {"o/n", "main", ""}); }
+
+TEST(RepositoryOfTheHub, HasFilesInOrderOfTheirNames) {
+  const auto result = parse(R"({"sha": ")" + kCommit + R"(", "siblings": [
+      {"rfilename": "model.safetensors", "size": 100, "lfs": {"sha256": "abc", "size": 100}},
+      {"rfilename": "a/b.gguf", "size": 20}, {"rfilename": "README.md"}]})");
+  ASSERT_THAT(result, IsOk());
+  const auto& repository = result.value();
+  EXPECT_EQ(repository.path, "hf://o/n@main");
+  EXPECT_EQ(repository.commit, kCommit);
+  EXPECT_EQ(repository.bytes(), 120U);
+  ASSERT_NE(repository.find("model.safetensors"), nullptr);
+  EXPECT_EQ(repository.find("model.safetensors")->sha256, "abc");
+  EXPECT_EQ(repository.find("a/b.gguf")->size, 20U);
+  EXPECT_EQ(repository.find("b.gguf"), nullptr);
+}
+
+TEST(RepositoryOfTheHub, IsRefusedIfItIsNotWhatAHubSays) {
+  const auto with = [](const std::string& siblings) {
+    return R"({"sha": ")" + kCommit + R"(", "siblings": )" + siblings + "}";
+  };
+  EXPECT_THAT(parse("<html>"), FailsWith(ErrorCode::kMalformed, "is not a JSON object"));
+  EXPECT_THAT(parse("{}"), FailsWith(ErrorCode::kMalformed, "has no commit"));
+  EXPECT_THAT(parse(R"({"sha": "main", "siblings": []})"), FailsWith(ErrorCode::kMalformed, "has no commit"));
+  EXPECT_THAT(parse(with("{}")), FailsWith(ErrorCode::kMalformed, "has no list 'siblings'"));
+  for (const auto* name : {"/etc/passwd", "../x", "a/../b", "", "a//b", "a\\u0000b", "a\\nb"}) {
+    EXPECT_THAT(parse(with(R"([{"rfilename": ")" + std::string(name) + R"("}])")),
+                FailsWith(ErrorCode::kMalformed, "names a file"))
+        << name;
+  }
+  EXPECT_THAT(parse(with("[1]")), FailsWith(ErrorCode::kMalformed, "names a file"));
+  EXPECT_THAT(parse(std::string(100, '[')), FailsWith(ErrorCode::kMalformed, "nested"));
+}
+
+TEST(RepositoryOfTheHub, OfImpossibleSizeDoesNotOverflow) {
+  const auto result =
+      parse(R"({"sha": ")" + kCommit + R"(", "siblings": [{"rfilename": "a", "size": 18446744073709551615},
+      {"rfilename": "b", "size": 2}]})");
+  ASSERT_THAT(result, IsOk());
+  EXPECT_EQ(result.value().bytes(), UINT64_MAX);
+}
+
+class HubSettingsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const auto* name : {"HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HOME", "HF_HUB_DOWNLOAD_TIMEOUT"}) {
+      ::unsetenv(name);
+    }
+    ::setenv("XDG_CACHE_HOME", (directory_.path("cache")).c_str(), 1);
+  }
+
+  std::filesystem::path write(const std::string& name, std::string_view text) {
+    const std::filesystem::path path = directory_.path(name);
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path;
+  }
+
+  TempDir directory_;
+};
+
+TEST_F(HubSettingsTest, AreThoseOfTheHubWithoutVariables) {
+  const auto settings = read_hub_settings();
+  ASSERT_THAT(settings, IsOk());
+  EXPECT_EQ(settings.value().endpoint, "https://huggingface.co");
+  EXPECT_EQ(settings.value().token, "");
+  EXPECT_EQ(settings.value().timeout_seconds, 30);
+}
+
+TEST_F(HubSettingsTest, FindTheTokenWhereTheHubsOwnToolDoes) {
+  const auto token = [] { return read_hub_settings().value().token; };
+  write("cache/huggingface/token", "of-cache\n");
+  EXPECT_EQ(token(), "of-cache");
+  ::setenv("HF_HOME", write("home/token", "of-home").parent_path().c_str(), 1);
+  EXPECT_EQ(token(), "of-home");
+  ::setenv("HF_TOKEN_PATH", write("mine", " of-path \r\n").c_str(), 1);
+  EXPECT_EQ(token(), "of-path");
+  ::setenv("HF_TOKEN", "of-variable", 1);
+  EXPECT_EQ(token(), "of-variable");
+}
+
+TEST_F(HubSettingsTest, RefuseVariablesThatCannotBeMeant) {
+  ::setenv("HF_ENDPOINT", "https://mirror.org//", 1);
+  EXPECT_EQ(read_hub_settings().value().endpoint, "https://mirror.org");
+  for (const auto* endpoint : {"mirror.org", "ftp://mirror.org", "https://user:secret@mirror.org", "https://m.org?x"}) {
+    ::setenv("HF_ENDPOINT", endpoint, 1);
+    EXPECT_THAT(read_hub_settings(), FailsWith(ErrorCode::kUsage, "HF_ENDPOINT")) << endpoint;
+  }
+  ::unsetenv("HF_ENDPOINT");
+  for (const auto* seconds : {"0", "-1", "1.5", "x", "99999"}) {
+    ::setenv("HF_HUB_DOWNLOAD_TIMEOUT", seconds, 1);
+    EXPECT_THAT(read_hub_settings(), FailsWith(ErrorCode::kUsage, "HF_HUB_DOWNLOAD_TIMEOUT")) << seconds;
+  }
+}
+
+}  // namespace
+}  // namespace mtpgraft
