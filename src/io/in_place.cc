@@ -27,7 +27,7 @@ Error refusal(const std::string& path, std::string message, std::string hint) {
 }
 
 // Writing the head to disk is started by this much at a time.
-constexpr std::uint64_t kWindowBytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t kFlushBytes = std::uint64_t{16} << 20;
 
 std::uint64_t shift_of(const CopyRange& kept) {
   return std::max(kept.offset, kept.source_offset) - std::min(kept.offset, kept.source_offset);
@@ -207,7 +207,7 @@ class InsertionFile final : public ChangedFile {
   Status append(std::span<const std::byte> bytes) {
     MTPGRAFT_CHECK(write_fully(file_.descriptor(), file_.path(), end_, bytes));
     end_ += bytes.size();
-    if (end_ - started_ >= kWindowBytes) {
+    if (end_ - started_ >= kFlushBytes) {
       ::sync_file_range(file_.descriptor(), static_cast<off_t>(started_), static_cast<off_t>(end_ - started_),
                         SYNC_FILE_RANGE_WRITE);
       started_ = end_;
