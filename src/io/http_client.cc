@@ -49,6 +49,7 @@ class CurlClient : public HttpClient {
   Status get_ranges(std::span<HttpRange> ranges, const Progress& progress) override {
     std::vector<RangeExchange> exchanges(ranges.begin(), ranges.end());
     std::vector<HttpExchange*> pointers;
+    pointers.reserve(exchanges.size());
     for (auto& exchange : exchanges) {
       pointers.push_back(&exchange);
     }
