@@ -53,7 +53,6 @@ class HttpClientTest : public testing::Test {
   }
 
   void make_client(HttpOptions options) {
-    options.timeout_seconds = 1;
     options.user_agent = "test/1";
     auto made = make_http_client(options);
     ASSERT_THAT(made, IsOk());
@@ -252,6 +251,9 @@ TEST_F(HttpClientTest, GoesOnFromTheLastByte) {
 }
 
 TEST_F(HttpClientTest, GoesOnAfterAStall) {
+  HttpOptions options;
+  options.timeout_seconds = 1;
+  make_client(options);
   auto stalls = file("stalls-once");
   ASSERT_THAT(get_ranges(stalls, {{0, 3000}}), IsOk());
   EXPECT_THAT(got_, ElementsAre(content_.substr(0, 3000)));
@@ -297,7 +299,7 @@ TEST_F(HttpClientTest, StopsAtOnceWhileItWaits) {
       return std::chrono::steady_clock::now() - start < std::chrono::milliseconds(300);
     });
     EXPECT_THAT(status, FailsWith(ErrorCode::kInterrupted, "interrupted"));
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(900)) << behaviour;
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10)) << "not only after the timeout";
   }
 }
 
