@@ -14,7 +14,7 @@ declare -A layer_of_header=(
 declare -A owners=(
   ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'
   ['nlohmann/']='src/(io/hub\.cc|donor/.*|release/.*|graft/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
-  ['dlfcn\.h']='src/donor/ggml_library\.cc' ['curl/']='src/io/(http_client\.cc|http_transfer\.(cc|h))'
+  ['dlfcn\.h']='src/(donor/ggml|io/curl)_library\.cc' ['curl/']='src/io/curl_library\.h'
   ['openssl/']='src/util/sha256\.cc'
   ['(fcntl|unistd|linux/[a-z]+|sys/[a-z]+)\.h']='src/(io/.*|cli/progress\.cc)')
 

@@ -2,8 +2,6 @@
 # needs the C library of the machine. (A static musl cannot load any.)
 set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
 set(OPENSSL_USE_STATIC_LIBS TRUE)
-# Debian's libcurl needs Kerberos, of which there is no archive.
-set(MTPGRAFT_HTTP OFF)
 # What is not called is left out, since it could need a newer C library: std::random_device is one such thing.
 add_link_options(-static-libstdc++ -static-libgcc -Wl,--as-needed,--gc-sections)
 

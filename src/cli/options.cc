@@ -417,7 +417,7 @@ Result<GraftCommandOptions> parse_graft_arguments(std::vector<std::string> argum
 
 std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   CLI::App app(std::string(kDescription), "mtpgraft");
-  app.set_version_flag("--version", version_text());
+  app.set_version_flag("--version", version_text);
   app.footer(footer());
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormatter>());

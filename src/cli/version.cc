@@ -29,7 +29,7 @@ std::string version_text() {
   const auto http = http_library();
   return fmt::format("mtpgraft {} ({})\ncompiler   {}\nlibraries  {}\nfeatures   {}, {}", MTPGRAFT_VERSION,
                      MTPGRAFT_COMMIT, MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, fmt::join(kFeatures, ", "),
-                     http.empty() ? "no http" : fmt::format("http ({})", http));
+                     http.empty() ? "no http" : fmt::format("http ({}, loaded at run time)", http));
 }
 
 }  // namespace mtpgraft::cli

@@ -1,6 +1,5 @@
 #include "io/http_client.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "io/curl_library.h"
 #include "io/http_exchange.h"
 #include "io/http_text.h"
 #include "io/http_transfer.h"
@@ -23,12 +23,12 @@ constexpr std::size_t kTransfersMax = 4;
 constexpr milliseconds kProgressInterval(100);
 
 struct FreeMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+  void operator()(CURLM* multi) const { curl().multi_cleanup(multi); }
 };
 
 class CurlClient : public HttpClient {
  public:
-  explicit CurlClient(HttpSettings settings) : settings_(std::move(settings)), multi_(required(curl_multi_init())) {}
+  explicit CurlClient(HttpSettings settings) : settings_(std::move(settings)), multi_(required(curl().multi_init())) {}
 
   Result<HttpDocument> get(const HttpFile& file, std::uint64_t bytes_max, const std::string& validator,
                            const Progress& progress) override {
@@ -90,14 +90,14 @@ Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress&
     }
 
     int running = 0;
-    if (const auto code = curl_multi_perform(multi_.get(), &running); code != CURLM_OK) {
-      return Error{ErrorCode::kIo, fmt::format("libcurl failed: {}", curl_multi_strerror(code))};
+    if (const auto code = curl().multi_perform(multi_.get(), &running); code != CURLM_OK) {
+      return Error{ErrorCode::kIo, fmt::format("libcurl failed: {}", curl().multi_strerror(code))};
     }
     bool has_ended = false;
     int waiting = 0;
-    while (const auto* const message = curl_multi_info_read(multi_.get(), &waiting)) {
+    while (const auto* const message = curl().multi_info_read(multi_.get(), &waiting)) {
       HttpTransfer* transfer = nullptr;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+      curl().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
       MTPGRAFT_CHECK(transfer->end(message->data.result));
       has_ended = true;
     }
@@ -111,7 +111,7 @@ Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress&
     MTPGRAFT_CHECK(advance(progress, received));
     if (!has_ended) {
       const auto pause = std::chrono::ceil<milliseconds>(wake - Clock::now()).count();
-      curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(std::max<std::int64_t>(pause, 0)), nullptr);
+      curl().multi_poll(multi_.get(), nullptr, 0, static_cast<int>(std::max<std::int64_t>(pause, 0)), nullptr);
     }
   }
 }
@@ -124,10 +124,7 @@ std::string environment(const char* name) {
 }  // namespace
 
 Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options) {
-  static const auto started = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (started != CURLE_OK) {
-    return Error{ErrorCode::kIo, fmt::format("libcurl does not start: {}", curl_easy_strerror(started))};
-  }
+  MTPGRAFT_CHECK(load_curl());
   if (std::ranges::any_of(options.token, [](char c) { return c < 0x21 || c > 0x7e; })) {
     return Error{ErrorCode::kUsage,
                  "the token has characters that no token has",
@@ -143,6 +140,8 @@ Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options)
   return std::unique_ptr<HttpClient>(std::make_unique<CurlClient>(std::move(settings)));
 }
 
-std::string http_library() { return fmt::format("libcurl {}", curl_version_info(CURLVERSION_NOW)->version); }
+std::string http_library() {
+  return load_curl().ok() ? fmt::format("libcurl {}", curl().version_info(CURLVERSION_NOW)->version) : "";
+}
 
 }  // namespace mtpgraft

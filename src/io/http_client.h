@@ -72,10 +72,10 @@ class HttpClient {
   virtual Status get_ranges(std::span<HttpRange> ranges, const Progress& progress) = 0;
 };
 
-// Fails with kUnsupported in a program that was built without libcurl.
+// Fails with kUnsupported in a program that was built without libcurl, or where there is none.
 Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options);
 
-// "libcurl 7.88.1"; empty in a program that was built without.
+// "libcurl 7.88.1"; empty in a program that was built without, or where there is none.
 std::string http_library();
 
 }  // namespace mtpgraft

@@ -19,10 +19,10 @@ constexpr std::chrono::minutes kRetryAfterMax(5);
 constexpr std::size_t kDiscardedBytesMax = 65536;
 
 struct FreeUrl {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const { curl().url_cleanup(url); }
 };
 struct FreeText {
-  void operator()(char* text) const { curl_free(text); }
+  void operator()(char* text) const { curl().free(text); }
 };
 
 bool is_redirect(int status) {
@@ -56,12 +56,12 @@ bool is_tls_failure(CURLcode code) {
 
 // Where a Location leads; empty if it is no URL.
 std::string resolve(const std::string& base, const std::string& location) {
-  const std::unique_ptr<CURLU, FreeUrl> url(required(curl_url()));
+  const std::unique_ptr<CURLU, FreeUrl> url(required(curl().url()));
   char* text = nullptr;
-  if (curl_url_set(url.get(), CURLUPART_URL, base.c_str(), 0) != CURLUE_OK ||
-      curl_url_set(url.get(), CURLUPART_URL, location.c_str(), CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE) !=
+  if (curl().url_set(url.get(), CURLUPART_URL, base.c_str(), 0) != CURLUE_OK ||
+      curl().url_set(url.get(), CURLUPART_URL, location.c_str(), CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE) !=
           CURLUE_OK ||
-      curl_url_get(url.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) {
+      curl().url_get(url.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) {
     return {};
   }
   return std::unique_ptr<char, FreeText>(text).get();
@@ -74,7 +74,7 @@ bool HttpSettings::sends_token_to(std::string_view url) const {
 }
 
 HttpTransfer::HttpTransfer(CURLM* multi, const HttpSettings& settings)
-    : multi_(multi), settings_(settings), easy_(required(curl_easy_init())) {
+    : multi_(multi), settings_(settings), easy_(required(curl().easy_init())) {
   auto* const easy = easy_.get();
   using Callback = std::size_t (*)(char*, std::size_t, std::size_t, void*);
   // To take nothing makes libcurl end the transfer.
@@ -86,26 +86,26 @@ HttpTransfer::HttpTransfer(CURLM* multi, const HttpSettings& settings)
     auto& transfer = *static_cast<HttpTransfer*>(self);
     return transfer.keep_failure([&] { return transfer.take_body(std::as_bytes(std::span(data, size))); }) ? size : 0;
   };
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl_message_.data());
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(easy, CURLOPT_PRIVATE, this);
+  curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, header);
+  curl().easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, body);
+  curl().easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, curl_message_.data());
+  curl().easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   // An interrupted program must not wait for a name that is being looked up.
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  curl().easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+  curl().easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl().easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   // Of one connection that can carry several requests, all make use.
-  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, settings.options.user_agent.c_str());
+  curl().easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+  curl().easy_setopt(easy, CURLOPT_USERAGENT, settings.options.user_agent.c_str());
   // Not so CURLOPT_LOW_SPEED_TIME, which is an average over seconds: is_stalled().
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(settings.options.timeout_seconds));
+  curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(settings.options.timeout_seconds));
   if (!settings.certificates.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, settings.certificates.c_str());
+    curl().easy_setopt(easy, CURLOPT_CAINFO, settings.certificates.c_str());
   }
 }
 
@@ -140,7 +140,7 @@ Status HttpTransfer::send() {
   }
   headers_.reset();
   const auto add_header = [&](const std::string& line) {
-    headers_.reset(required(curl_slist_append(headers_.release(), line.c_str())));
+    headers_.reset(required(curl().slist_append(headers_.release(), line.c_str())));
   };
   add_header("Accept-Encoding: identity");
   if (settings_.sends_token_to(url_)) {
@@ -149,16 +149,16 @@ Status HttpTransfer::send() {
   if (!request.validator.empty()) {
     add_header((request.validator.starts_with('"') ? "If-None-Match: " : "If-Modified-Since: ") + request.validator);
   }
-  curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, headers_.get());
-  curl_easy_setopt(easy_.get(), CURLOPT_RANGE, request.range.empty() ? nullptr : request.range.c_str());
-  curl_easy_setopt(easy_.get(), CURLOPT_URL, url_.c_str());
-  const auto code = curl_multi_add_handle(multi_, easy_.get());
-  return code == CURLM_OK ? ok_status() : failure(curl_multi_strerror(code), "");
+  curl().easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, headers_.get());
+  curl().easy_setopt(easy_.get(), CURLOPT_RANGE, request.range.empty() ? nullptr : request.range.c_str());
+  curl().easy_setopt(easy_.get(), CURLOPT_URL, url_.c_str());
+  const auto code = curl().multi_add_handle(multi_, easy_.get());
+  return code == CURLM_OK ? ok_status() : failure(curl().multi_strerror(code), "");
 }
 
 std::chrono::microseconds HttpTransfer::connecting_time() const {
   curl_off_t microseconds = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &microseconds);
+  curl().easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &microseconds);
   return std::chrono::microseconds(microseconds);
 }
 
@@ -179,7 +179,7 @@ Status HttpTransfer::take_header(std::string_view line) {
     // After an interim answer comes another.
     head_ = {};
     long status = 0;
-    curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
     head_.status = static_cast<int>(status);
     return ok_status();
   }
@@ -206,7 +206,7 @@ Status HttpTransfer::take_body(std::span<const std::byte> bytes) {
 }
 
 Status HttpTransfer::end(CURLcode code) {
-  curl_multi_remove_handle(multi_, easy_.get());
+  curl().multi_remove_handle(multi_, easy_.get());
   if (exception_) {
     std::rethrow_exception(exception_);
   }
@@ -278,7 +278,7 @@ std::string HttpTransfer::describe(CURLcode code) const {
     return fmt::format("{} for {} s", connecting_time().count() > 0 ? "nothing came" : "no connection",
                        settings_.options.timeout_seconds);
   }
-  return curl_message_[0] != '\0' ? curl_message_.data() : curl_easy_strerror(code);
+  return curl_message_[0] != '\0' ? curl_message_.data() : curl().easy_strerror(code);
 }
 
 Status HttpTransfer::end_without_answer(CURLcode code) {

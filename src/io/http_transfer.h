@@ -2,8 +2,6 @@
 // tried again and when.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -17,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "io/curl_library.h"
 #include "io/http_client.h"
 #include "io/http_exchange.h"
 #include "mtpgraft/result.h"
@@ -49,7 +48,7 @@ class HttpTransfer {
   HttpTransfer(CURLM* multi, const HttpSettings& settings);
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
-  ~HttpTransfer() { curl_multi_remove_handle(multi_, easy_.get()); }
+  ~HttpTransfer() { curl().multi_remove_handle(multi_, easy_.get()); }
 
   [[nodiscard]] bool is_idle() const { return exchange_ == nullptr; }
   // When the next request may be sent; nothing while one is under way.
@@ -102,10 +101,10 @@ class HttpTransfer {
   }
 
   struct FreeEasy {
-    void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+    void operator()(CURL* easy) const { curl().easy_cleanup(easy); }
   };
   struct FreeHeaders {
-    void operator()(curl_slist* headers) const { curl_slist_free_all(headers); }
+    void operator()(curl_slist* headers) const { curl().slist_free_all(headers); }
   };
 
   CURLM* multi_;
