@@ -87,6 +87,10 @@ Status check_url(const HttpFile& file, const std::string& url, const std::string
   if (origin.empty()) {
     return refuse("not a URL of http or https with a host and no user name", kFetchOtherwise);
   }
+  // What listens there trusts this machine, and no other.
+  if (!from.empty() && is_loopback(origin) && !is_loopback(origin_of(from))) {
+    return refuse("that leads from another machine to this one", kFetchOtherwise);
+  }
   if (origin.starts_with("https:") || is_loopback(origin)) {
     return ok_status();
   }

@@ -513,7 +513,9 @@ TEST(HttpUrl, HttpIsForThisMachineUnlessAllowed) {
   for (const bool allow_http : {false, true}) {
     EXPECT_EQ(message_of("https://a.b/c", "", allow_http), "");
     EXPECT_EQ(message_of("https://a.b/c", "http://127.0.0.1:80/x", allow_http), "");
-    EXPECT_EQ(message_of("http://127.0.0.1:80/c", "https://a.b/c", allow_http), "");
+    EXPECT_EQ(message_of("http://127.0.0.1:80/c", "https://localhost/c", allow_http), "");
+    EXPECT_EQ(message_of("http://127.0.0.1:80/c", "https://a.b/c", allow_http),
+              "GET https://a.b/c: redirected to http://127.0.0.1:80/c: that leads from another machine to this one");
     EXPECT_EQ(message_of("http://cdn.b/c?signature=1", "https://a.b/c?d", allow_http),
               "GET https://a.b/c: redirected to http://cdn.b/c: that leads from https to http");
   }
