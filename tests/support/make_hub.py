@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""make_hub.py MODELS OUT: model repositories as the Hugging Face Hub serves them, laid out for a plain web server.
+
+OUT/local/NAME/      what is in a repository, as someone has it who downloaded all of it
+OUT/www/             api/models/OWNER/NAME/revision/REVISION (JSON) and OWNER/NAME/resolve/REVISION/FILE
+OUT/cdn/             the large files (LFS), each called by its SHA-256
+OUT/redirects.map    which path below www/ is which file of the CDN, for nginx's `map`
+OUT/next-main        what revision/main of lab/hf-base-8L is after another commit
+
+Around each head lie megabytes of trunk, so that it shows when more than the head is read; they take no disk space.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import sys
+from pathlib import Path
+
+from gguf_file import F32, I32, STRING, U16, GgufFile, Sparse, Tensor
+from reference_graft import graft
+
+MIB = 1 << 20
+
+
+# safetensors
+
+def read_safetensors(path):
+    """[(name, dtype, shape, bytes)]"""
+    raw = path.read_bytes()
+    length = struct.unpack_from("<Q", raw)[0]
+    header, data = json.loads(raw[8:8 + length]), raw[8 + length:]
+    return [(name, info["dtype"], info["shape"], data[slice(*info["data_offsets"])])
+            for name, info in header.items() if name != "__metadata__"]
+
+
+def trunk(name, mib):
+    """A matrix of zeros."""
+    return name, "BF16", [mib << 9, 1024], Sparse(mib * MIB)
+
+
+def write_safetensors(path, tensors):
+    header, at = {"__metadata__": {"format": "pt"}}, 0
+    for name, dtype, shape, data in tensors:
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    encoded = json.dumps(header, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(encoded)) + encoded)
+        for *_, data in tensors:
+            if isinstance(data, Sparse):
+                file.seek(len(data), os.SEEK_CUR)
+            else:
+                file.write(data)
+        file.truncate(8 + len(encoded) + at)
+
+
+# what is in the repositories
+
+def write_checkpoint(folder, config, head):
+    """Four files: trunk; trunk around one half of the head; trunk around the other; trunk."""
+    layer = "model.layers.{}.mlp.up_proj.weight".format
+    shards = [[trunk(layer(0), 8)],
+              [trunk(layer(1), 3), *head[:8], trunk(layer(2), 3)],
+              [trunk(layer(3), 3), *head[8:], trunk(layer(4), 3)],
+              [trunk(layer(5), 8)]]
+    weight_map = {}
+    for number, tensors in enumerate(shards, 1):
+        name = f"model-{number:05}-of-{len(shards):05}.safetensors"
+        write_safetensors(folder / name, tensors)
+        weight_map |= {tensor[0]: name for tensor in tensors}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}, indent=2) + "\n")
+    (folder / "config.json").write_bytes(config)
+    (folder / "README.md").write_text("# A model\n" * 1000)
+    (folder / "tokenizer.json").write_text('{"model": {}}\n' + "\n" * 200_000)
+
+
+def full_model(target, sidecar):
+    """With trunk before the head and behind it."""
+    model = graft(target, sidecar)
+    trunk_count = len(target.tensors)
+    blob = [Tensor(f"blk.{n}.trunk.weight", (256, n * 2048), F32, Sparse(n * 2 * MIB)) for n in (3, 1)]
+    model.tensors[trunk_count:trunk_count] = blob[:1]
+    model.tensors += blob[1:]
+    return model
+
+
+def write_split(folder, name, model, count):
+    """Every file begins with a tensor of the same share."""
+    for number in range(count):
+        share = model.tensors[number * len(model.tensors) // count:(number + 1) * len(model.tensors) // count]
+        file = GgufFile(model.version, dict(model.keys) if number == 0 else {}, share)
+        file.set("split.no", U16, number)
+        file.set("split.count", U16, count)
+        file.set("split.tensors.count", I32, len(model.tensors))
+        file.write(folder / f"{name}-{number + 1:05}-of-{count:05}.gguf")
+
+
+def make_models(models, local):
+    def folder(name):
+        result = local / name
+        result.mkdir(parents=True)
+        return result
+
+    config = (models / "hf-base-8L/config.json").read_bytes()
+    head = read_safetensors(models / "hf-base-8L/mtp.safetensors")
+    write_checkpoint(folder("hf-base-8L"), config, head)
+    name, dtype, shape, data = head[-1]
+    other = bytes([data[0] ^ 1]) + data[1:]
+    write_checkpoint(folder("next/hf-base-8L"), config, [*head[:-1], (name, dtype, shape, other)])
+
+    crooked = folder("hf-crooked")
+    (crooked / "config.json").write_bytes(config)
+    weight_map = {tensor[0]: "../hf-base-8L/model-00002-of-00004.safetensors" for tensor in head}
+    (crooked / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+
+    target = GgufFile.read(models / "target-12L-Q4_K_M.gguf")
+    gguf = folder("Base-GGUF")
+    for quant in ("Q8_0", "BF16"):
+        sidecar = models / f"mtp-base-8L-{quant}.gguf"
+        os.symlink(sidecar, gguf / f"mtp-Base-{quant}.gguf")
+        model = full_model(target, GgufFile.read(sidecar))
+        if quant == "BF16":
+            model.set("general.license", STRING, "." * (2 * MIB))  # a header that does not come with the first bytes
+        model.write(gguf / f"Base-MTP-{quant}.gguf")
+    os.symlink(models / "target-12L-Q4_K_M.gguf", gguf / "Base-Q4_K_M.gguf")
+    split = folder("Base-GGUF/split")
+    write_split(split, "Base-MTP-Q8_0", GgufFile.read(gguf / "Base-MTP-Q8_0.gguf"), 4)
+    (folder("Headless-GGUF") / "Base-Q4_K_M.gguf").symlink_to(models / "target-12L-Q4_K_M.gguf")
+
+
+# the hub
+
+def publish(out, repository, folder, revisions):
+    """Returns the path of what the API tells of the commit."""
+    siblings = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        entry = {"rfilename": str(path.relative_to(folder)), "size": path.stat().st_size}
+        if path.suffix in (".gguf", ".safetensors"):
+            entry["lfs"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": entry["size"], "pointerSize": 134}
+        siblings.append(entry)
+    commit = hashlib.sha1(json.dumps([repository, siblings]).encode()).hexdigest()
+    api = out / "www/api/models" / repository / "revision"
+    answer = json.dumps({"id": repository, "sha": commit, "private": False, "siblings": siblings})
+    for revision in (commit, *revisions):
+        (api / revision).parent.mkdir(parents=True, exist_ok=True)
+        (api / revision).write_text(answer)
+        for entry in siblings:
+            path = out / "www" / repository / "resolve" / revision / entry["rfilename"]
+            source = (folder / entry["rfilename"]).resolve()
+            if "lfs" in entry:
+                with open(out / "redirects.map", "a") as redirects:
+                    redirects.write(f'"/{path.relative_to(out / "www")}" {entry["lfs"]["sha256"]};\n')
+                path = out / "cdn" / entry["lfs"]["sha256"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.symlink_to(source)
+    return api / commit
+
+
+def main():
+    models, out = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    local = out / "local"
+    make_models(models, local)
+    publish(out, "lab/hf-base-8L", local / "hf-base-8L", ["main", "refs/pr/1"])
+    os.symlink(publish(out, "lab/hf-base-8L", local / "next/hf-base-8L", []), out / "next-main")
+    publish(out, "lab/hf-crooked", local / "hf-crooked", ["main"])
+    publish(out, "lab/hf-head", models / "hf-base-8L", ["main"])
+    for owner in ("gated", "private", "busy", "slow"):
+        publish(out, f"{owner}/hf-base-8L", local / "hf-base-8L", ["main"])
+    publish(out, "lab/Base-GGUF", local / "Base-GGUF", ["main", "v1.0"])
+    publish(out, "lab/Headless-GGUF", local / "Headless-GGUF", ["main"])
+
+
+if __name__ == "__main__":
+    main()
