@@ -34,12 +34,20 @@ Status convert(const DonorOptions& options, DonorInput& donor) {
   return ok_status();
 }
 
+// What the record calls it: as a download of it is called.
+std::string remote_name(const RemotePath& place) {
+  const bool is_repository = place.repository != nullptr && place.name.empty();
+  const auto path = is_repository ? place.path.substr(0, place.path.find('@')) : place.path;
+  return path.substr(path.rfind('/') + 1);
+}
+
 // What a file on a server is, and what of it is not known.
 Status note_origin(const std::string& path, DonorInput& donor) {
   if (!donor.remote) {
     return ok_status();
   }
   MTPGRAFT_TRY(const auto place, donor.remote->find(path));
+  donor.labels.donor_file = remote_name(place);
   if (place.repository == nullptr) {
     return ok_status();
   }
@@ -88,9 +96,9 @@ Result<DonorInput> open_donor(const DonorOptions& options, std::string_view arch
     donor.file = std::move(model.file);
     donor.gguf = std::move(model.gguf);
   }
-  MTPGRAFT_CHECK(note_origin(path, donor));
   donor.labels.tool = "mtpgraft " MTPGRAFT_VERSION;
   donor.labels.donor_file = base_name(path);
+  MTPGRAFT_CHECK(note_origin(path, donor));
   if (!options.head_type.empty()) {
     MTPGRAFT_CHECK(convert(options, donor));
   }
@@ -111,10 +119,6 @@ void note_received(const DonorInput& donor, std::optional<report::Fetch>& fetch)
 }
 
 std::string base_name(const std::string& path) {
-  if (is_remote(path)) {
-    const auto name = path.substr(path.rfind('/') + 1);
-    return name.substr(0, name.find('@'));
-  }
   std::error_code ignored;
   const auto full = std::filesystem::absolute(path, ignored).lexically_normal();
   return full.has_filename() ? full.filename().string() : full.parent_path().filename().string();

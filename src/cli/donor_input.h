@@ -54,7 +54,7 @@ std::optional<report::Fetch> describe_fetch(const DonorInput& donor, std::span<c
 
 void note_received(const DonorInput& donor, std::optional<report::Fetch>& fetch);
 
-// The last part of a path, of "dir/" as well; of a repository of the hub its name.
+// The last part of a path, of "dir/" as well.
 std::string base_name(const std::string& path);
 
 }  // namespace mtpgraft::cli
