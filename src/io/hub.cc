@@ -105,9 +105,10 @@ std::string_view take_revision(std::string_view& text) {
 
 std::string escape(std::string_view text, std::string_view kept) {
   std::string escaped;
-  for (const unsigned char c : text) {
-    const bool is_plain = std::isalnum(c) != 0 || kept.find(static_cast<char>(c)) != std::string_view::npos;
-    escaped += is_plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    escaped += std::isalnum(byte) != 0 || kept.find(c) != std::string_view::npos ? std::string(1, c)
+                                                                                 : fmt::format("%{:02X}", byte);
   }
   return escaped;
 }

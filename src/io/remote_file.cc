@@ -8,6 +8,7 @@
 
 #include "mtpgraft/remote.h"
 #include "util/checked.h"
+#include "util/hash.h"
 
 namespace mtpgraft {
 namespace {
@@ -133,6 +134,13 @@ Status RemoteFile::fetch(std::span<const ByteRange> ranges) const {
     requests.push_back({&http_file_, part, use, finish});
   }
   return session_->http->get_ranges(requests, progress);
+}
+
+std::optional<FileStamp> RemoteFile::stamp() const {
+  const auto number = [](const std::string& text) { return digest_of(std::as_bytes(std::span(text))).low; };
+  const std::lock_guard lock(session_->mutex);
+  const auto state = place_.is_fixed ? 0 : number(http_file_.validator);
+  return FileStamp{0, number(place_.url), size(), static_cast<std::int64_t>(state)};
 }
 
 Status RemoteFile::prefetch(std::span<const ByteRange> ranges) const {

@@ -44,6 +44,7 @@ class RemoteFile final : public ReadableFile {
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   // Every answer has been compared with the first.
   [[nodiscard]] Status check_unchanged() const override { return ok_status(); }
+  [[nodiscard]] std::optional<FileStamp> stamp() const override;
   [[nodiscard]] std::uint64_t stored_bytes() const override { return *place_.size; }
   Status prefetch(std::span<const ByteRange> ranges) const override;
 

@@ -187,9 +187,12 @@ TEST_F(CachedRemoteFile, IsNotAskedAtAllIfItsUrlIsFixed) {
 
 TEST_F(CachedRemoteFile, IsReadAnewIfItHasChanged) {
   (void)http_->take_asked();
+  const auto before = open(kPlace)->stamp();
+  EXPECT_EQ(open(kPlace)->stamp(), before);
   http_->change();
   const auto file = open(kPlace);
   EXPECT_THAT(http_->take_asked(), ElementsAre(ByteRange{0, 16384}));
+  EXPECT_NE(file->stamp(), before);
 }
 
 TEST_F(RemoteFileTest, EndsWhereItIsInterrupted) {
