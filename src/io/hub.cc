@@ -255,6 +255,14 @@ std::string hub_file_url(std::string_view endpoint, std::string_view repository,
   return fmt::format("{}/{}/resolve/{}/{}", endpoint, repository, commit, escape(name, "-_.~/"));
 }
 
+std::string hub_refs_url(std::string_view endpoint, std::string_view repository) {
+  return fmt::format("{}/api/models/{}/refs", endpoint, repository);
+}
+
+std::string hub_models_url(std::string_view endpoint, std::string_view repository) {
+  return fmt::format("{}/api/models?author={}&limit=1000", endpoint, repository.substr(0, repository.find('/')));
+}
+
 bool is_commit(std::string_view revision) {
   return revision.size() == 40 && revision.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -297,6 +305,27 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
   }
   std::ranges::sort(repository.files, {}, &RepositoryFile::name);
   return repository;
+}
+
+std::vector<std::string> parse_hub_names(const std::string& json) {
+  std::vector<std::string> names;
+  if (find_json_excess(json, kJsonLimits)) {
+    return names;
+  }
+  const auto answer = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  const auto add = [&](const Json& list, const char* key) {
+    for (const auto& item : list.is_array() ? list : Json::array()) {
+      if (item.is_object() && !text_of(item, key).empty()) {
+        names.push_back(text_of(item, key));
+      }
+    }
+  };
+  add(answer, "id");
+  if (answer.is_object()) {
+    add(answer.value("branches", Json()), "name");
+    add(answer.value("tags", Json()), "name");
+  }
+  return names;
 }
 
 }  // namespace mtpgraft

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mtpgraft/remote.h"
 #include "mtpgraft/result.h"
@@ -41,10 +42,17 @@ std::string hub_api_url(std::string_view endpoint, const HubPath& path);
 std::string hub_file_url(std::string_view endpoint, std::string_view repository, std::string_view commit,
                          std::string_view name);
 
+// Where the hub lists a repository's branches and tags, and the models of an owner.
+std::string hub_refs_url(std::string_view endpoint, std::string_view repository);
+std::string hub_models_url(std::string_view endpoint, std::string_view repository);
+
 // A revision that never means anything else.
 bool is_commit(std::string_view revision);
 
 // Reads what stands at hub_api_url(). Fails with kMalformed.
 Result<Repository> parse_repository(const std::string& json, const HubPath& path);
+
+// The names in what stands at hub_refs_url() or hub_models_url(), of models as "OWNER/NAME"; empty if it is neither.
+std::vector<std::string> parse_hub_names(const std::string& json);
 
 }  // namespace mtpgraft

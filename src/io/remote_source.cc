@@ -1,4 +1,4 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -48,22 +48,30 @@ class Document final : public ReadableFile {
 // Documents are read as a whole, everything else in ranges.
 bool is_document(std::string_view path) { return path.ends_with(".json"); }
 
+// Adds what was probably meant, or else what there is.
+Error with_alternatives(Error error, std::string_view name, std::span<const std::string_view> names) {
+  const auto meant = nearest(name, names);
+  if (!meant.empty()) {
+    error.hint = fmt::format("did you mean '{}'?", meant);
+  } else if (!names.empty()) {
+    const auto shown = names.first(std::min(names.size(), kShownNames));
+    error.hint =
+        fmt::format("there {} {}{}", names.size() == 1 ? "is" : "are", fmt::join(shown, ", "),
+                    shown.size() < names.size() ? fmt::format(" and {} more", names.size() - shown.size()) : "");
+  }
+  return error;
+}
+
 Error no_such_file(const Repository& repository, std::string_view name) {
   std::vector<std::string_view> names;
   for (const auto& file : repository.files) {
     names.push_back(file.name);
   }
-  const auto meant = nearest(name, names);
   const auto extension = name.substr(std::min(name.rfind('.'), name.size()));
   std::erase_if(names, [&](std::string_view other) { return !other.ends_with(extension); });
-  Error error{ErrorCode::kIo, fmt::format("has no file '{}' (commit {})", name, repository.commit), repository.path};
-  if (!meant.empty()) {
-    error.hint = fmt::format("did you mean '{}'?", meant);
-  } else {
-    error.details.assign(names.begin(),
-                         names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShownNames)));
-  }
-  return error;
+  return with_alternatives(
+      {ErrorCode::kIo, fmt::format("has no file '{}' (commit {})", name, repository.commit), repository.path}, name,
+      names);
 }
 
 class HttpSource final : public RemoteSource {
@@ -158,10 +166,40 @@ class HttpSource final : public RemoteSource {
         const auto text,
         read_cached_document({.path = path.repository_path(), .url = url, .is_fixed = is_commit(path.revision)}));
     if (text.status != 200) {
-      return explain_status(text.status, fmt::format("GET {}", url_without_query(url)), {path.repository_path(), url},
-                            text.error_code, !hub_.token.empty());
+      return explain_missing(path, text,
+                             explain_status(text.status, fmt::format("GET {}", url_without_query(url)),
+                                            {path.repository_path(), url}, text.error_code, !hub_.token.empty()));
     }
     return parse_repository(text.body, path);
+  }
+
+  // The names at a URL of the hub; none if it has no answer.
+  std::vector<std::string> list_names(const std::string& url) {
+    const std::lock_guard lock(session_->mutex);
+    const auto answer = session_->http->get({url, url}, kDocumentBytesMax, "", session_->start_progress(0));
+    return answer.ok() && answer.value().status == 200 ? parse_hub_names(answer.value().body)
+                                                       : std::vector<std::string>{};
+  }
+
+  // A repository that cannot be described may be another one, or the revision is.
+  Error explain_missing(const HubPath& path, const HttpDocument& answer, Error error) {
+    if (answer.status != 404 && answer.error_code != "RepoNotFound") {
+      return error;
+    }
+    if (const auto revisions = list_names(hub_refs_url(hub_.endpoint, path.repository)); !revisions.empty()) {
+      error.message += fmt::format(": the repository has no revision '{}'", path.revision);
+      return with_alternatives(std::move(error), path.revision,
+                               std::vector<std::string_view>(revisions.begin(), revisions.end()));
+    }
+    if (answer.error_code.empty()) {
+      error.hint = "there is no such repository, or it is private: look at owner and name";
+    }
+    const auto repositories = list_names(hub_models_url(hub_.endpoint, path.repository));
+    const std::vector<std::string_view> names(repositories.begin(), repositories.end());
+    if (const auto meant = nearest(path.repository, names); !meant.empty()) {
+      error.hint = fmt::format("did you mean 'hf://{}'?", meant);
+    }
+    return error;
   }
 
   Result<RemoteFile::Place> place_of(const std::string& path) {

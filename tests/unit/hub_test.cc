@@ -105,6 +105,16 @@ TEST(RepositoryOfTheHub, OfImpossibleSizeDoesNotOverflow) {
   EXPECT_EQ(result.value().bytes(), UINT64_MAX);
 }
 
+TEST(HubNames, AreThoseOfModelsBranchesAndTags) {
+  EXPECT_THAT(parse_hub_names(R"([{"id": "o/a", "x": 1}, {"id": "o/b"}, {}, 3])"),
+              ::testing::ElementsAre("o/a", "o/b"));
+  EXPECT_THAT(parse_hub_names(R"({"branches": [{"name": "main"}], "tags": [{"name": "v1"}], "converts": []})"),
+              ::testing::ElementsAre("main", "v1"));
+  for (const auto* json : {"", "<html>", "3", "{}", R"({"branches": 3})", R"([{"id": 3}])"}) {
+    EXPECT_THAT(parse_hub_names(json), ::testing::IsEmpty()) << json;
+  }
+}
+
 class HubSettingsTest : public ::testing::Test {
  protected:
   void SetUp() override {
