@@ -42,6 +42,7 @@ std::vector<RepositoryFile> list_files(const Repository& repository, Predicate i
 
 std::vector<std::string> describe(const std::vector<RepositoryFile>& files) {
   std::vector<std::string> lines;
+  lines.reserve(files.size());
   for (const auto& file : files) {
     lines.push_back(fmt::format("{} ({})", file.name, format_bytes(file.size)));
   }
@@ -101,6 +102,7 @@ Result<std::string> choose_gguf(const RemotePath& place, RemoteSource& source) {
     return fmt::format("{}/{}", place.repository->path, heads.front().name);
   }
   std::vector<std::string> lines;
+  lines.reserve(heads.size());
   for (const auto& [name, head_bytes] : heads) {
     lines.push_back(fmt::format("{} (head: {})", name, format_bytes(head_bytes)));
   }

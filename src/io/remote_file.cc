@@ -115,20 +115,21 @@ Status RemoteFile::fetch(std::span<const ByteRange> ranges) const {
     session_->received_bytes += bytes;
     return tell(bytes);
   };
-  std::vector<std::unique_ptr<StoredPart>> stored(parts.size());
   std::vector<HttpRange> requests;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto& part = parts[i];
-    const auto use = [this, part, &to = stored[i]](std::span<const std::byte> bytes) -> Status {
-      if (!to) {
+  requests.reserve(parts.size());
+  for (const auto& part : parts) {
+    // Both functions have it; the last of them takes it away with what was not finished.
+    const auto stored = std::make_shared<std::unique_ptr<StoredPart>>();
+    const auto use = [this, part, stored](std::span<const std::byte> bytes) -> Status {
+      if (!*stored) {
         MTPGRAFT_TRY(auto* const store, this->store());
-        MTPGRAFT_TRY(to, store->begin({part.offset, std::min(part.length, *http_file_.size - part.offset)}));
+        MTPGRAFT_TRY(*stored, store->begin({part.offset, std::min(part.length, *http_file_.size - part.offset)}));
       }
-      return to->write(bytes);
+      return (*stored)->write(bytes);
     };
-    const auto finish = [&to = stored[i]]() -> Status {
-      MTPGRAFT_CHECK(to->finish());
-      to.reset();
+    const auto finish = [stored]() -> Status {
+      MTPGRAFT_CHECK((*stored)->finish());
+      stored->reset();
       return ok_status();
     };
     requests.push_back({&http_file_, part, use, finish});
