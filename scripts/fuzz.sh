@@ -9,12 +9,12 @@ seconds=${1:-20}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3s/^# */usage: /p' "$0" >&2; exit 2; }
 targets=("${@:2}")
 if ((${#targets[@]} == 0)); then
-  targets=(header plan safetensors checksums split record)
+  targets=(header plan safetensors checksums split record server)
 fi
 for target in "${targets[@]}"; do
   [[ -f tests/fuzz/${target}_fuzzer.cc ]] || { echo "no such target: $target" >&2; exit 2; }
 done
-declare -A dictionary=([header]=gguf [plan]=gguf [split]=gguf [safetensors]=json [record]=json [checksums]=checksums)
+declare -A dictionary=([header]=gguf [plan]=gguf [split]=gguf [safetensors]=json [record]=json [checksums]=checksums [server]=json)
 
 scripts/build.sh asan --target "${targets[@]/%/_fuzzer}"
 out=build/asan/fuzz

@@ -27,7 +27,7 @@ std::string to_lower(std::string_view text) {
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
-std::optional<std::chrono::system_clock::time_point> parse_date(std::string_view text) {
+std::optional<std::chrono::sys_seconds> parse_date(std::string_view text) {
   constexpr std::string_view kForm = "www, dd mmm yyyy hh:nn:ss GMT";
   constexpr std::string_view kMonths = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
   if (text.size() != kForm.size() || text.substr(25) != kForm.substr(25) || text[4] != ' ' || text[16] != ' ' ||
@@ -50,8 +50,8 @@ std::optional<std::chrono::system_clock::time_point> parse_date(std::string_view
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) {
     return std::nullopt;
   }
-  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-         std::chrono::seconds(*second);
+  return std::chrono::sys_seconds(std::chrono::sys_days(date)) + std::chrono::hours(*hour) +
+         std::chrono::minutes(*minute) + std::chrono::seconds(*second);
 }
 
 bool is_loopback_address(std::string_view host) {
@@ -180,7 +180,8 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view text,
   if (!date) {
     return std::nullopt;
   }
-  return std::max(std::chrono::ceil<std::chrono::seconds>(*date - now), std::chrono::seconds(0));
+  // In seconds: the nanoseconds of the clock do not reach all years that a date can have.
+  return std::max<std::chrono::seconds>(*date - std::chrono::floor<std::chrono::seconds>(now), std::chrono::seconds(0));
 }
 
 std::string origin_of(std::string_view url) {

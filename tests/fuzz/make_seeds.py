@@ -284,6 +284,26 @@ def record_seeds(seeds):
         seeds.add("record", edit.encode())
 
 
+def server_seeds(seeds):
+    sibling = {"rfilename": "model.safetensors", "size": 100, "lfs": {"sha256": "ab", "size": 100}}
+    listings = [{"id": "o/n", "sha": "0123456789abcdef" * 2 + "01234567", "siblings": [{"rfilename": "a/b.gguf"}, sibling]},
+                {"branches": [{"name": "main"}], "tags": [{"name": "v1"}]}, [{"id": "o/n"}], {"siblings": 1}]
+    paths = ["hf://o/n", "hf://o/n@v1/a.gguf", "hf://o/n@feature/x:*Q8_0*.gguf", "hf://o/n@refs/pr/1/a",
+             "https://hub.example/o/n/resolve/refs%2Fpr%2F1/a%20b.gguf?download=true", "http://127.0.0.1:80/x",
+             "https://[::1]/x", "http://user@hub.example/x"]
+
+    def answer(first, last, size, body, *fields):
+        fields = [f"Content-Range: bytes {first}-{last}/{size}", f"Content-Length: {last - first + 1}", *fields]
+        return "\n".join(fields) + "\n\n" + body
+
+    whole = answer(16, 79, 1000, "x" * 64, 'ETag: "v1"', "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT")
+    halves = [answer(16, 79, 1000, "x" * 32, 'ETag: W/"v1"'), answer(48, 79, 1000, "x" * 32, 'ETag: "v1"')]
+    short = answer(16, 19, 20, "xxxx", "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", "Content-Encoding: identity")
+    for i, path in enumerate(paths):
+        parts = [json.dumps(listings[i % len(listings)]), path, *([whole], halves, [short])[i % 3]]
+        seeds.add("server", BETWEEN_FILES.join(part.encode() for part in parts))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fixtures", type=Path, default=Path("none"))
@@ -299,6 +319,7 @@ def main():
     checksum_seeds(seeds)
     split_seeds(seeds)
     record_seeds(seeds)
+    server_seeds(seeds)
     seeds.scratch.unlink()
 
 

@@ -33,6 +33,8 @@ TEST(HttpText, RetryAfterIsSecondsOrADate) {
   EXPECT_EQ(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), seconds(30));
   EXPECT_EQ(parse_retry_after("Mon, 07 Nov 1994 08:49:07 GMT", now), seconds(86400));
   EXPECT_EQ(parse_retry_after("Sat, 05 Nov 1994 08:49:07 GMT", now), seconds(0)) << "a time that is over";
+  EXPECT_EQ(parse_retry_after("Thu, 05 Nov 0997 08:49:07 GMT", now), seconds(0)) << "before the clock begins";
+  EXPECT_GT(parse_retry_after("Sun, 06 Nov 9994 08:49:37 GMT", now), std::chrono::hours(24)) << "after it ends";
   EXPECT_GT(parse_retry_after("18446744073709551615", now), std::chrono::hours(1)) << "is not taken for a short one";
   for (const auto* text :
        {"", "soon", "-1", "1.5", "1 s", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
