@@ -76,6 +76,10 @@ http {
     location ~ ^/api/resolve-cache/models/(?<repository>[^/]+/[^/]+)/(?<file>.*) {
       alias $HUB/www/\$repository/resolve/\$file;
     }
+    location = /api/models {
+      default_type application/json;
+      try_files /api/authors/\$arg_author =404;
+    }
     location ~ ^/api/models/(?<repository>[^/]+/[^/]+)/ {
       default_type application/json;
       error_page 404 = @no_revision;

@@ -134,6 +134,14 @@ graft "hf://lab/$BASE@$commit"
 expect_requests ''
 expect_same out.gguf reference.gguf
 
+# A damaged cache is as good as none.
+graft "hf://lab/$BASE"
+for part in "$CACHE"/*/*-*-*; do
+  flip_byte "$part" 64
+done
+graft "hf://lab/$BASE"
+expect_same out.gguf reference.gguf
+
 # After a push to the repository it is the new head.
 cp "$main" "$SCRATCH/first"
 publish() {
@@ -223,8 +231,11 @@ expect_error 2 'hf://lab/Base-GGUF.\*Q3\*.gguf: matches no model; the repository
 expect_error 4 "hf://lab/Base-GGUF: has no file 'Base-MTP-Q8.gguf' .*" "did you mean 'Base-MTP-Q8_0.gguf'\?" \
   hf://lab/Base-GGUF:Base-MTP-Q8.gguf
 expect_error 4 'hf://lab/nothing: .*: 401 Unauthorized' 'it is private or does not exist: .*HF_TOKEN.*' hf://lab/nothing
-expect_error 4 "hf://lab/$BASE@v9: .*: 404 Not Found" 'the repository has no such revision: look at the name' \
-  "hf://lab/$BASE@v9"
+expect_error 4 'hf://lab/hf-base-9L: .*: 401 Unauthorized' "did you mean 'hf://lab/$BASE'\?" hf://lab/hf-base-9L
+expect_error 4 "hf://lab/Base-GGUF@v1.1: .*: 404 Not Found: the repository has no revision 'v1.1'" \
+  "did you mean 'v1.0'\?" hf://lab/Base-GGUF@v1.1:mtp-Base-Q8_0.gguf
+expect_error 4 "hf://lab/$BASE@old: .*: 404 Not Found: the repository has no revision 'old'" 'there is main' \
+  "hf://lab/$BASE@old"
 expect_error 4 "$ENDPOINT/a/b/c/x.gguf: GET .*: 404 Not Found" '' "$ENDPOINT/a/b/c/x.gguf"
 expect_error 2 'hf://lab: does not name an owner and a model' '.*hf://OWNER/NAME.*' hf://lab
 expect_error 2 'http://example.invalid/x.gguf: .*http is neither encrypted nor protected against changes' \

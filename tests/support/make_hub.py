@@ -3,7 +3,8 @@
 """make_hub.py MODELS OUT: model repositories as the Hugging Face Hub serves them, laid out for a plain web server.
 
 OUT/local/NAME/      what is in a repository, as someone has it who downloaded all of it
-OUT/www/             api/models/OWNER/NAME/revision/REVISION (JSON) and OWNER/NAME/resolve/REVISION/FILE
+OUT/www/             api/models/OWNER/NAME/revision/REVISION, api/models/OWNER/NAME/refs and api/authors/OWNER (JSON),
+                     and OWNER/NAME/resolve/REVISION/FILE
 OUT/cdn/             the large files (LFS), each called by its SHA-256
 OUT/redirects.map    which path below www/ is which file of the CDN, for nginx's `map`
 OUT/next-main        what revision/main of lab/hf-base-8L is after another commit
@@ -144,6 +145,10 @@ def publish(out, repository, folder, revisions):
     commit = hashlib.sha1(json.dumps([repository, siblings]).encode()).hexdigest()
     api = out / "www/api/models" / repository / "revision"
     answer = json.dumps({"id": repository, "sha": commit, "private": False, "siblings": siblings})
+    api.mkdir(parents=True, exist_ok=True)
+    if revisions:
+        refs = {"branches": [{"name": "main"}], "tags": [{"name": name} for name in revisions if name.startswith("v")]}
+        (api.parent / "refs").write_text(json.dumps(refs))
     for revision in (commit, *revisions):
         (api / revision).parent.mkdir(parents=True, exist_ok=True)
         (api / revision).write_text(answer)
@@ -172,6 +177,12 @@ def main():
         publish(out, f"{owner}/hf-base-8L", local / "hf-base-8L", ["main"])
     publish(out, "lab/Base-GGUF", local / "Base-GGUF", ["main", "v1.0"])
     publish(out, "lab/Headless-GGUF", local / "Headless-GGUF", ["main"])
+    for owner in (out / "www/api/models").iterdir():
+        if owner.name == "private":
+            continue
+        answer = [{"id": f"{owner.name}/{repository.name}"} for repository in sorted(owner.iterdir())]
+        (out / "www/api/authors").mkdir(exist_ok=True)
+        (out / "www/api/authors" / owner.name).write_text(json.dumps(answer))
 
 
 if __name__ == "__main__":
