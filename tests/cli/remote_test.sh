@@ -271,7 +271,7 @@ with_token() {
     expect_exit 0 env "$1=$2" "$MTPGRAFT" graft --no-sync $options "$TARGET" "$donor" -o out.gguf
     expect_no_leak
     expect_same out.gguf reference.gguf
-    rm out.gguf
+    rm -f out.gguf
     options=--json
   done
   (($# < 3)) || rm "$3"
