@@ -7,6 +7,7 @@
 
 #include "graft/architectures.h"
 #include "graft/record.h"
+#include "mtpgraft/remote.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -94,8 +95,9 @@ void judge(const GgufFile& file, Summary& summary) {
     return fmt::format("b10256 has no MTP code for {} and refuses such a file with a head",
                        summary.architecture.empty() ? "this architecture" : summary.architecture);
   }();
-  const auto give_donor =
-      fmt::format("mtpgraft graft {} DONOR puts a head in, taken from the base model's GGUF", shell_quoted(file.path));
+  // Of a file on a server a download, since that is what these commands take.
+  const auto path = shell_quoted(is_remote(file.path) ? file.path.substr(file.path.rfind('/') + 1) : file.path);
+  const auto give_donor = fmt::format("mtpgraft graft {} DONOR puts a head in, taken from the base model's GGUF", path);
   switch (head.state) {
     case HeadState::kNone:
       summary.runtime =
@@ -106,14 +108,13 @@ void judge(const GgufFile& file, Summary& summary) {
     case HeadState::kPresent:
       summary.runtime = how;
       summary.is_usable = drafts;
-      summary.advice = drafts ? fmt::format("llama-server -m {} --spec-type draft-mtp", shell_quoted(file.path)) : "";
+      summary.advice = drafts ? fmt::format("llama-server -m {} --spec-type draft-mtp", path) : "";
       break;
     case HeadState::kPlaceholder:
       summary.runtime = architecture.loads_placeholder
                             ? "loads it, but cannot draft"
                             : fmt::format("refuses it: missing tensor 'blk.{}.attn_norm.weight'", head.first_block);
-      summary.advice =
-          give_donor + fmt::format("; mtpgraft strip --in-place {} makes it load without one", shell_quoted(file.path));
+      summary.advice = give_donor + fmt::format("; mtpgraft strip --in-place {} makes it load without one", path);
       break;
     case HeadState::kSidecar:
       summary.is_draft_model = architecture.loads_sidecar || architecture.support == MtpSupport::kSeparateDrafter;
@@ -129,10 +130,9 @@ void judge(const GgufFile& file, Summary& summary) {
       break;
     case HeadState::kBroken:
       summary.runtime = "refuses it, or never drafts";
-      summary.advice =
-          head.has_tensors()
-              ? fmt::format("mtpgraft graft --replace {} DONOR puts a sound head in its place", shell_quoted(file.path))
-              : "";
+      summary.advice = head.has_tensors()
+                           ? fmt::format("mtpgraft graft --replace {} DONOR puts a sound head in its place", path)
+                           : "";
       break;
     case HeadState::kShard:
       summary.runtime = "loads split models by their first file";
