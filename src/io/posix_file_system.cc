@@ -14,6 +14,7 @@
 #include "io/posix_staged_file.h"
 #include "io/recovery.h"
 #include "mtpgraft/file.h"
+#include "mtpgraft/remote.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -31,6 +32,18 @@ Status check_no_journal(const std::string& path) {
                  "if none is running: mtpgraft recover " + shell_quoted(path)};
   }
   return ok_status();
+}
+
+// By errno.
+Error cannot_open(const std::string& path) {
+  if (errno == EWOULDBLOCK) {
+    return {ErrorCode::kRefused, "another program is changing the file", path, {}, "try again when it is done"};
+  }
+  auto error = io_error(path, "open");
+  if (is_remote(path)) {
+    error.hint = "only donors, and what is inspected, can be on a server: download the file, and name that";
+  }
+  return error;
 }
 
 // A FileSystem hands out files of this kind only.
@@ -52,20 +65,16 @@ class PosixFileSystem final : public FileSystem {
     FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
     struct stat status {};
     if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-      return errno == EWOULDBLOCK ? Error{ErrorCode::kRefused,
-                                          "another program is changing the file",
-                                          path,
-                                          {},
-                                          "try again when it is done"}
-                                  : io_error(path, "open");
+      return cannot_open(path);
     }
     if (!S_ISREG(status.st_mode)) {
       return Error{ErrorCode::kIo,
                    S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
                    path,
                    {},
-                   S_ISDIR(status.st_mode) ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
-                                           : "GGUF files are read at many offsets; give a file"};
+                   S_ISDIR(status.st_mode)
+                       ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
+                       : "GGUF files are read at many offsets; give a file"};
     }
     return std::unique_ptr<ReadableFile>(
         std::make_unique<PosixReadableFile>(path, std::move(fd), status, PosixReadableFile::Lease::kNone));

@@ -241,6 +241,8 @@ expect_error 4 "$ENDPOINT/a/b/c/x.gguf: GET .*: 404 Not Found" '' "$ENDPOINT/a/b
 expect_error 2 'hf://lab: does not name an owner and a model' '.*hf://OWNER/NAME.*' hf://lab
 expect_error 2 'http://example.invalid/x.gguf: .*http is neither encrypted nor protected against changes' \
   'use https, or --allow-http.*' http://example.invalid/x.gguf
+expect_exit 4 "$MTPGRAFT" graft hf://lab/Base-GGUF:Base-Q4_K_M.gguf "hf://lab/$BASE" -o out.gguf
+expect_text "$STDERR" '^  hint: only donors, and what is inspected, can be on a server: download the file, and name that$'
 forget_requests
 expect_error 3 "hf://lab/hf-crooked/.*: .*'\.\./$BASE/model-00002-of-00004.safetensors'.*" '' hf://lab/hf-crooked
 if requests | grep -v -e ' /api/models/' -e 'json'; then
