@@ -164,8 +164,9 @@ std::vector<std::shared_ptr<const ReadableFile>> Checkpoint::files() const {
     paths.insert(path);
   }
   for (const auto& path : paths) {
-    auto file = files_->open(path);
-    if (file.ok()) {
+    if (const auto open = open_files_.find(path); open != open_files_.end() && open->second.file) {
+      files.push_back(open->second.file);
+    } else if (auto file = files_->open(path); file.ok()) {
       files.push_back(std::move(file.value()));
     }
   }

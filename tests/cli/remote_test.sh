@@ -109,6 +109,10 @@ same_graft "$ENDPOINT/lab/Base-GGUF/resolve/main/mtp-Base-Q8_0.gguf?download=tru
 export CURL_CA_BUNDLE=$HUB/ca.pem
 same_graft "$TLS_ENDPOINT/lab/Base-GGUF/resolve/main/Base-MTP-Q8_0.gguf" "$LOCAL/Base-GGUF/Base-MTP-Q8_0.gguf"
 same_graft "$TLS_ENDPOINT/lab/hf-head/resolve/main/mtp.safetensors" "$MODELS_DIR/hf-base-8L/mtp.safetensors"
+forget_requests
+graft "$TLS_ENDPOINT/lab/hf-head/resolve/main/mtp.safetensors"
+[[ $(requests | grep -c ' 304 0 ') == 2 ]] || fail "more or less than one question for each of two files: $(requests)"
+rm out.gguf
 HF_ENDPOINT=$TLS_ENDPOINT/ same_graft "hf://lab/$BASE" "$LOCAL/$BASE"
 unset CURL_CA_BUNDLE
 expect_error 4 "$TLS_ENDPOINT/x.gguf: GET .*: SSL certificate problem: .*" '.*CURL_CA_BUNDLE.*' "$TLS_ENDPOINT/x.gguf"
