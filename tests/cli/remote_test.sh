@@ -334,8 +334,8 @@ expect_sent 500000
 rm out.gguf
 
 # A cache without room, and one that cannot be written to.
+inputs+=(full)
 if add_mount full "a tmpfs" -t tmpfs -o size=200k tmpfs; then
-  inputs+=(full)
   XDG_CACHE_HOME=$WORK/full CACHE=$WORK/full/mtpgraft
   expect_error 4 "$CACHE/.*: cannot .*: No space left on device" "the cache is '$CACHE'; --no-cache does without it, .*" \
     "hf://lab/$BASE"
