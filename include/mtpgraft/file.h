@@ -99,10 +99,6 @@ class ReadableFile {
 
   // What is read of those files when a range is read; of what is made on demand, all that it is made of.
   [[nodiscard]] virtual std::vector<FilePiece> reads(const ByteRange& range) const;
-
-  // Told beforehand that ranges will be read, a file that is far away gets them in one go. Reading them is then no
-  // wait.
-  virtual Status prefetch(std::span<const ByteRange> ranges) const;
 };
 
 enum class Overwrite { kNo, kYes };

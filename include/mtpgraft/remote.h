@@ -77,4 +77,7 @@ Result<std::unique_ptr<RemoteSource>> make_remote_source(const RemoteOptions& op
 // What reading ranges of `file` would fetch.
 std::vector<RemoteFetch> plan_fetches(const ReadableFile& file, std::span<const ByteRange> ranges);
 
+// Fetches it now, in one go; reading is then no wait. Does nothing for what is on disk.
+Status fetch(const ReadableFile& file, std::span<const ByteRange> ranges);
+
 }  // namespace mtpgraft

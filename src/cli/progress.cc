@@ -35,8 +35,10 @@ void show(const std::string& label, std::uint64_t done, std::uint64_t total, dou
   const auto speed = format_bytes(static_cast<std::uint64_t>(rate));
   if (done >= total) {
     fmt::print(stderr, "\r\x1b[K{}  {}  {}/s", label, format_bytes(done), speed);
+  } else if (done == 0) {
+    fmt::print(stderr, "\r\x1b[K{}  waiting for {}", label, format_bytes(total));
   } else {
-    const auto left = rate > 0 ? static_cast<std::uint64_t>(static_cast<double>(total - done) / rate) : 0;
+    const auto left = static_cast<std::uint64_t>(static_cast<double>(total - done) / rate);
     fmt::print(stderr, "\r\x1b[K{} {:3}%  {} of {}  {}/s  {}:{:02} left", label, done * 100 / total, format_bytes(done),
                format_bytes(total), speed, left / 60, left % 60);
   }
@@ -47,11 +49,14 @@ void show(const std::string& label, std::uint64_t done, std::uint64_t total, dou
 
 Progress make_progress(std::string label, std::uint64_t total_bytes, const OutputOptions& options) {
   const bool visible = is_terminal() && !options.quiet && !options.json;
-  const auto start = Clock::now();
-  return [label = std::move(label), total_bytes, visible, start, done = std::uint64_t{0},
-          shown_at = start](std::uint64_t bytes) mutable {
+  return [label = std::move(label), total_bytes, visible, start = Clock::time_point(), done = std::uint64_t{0},
+          shown_at = Clock::time_point()](std::uint64_t bytes) mutable {
     done += bytes;
     const auto now = Clock::now();
+    // Work begins with the first call: what came before, as fetching the head, has a line of its own.
+    if (start == Clock::time_point()) {
+      start = shown_at = now;
+    }
     // At most ten times a second, and not at all for what is over at once.
     if (visible && now - shown_at >= std::chrono::milliseconds(100)) {
       show(label, done, total_bytes, std::chrono::duration<double>(now - start).count());

@@ -15,6 +15,7 @@
 #include "graft/architectures.h"
 #include "graft/norms.h"
 #include "mtpgraft/donor.h"
+#include "mtpgraft/remote.h"
 #include "util/checked.h"
 
 namespace mtpgraft {
@@ -139,20 +140,18 @@ Result<ScaledTensor> find_scaled(Checkpoint& checkpoint, const std::string& name
 
 Result<std::optional<double>> read_median_norm(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
   std::vector<CheckpointTensor> tensors;
-  std::map<const ReadableFile*, std::vector<ByteRange>> ranges;
+  ComposedFile norms_alone(checkpoint.path());
   for (const auto& [name, group] : groups) {
     if (!is_norm(name)) {
       continue;
     }
     MTPGRAFT_TRY(auto tensor, checkpoint.find(group.sources.begin()->second));
     if (tensor.shape.size() == 1 && tensor.shape[0] <= kNormElementsMax && is_plain_float(tensor.dtype)) {
-      ranges[tensor.file.get()].push_back({tensor.offset, tensor.size_bytes});
+      norms_alone.add_range(tensor.file, {tensor.offset, tensor.size_bytes});
       tensors.push_back(std::move(tensor));
     }
   }
-  for (const auto& [file, of_file] : ranges) {
-    MTPGRAFT_CHECK(file->prefetch(of_file));
-  }
+  MTPGRAFT_CHECK(fetch(norms_alone, {{{0, norms_alone.size()}}}));
   std::vector<std::vector<float>> norms;
   for (const auto& tensor : tensors) {
     auto& values = norms.emplace_back(tensor.shape[0]);

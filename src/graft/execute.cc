@@ -4,6 +4,7 @@
 
 #include "io/read_ahead.h"
 #include "io/stream.h"
+#include "mtpgraft/remote.h"
 
 namespace mtpgraft {
 namespace {
@@ -31,7 +32,7 @@ class Executor {
   }
 
   Result<std::vector<CopiedSegment>> run() && {
-    MTPGRAFT_CHECK(donor_.prefetch(donor_ranges(plan_)));
+    MTPGRAFT_CHECK(fetch(donor_, donor_ranges(plan_)));
     if (options_.method == CopyMethod::kAuto || options_.method == CopyMethod::kClone) {
       for (auto& copy : copies_) {
         MTPGRAFT_CHECK(clone(copy));

@@ -7,6 +7,7 @@
 #include "gguf/tensor_types.h"
 #include "io/stream.h"
 #include "mtpgraft/plan.h"
+#include "mtpgraft/remote.h"
 #include "util/hash.h"
 
 namespace mtpgraft {
@@ -34,7 +35,7 @@ Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor,
       ranges.push_back({tensor.offset, tensor.size_bytes});
     }
   }
-  MTPGRAFT_CHECK(file.prefetch(ranges));
+  MTPGRAFT_CHECK(fetch(file, ranges));
   for (const auto index : head) {
     const auto& tensor = donor.tensors[index];
     auto& values = data.vectors.emplace_back();

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 
 #include "util/checked.h"
 
@@ -127,19 +126,6 @@ std::vector<FilePiece> ComposedFile::reads(const ByteRange& range) const {
     return ok_status();
   }).ok();
   return reads;
-}
-
-Status ComposedFile::prefetch(std::span<const ByteRange> ranges) const {
-  std::map<const ReadableFile*, std::vector<ByteRange>> wanted;
-  for (const auto& range : ranges) {
-    for (const auto& [file, of_file] : reads(range)) {
-      wanted[file].push_back(of_file);
-    }
-  }
-  for (const auto& [file, of_file] : wanted) {
-    MTPGRAFT_CHECK(file->prefetch(of_file));
-  }
-  return ok_status();
 }
 
 }  // namespace mtpgraft

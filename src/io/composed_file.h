@@ -39,7 +39,6 @@ class ComposedFile final : public ReadableFile {
   [[nodiscard]] std::vector<FilePiece> pieces(const ByteRange& range) const override;
   [[nodiscard]] std::vector<const ReadableFile*> sources() const override;
   [[nodiscard]] std::vector<FilePiece> reads(const ByteRange& range) const override;
-  Status prefetch(std::span<const ByteRange> ranges) const override;
 
  private:
   struct Part {

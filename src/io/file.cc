@@ -30,8 +30,6 @@ std::vector<FilePiece> ReadableFile::pieces(const ByteRange& range) const { retu
 
 std::vector<FilePiece> ReadableFile::reads(const ByteRange& range) const { return {{this, range}}; }
 
-Status ReadableFile::prefetch(std::span<const ByteRange> /*ranges*/) const { return ok_status(); }
-
 std::vector<const ReadableFile*> ReadableFile::sources() const { return {this}; }
 
 std::optional<FileStamp> ReadableFile::stamp() const { return std::nullopt; }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -19,8 +20,8 @@ constexpr std::uint64_t kFirstBytes = std::uint64_t{16} << 10;
 // About what a request and its answer take themselves.
 constexpr std::uint64_t kGapBytesMax = 512;
 
-// What is lost of a fetch that is killed.
-constexpr std::uint64_t kPartBytesMax = std::uint64_t{32} << 20;
+// Of four such parts the fetch of an interrupted program loses what it has.
+constexpr std::uint64_t kPartBytesMax = std::uint64_t{8} << 20;
 
 std::vector<ByteRange> split_ranges(const std::vector<ByteRange>& ranges) {
   std::vector<ByteRange> parts;
@@ -38,6 +39,20 @@ std::uint64_t total_bytes(std::span<const ByteRange> ranges) {
     bytes += range.length;
   }
   return bytes;
+}
+
+// What is read of files on servers. They are of one source, as all files of a donor are.
+std::map<const RemoteFile*, std::vector<ByteRange>> remote_reads(const ReadableFile& file,
+                                                                 std::span<const ByteRange> ranges) {
+  std::map<const RemoteFile*, std::vector<ByteRange>> reads;
+  for (const auto& range : ranges) {
+    for (const auto& [source, of_source] : file.reads(range)) {
+      if (const auto* remote = dynamic_cast<const RemoteFile*>(source)) {
+        reads[remote].push_back(of_source);
+      }
+    }
+  }
+  return reads;
 }
 
 }  // namespace
@@ -83,7 +98,8 @@ Result<std::unique_ptr<RemoteFile>> RemoteFile::open(Place place, std::shared_pt
     }
   }
   if (!size) {
-    MTPGRAFT_CHECK(file->fetch({{{0, kFirstBytes}}}));
+    auto request = file->requests_for({{{0, kFirstBytes}}});
+    MTPGRAFT_CHECK(fetch_all(*file->session_, request));
     size = file->http_file_.size;
   }
   return file;
@@ -105,16 +121,8 @@ std::vector<ByteRange> RemoteFile::missing(std::span<const ByteRange> ranges) co
   return merge_ranges(std::move(missing));
 }
 
-Status RemoteFile::fetch(std::span<const ByteRange> ranges) const {
+std::vector<HttpRange> RemoteFile::requests_for(std::span<const ByteRange> ranges) const {
   const auto parts = split_ranges(missing(ranges));
-  if (parts.empty()) {
-    return ok_status();
-  }
-  const auto tell = session_->start_progress(total_bytes(parts));
-  const auto progress = [&](std::uint64_t bytes) {
-    session_->received_bytes += bytes;
-    return tell(bytes);
-  };
   std::vector<HttpRange> requests;
   requests.reserve(parts.size());
   for (const auto& part : parts) {
@@ -134,7 +142,22 @@ Status RemoteFile::fetch(std::span<const ByteRange> ranges) const {
     };
     requests.push_back({&http_file_, part, use, finish});
   }
-  return session_->http->get_ranges(requests, progress);
+  return requests;
+}
+
+Status RemoteFile::fetch_all(RemoteSession& session, std::span<HttpRange> requests) {
+  if (requests.empty()) {
+    return ok_status();
+  }
+  std::uint64_t total_bytes = 0;
+  for (const auto& request : requests) {
+    total_bytes += request.range.length;
+  }
+  const auto tell = session.start_progress(total_bytes);
+  return session.http->get_ranges(requests, [&](std::uint64_t bytes) {
+    session.received_bytes += bytes;
+    return tell(bytes);
+  });
 }
 
 std::optional<FileStamp> RemoteFile::stamp() const {
@@ -142,11 +165,6 @@ std::optional<FileStamp> RemoteFile::stamp() const {
   const std::lock_guard lock(session_->mutex);
   const auto state = place_.is_fixed ? 0 : number(http_file_.validator);
   return FileStamp{0, number(place_.url), size(), static_cast<std::int64_t>(state)};
-}
-
-Status RemoteFile::prefetch(std::span<const ByteRange> ranges) const {
-  const std::lock_guard lock(session_->mutex);
-  return fetch(ranges);
 }
 
 Status RemoteFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
@@ -162,22 +180,15 @@ Status RemoteFile::read_at(std::uint64_t offset, std::span<std::byte> out) const
     if (offset == 0) {
       wanted.length = std::min(std::max(wanted.length, kFirstBytes), size());
     }
-    MTPGRAFT_CHECK(fetch({{wanted}}));
+    auto requests = requests_for({{wanted}});
+    MTPGRAFT_CHECK(fetch_all(*session_, requests));
   }
   return store_->read_at(offset, out);
 }
 
 std::vector<RemoteFetch> plan_fetches(const ReadableFile& file, std::span<const ByteRange> ranges) {
-  std::map<const RemoteFile*, std::vector<ByteRange>> wanted;
-  for (const auto& range : ranges) {
-    for (const auto& [source, of_source] : file.reads(range)) {
-      if (const auto* remote = dynamic_cast<const RemoteFile*>(source)) {
-        wanted[remote].push_back(of_source);
-      }
-    }
-  }
   std::vector<RemoteFetch> fetches;
-  for (const auto& [remote, of_remote] : wanted) {
+  for (const auto& [remote, of_remote] : remote_reads(file, ranges)) {
     RemoteFetch fetch{remote->path(), remote->size(), remote->missing(of_remote), 0, remote->sha256()};
     const auto bytes = total_bytes(merge_ranges(of_remote));
     fetch.cached_bytes = bytes - std::min(bytes, total_bytes(fetch.ranges));
@@ -185,6 +196,20 @@ std::vector<RemoteFetch> plan_fetches(const ReadableFile& file, std::span<const 
   }
   std::ranges::sort(fetches, {}, &RemoteFetch::path);
   return fetches;
+}
+
+Status fetch(const ReadableFile& file, std::span<const ByteRange> ranges) {
+  const auto reads = remote_reads(file, ranges);
+  if (reads.empty()) {
+    return ok_status();
+  }
+  auto& session = *reads.begin()->first->session_;
+  const std::lock_guard lock(session.mutex);
+  std::vector<HttpRange> requests;
+  for (const auto& [remote, of_remote] : reads) {
+    std::ranges::move(remote->requests_for(of_remote), std::back_inserter(requests));
+  }
+  return RemoteFile::fetch_all(session, requests);
 }
 
 }  // namespace mtpgraft

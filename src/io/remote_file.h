@@ -46,7 +46,6 @@ class RemoteFile final : public ReadableFile {
   [[nodiscard]] Status check_unchanged() const override { return ok_status(); }
   [[nodiscard]] std::optional<FileStamp> stamp() const override;
   [[nodiscard]] std::uint64_t stored_bytes() const override { return *place_.size; }
-  Status prefetch(std::span<const ByteRange> ranges) const override;
 
   [[nodiscard]] const std::string& sha256() const { return place_.sha256; }
   // What of the ranges is not here: ascending, neighbours joined.
@@ -55,8 +54,12 @@ class RemoteFile final : public ReadableFile {
  private:
   RemoteFile(Place place, std::shared_ptr<RemoteSession> session);
 
+  friend Status fetch(const ReadableFile& file, std::span<const ByteRange> ranges);
+
   Result<RangeStore*> store() const;
-  Status fetch(std::span<const ByteRange> ranges) const;
+  // The requests for what of the ranges is not here.
+  [[nodiscard]] std::vector<HttpRange> requests_for(std::span<const ByteRange> ranges) const;
+  static Status fetch_all(RemoteSession& session, std::span<HttpRange> requests);
 
   Place place_;
   std::shared_ptr<RemoteSession> session_;
