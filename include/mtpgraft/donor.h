@@ -31,9 +31,12 @@ bool is_checkpoint(const std::string& path, const FileSource& files);
 // Fails with kIncompatible if there is no head, with kUnsupported if the head is of a kind that is not handled.
 Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files);
 
-// The path of the model that a user's path means: of a repository the checkpoint that it is, or the one GGUF or
-// .safetensors file that the pattern behind it matches, of a split model the first file. Where that leaves a choice,
-// kUsage with the files to choose from; of a repository of GGUF files, those that have a head.
+// The path of the model that a user's path means: of a repository the checkpoint that it is, or its only GGUF that has
+// a head; of a pattern behind it the only match, or the only one that has a head; of a split model the first file.
+// Where that leaves a choice, kUsage with the files to choose from.
 Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source);
+
+// All models that it means: of a repository that is no checkpoint every GGUF, of a pattern every match.
+Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source);
 
 }  // namespace mtpgraft

@@ -31,11 +31,33 @@ Result<Projector> open_projector(const std::string& path, FileSystem& files) {
   return read_projector(gguf);
 }
 
+// What is looked at, and where it is if on a server.
+struct Subject {
+  std::string path;
+  std::shared_ptr<RemoteSource> source;
+};
+
+// A repository of GGUF files, or a pattern, is all of them.
+Status add_subjects(const std::string& path, const InspectOptions& options, const OutputOptions& output,
+                    FileSystem& files, std::vector<Subject>& subjects) {
+  if (!is_remote(path)) {
+    subjects.push_back({path, nullptr});
+    return ok_status();
+  }
+  MTPGRAFT_TRY(const auto source, open_source(options.remote, fetch_progress(output), files));
+  MTPGRAFT_TRY(const auto paths, list_remote_models(path, *source));
+  for (const auto& model : paths) {
+    subjects.push_back({model, source});
+  }
+  return ok_status();
+}
+
 // What only a donor can be is read as one: a checkpoint, or a model on a server.
-Status open_inspected(const std::string& path, const InspectOptions& options, const OutputOptions& output,
-                      FileSystem& files, report::InspectedFile& inspected) {
-  if (is_remote(path) || is_checkpoint(path, files)) {
-    MTPGRAFT_TRY(auto donor, open_donor({.path = path, .remote = options.remote}, "", fetch_progress(output), files));
+Status open_inspected(const Subject& subject, const OutputOptions& output, FileSystem& files,
+                      report::InspectedFile& inspected) {
+  const auto& [path, source] = subject;
+  if (source || is_checkpoint(path, files)) {
+    MTPGRAFT_TRY(auto donor, open_donor({.path = path, .source = source}, "", fetch_progress(output), files));
     inspected.gguf = std::move(donor.gguf);
     inspected.notes = std::move(donor.notes);
     inspected.is_checkpoint = donor.is_checkpoint;
@@ -46,11 +68,11 @@ Status open_inspected(const std::string& path, const InspectOptions& options, co
   return ok_status();
 }
 
-Result<report::InspectedFile> inspect(const std::string& path, const InspectOptions& options,
+Result<report::InspectedFile> inspect(const Subject& subject, const InspectOptions& options,
                                       const std::optional<Projector>& projector, const OutputOptions& output,
                                       FileSystem& files) {
   report::InspectedFile inspected;
-  MTPGRAFT_CHECK(open_inspected(path, options, output, files, inspected));
+  MTPGRAFT_CHECK(open_inspected(subject, output, files, inspected));
   inspected.summary = summarise(inspected.gguf);
   if (projector) {
     inspected.mmproj = check_projector(inspected.gguf, *projector);
@@ -59,7 +81,7 @@ Result<report::InspectedFile> inspect(const std::string& path, const InspectOpti
   inspected.listed_tensors = list_matches(inspected.gguf.tensors, &TensorInfo::name, options.tensors_glob);
   const auto warn_of_none = [&](std::string_view what, const std::string& glob, const std::vector<std::size_t>& found) {
     if (!glob.empty() && glob != "*" && found.empty()) {
-      log_warning(fmt::format("{}: no {} matches '{}'", path, what, glob));
+      log_warning(fmt::format("{}: no {} matches '{}'", subject.path, what, glob));
     }
   };
   warn_of_none("key", options.keys_glob, inspected.listed_keys);
@@ -76,17 +98,23 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
   }
   std::vector<report::InspectedFile> inspected;
   std::vector<report::FailedFile> failed;
+  std::vector<Subject> subjects;
   for (const auto& path : options.files) {
-    auto file = inspect(path, options, projector, output, files);
+    if (auto status = add_subjects(path, options, output, files, subjects); !status.ok()) {
+      failed.push_back({path, std::move(status.error())});
+    }
+  }
+  for (const auto& subject : subjects) {
+    auto file = inspect(subject, options, projector, output, files);
     if (file.ok()) {
       inspected.push_back(std::move(file).value());
       continue;
     }
     auto& error = file.error();
-    if (error.code == ErrorCode::kIo && path.find_first_of("*?[") != std::string::npos) {
+    if (error.code == ErrorCode::kIo && !subject.source && subject.path.find_first_of("*?[") != std::string::npos) {
       error.hint = "a pattern belongs to its option: --tensors='blk.8.*'";
     }
-    failed.push_back({path, std::move(error)});
+    failed.push_back({subject.path, std::move(error)});
   }
   if (output.json) {
     MTPGRAFT_CHECK(print_answer(report::inspected_to_json(inspected, failed) + '\n'));

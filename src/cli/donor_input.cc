@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "io/range_store.h"
@@ -34,6 +35,20 @@ Status convert(const DonorOptions& options, DonorInput& donor) {
   return ok_status();
 }
 
+// For a path that cannot be opened and may be meant for one on a server.
+std::string hint_at_server(const std::string& path) {
+  const auto starts_with = [&](const std::string& word) { return path.starts_with(word); };
+  constexpr auto kBeginnings = std::to_array<const char*>({"hf:", "hf/", "http", "huggingface.co", "www."});
+  if (path.find("://") != std::string::npos || std::ranges::any_of(kBeginnings, starts_with)) {
+    return "a model on a server is https://HOST/PATH, or hf://OWNER/NAME on the Hugging Face Hub";
+  }
+  const auto slash = path.find('/');
+  const bool is_like_repository = slash != std::string::npos && slash > 0 && slash + 1 < path.size() &&
+                                  path.find('/', slash + 1) == std::string::npos && path.front() != '.' &&
+                                  !path.ends_with(".gguf");
+  return is_like_repository ? fmt::format("if the repository of the Hugging Face Hub is meant: hf://{}", path) : "";
+}
+
 // What the record calls it: as a download of it is called.
 std::string remote_name(const RemotePath& place) {
   const bool is_repository = place.repository != nullptr && place.name.empty();
@@ -52,6 +67,8 @@ Status note_origin(const std::string& path, DonorInput& donor) {
     return ok_status();
   }
   donor.repository_bytes = place.repository->bytes();
+  donor.pinned_path = fmt::format("{}@{}{}{}", place.repository->path.substr(0, place.repository->path.find('@')),
+                                  place.repository->commit, place.name.empty() ? "" : ":", place.name);
   donor.notes.push_back(fmt::format("{}, commit {}", path, place.repository->commit));
   const auto files = plan_fetches(*donor.file, {{{0, donor.file->size()}}});
   const auto hashed = std::ranges::count_if(files, [](const RemoteFetch& file) { return !file.sha256.empty(); });
@@ -64,18 +81,27 @@ Status note_origin(const std::string& path, DonorInput& donor) {
 
 }  // namespace
 
+Result<std::shared_ptr<RemoteSource>> open_source(const RemoteFlags& flags, const StartProgress& start_progress,
+                                                  FileSystem& files) {
+  MTPGRAFT_TRY(std::shared_ptr<RemoteSource> source,
+               make_remote_source({.allow_http = flags.allow_http,
+                                   .cache_directory = flags.no_cache ? "" : default_cache_directory(),
+                                   .user_agent = "mtpgraft/" MTPGRAFT_VERSION,
+                                   .start_progress = start_progress},
+                                  files));
+  return source;
+}
+
 Result<DonorInput> open_donor(const DonorOptions& options, std::string_view architecture,
                               const StartProgress& start_progress, FileSystem& files) {
   DonorInput donor;
   auto path = options.path;
   FileSource* source = &files;
   if (is_remote(path)) {
-    MTPGRAFT_TRY(donor.remote,
-                 make_remote_source({.allow_http = options.remote.allow_http,
-                                     .cache_directory = options.remote.no_cache ? "" : default_cache_directory(),
-                                     .user_agent = "mtpgraft/" MTPGRAFT_VERSION,
-                                     .start_progress = start_progress},
-                                    files));
+    donor.remote = options.source;
+    if (!donor.remote) {
+      MTPGRAFT_TRY(donor.remote, open_source(options.remote, start_progress, files));
+    }
     source = donor.remote.get();
     MTPGRAFT_TRY(path, choose_remote_model(path, *donor.remote));
   }
@@ -92,9 +118,13 @@ Result<DonorInput> open_donor(const DonorOptions& options, std::string_view arch
     donor.notes = std::move(head.notes);
     MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   } else {
-    MTPGRAFT_TRY(auto model, open_donor_model(*source, path));
-    donor.file = std::move(model.file);
-    donor.gguf = std::move(model.gguf);
+    auto model = open_donor_model(*source, path);
+    if (!model.ok()) {
+      model.error().hint = model.error().hint.empty() ? hint_at_server(path) : model.error().hint;
+      return model.error();
+    }
+    donor.file = std::move(model.value().file);
+    donor.gguf = std::move(model.value().gguf);
   }
   donor.labels.tool = "mtpgraft " MTPGRAFT_VERSION;
   donor.labels.donor_file = base_name(path);

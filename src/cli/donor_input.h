@@ -25,8 +25,13 @@ struct RemoteFlags {
 // Makes what is told of a fetch of that many bytes.
 using StartProgress = std::function<Progress(std::uint64_t total_bytes)>;
 
+// Where what is on a server is looked up.
+Result<std::shared_ptr<RemoteSource>> open_source(const RemoteFlags& flags, const StartProgress& start_progress,
+                                                  FileSystem& files);
+
 struct DonorOptions {
   std::string path;
+  std::shared_ptr<RemoteSource> source{};  // for a path on a server; null: a new one
   RemoteFlags remote{};
   std::optional<int> norm_offset{};
   std::optional<int> recorded_norm_offset{};  // of a checkpoint, unless norm_offset says it
@@ -37,6 +42,7 @@ struct DonorOptions {
 struct DonorInput {
   std::shared_ptr<RemoteSource> remote;  // where the file is opened, if on a server
   std::optional<std::uint64_t> repository_bytes;
+  std::string pinned_path;  // with the commit that was read; empty if it is in no repository
   bool is_checkpoint = false;
   std::shared_ptr<const ReadableFile> file;
   GgufFile gguf;

@@ -24,7 +24,7 @@ inline constexpr auto kExitCodes = std::to_array<ExitCode>({
     {"1", "verification found a difference"},
     {"2", "the command line is wrong"},
     {"3", "a file is malformed or unsupported, or target and donor (or projector) do not fit"},
-    {"4", "the system failed: missing or unreadable file, no space, I/O error"},
+    {"4", "the system or a server failed: missing or unreadable file, no space, I/O error"},
     {"5", "refused: the output exists, is an input, or cannot be changed in place"},
     {"129, 130, 143", "hung up, interrupted, terminated; nothing incomplete is left, or it was put back"},
 });

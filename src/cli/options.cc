@@ -104,7 +104,10 @@ void add_remote_options(CLI::App& command, RemoteFlags& flags) {
 
 CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
   auto* command = app.add_subcommand("inspect", "Tell what a GGUF is, and whether it has an MTP head");
-  command->add_option("FILE", options.files, "GGUF files; several are also compared in a table")->required();
+  command
+      ->add_option("FILE", options.files,
+                   "GGUF files and checkpoints, also on servers, as for graft; several are also compared in a table")
+      ->required();
   command->add_flag("--tensors{*}", options.tensors_glob,
                     "List tensors; --tensors='blk.8.*' lists those that match the pattern");
   command->add_flag("--kv{*}", options.keys_glob, "List keys and values; --kv='*.rope.*' lists those that match");
@@ -241,7 +244,7 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   command
       ->add_option("DONOR", options.donor.path,
                    "What has the head: a GGUF (full model, mtp-*.gguf, bare tensors) or safetensors (checkpoint "
-                   "directory, file)")
+                   "directory, file); a path, hf://OWNER/NAME[@REVISION][:FILE], or https://HOST/FILE")
       ->required();
   const auto flags =
       add_write_options(*command, options.write, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)",
@@ -266,6 +269,7 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
       "Model-MTP-Q4_K_M-00001-of-00004.gguf\n"
       "  mtpgraft graft --replace Model-MTP-Q4_K_M.gguf mtp-Base-BF16.gguf -o Other-MTP-Q4_K_M.gguf\n"
       "  mtpgraft graft Model-Q4_K_M.gguf path/to/base-checkpoint --head-type q8_0  # from safetensors\n"
+      "  mtpgraft graft Model-Q4_K_M.gguf hf://Qwen/Qwen3.5-9B                      # only the head is fetched\n"
       "A model that declares a head which it has not is mended by the same command.\n");
   return command;
 }
@@ -286,7 +290,8 @@ CLI::App* add_extract(CLI::App& app, ExtractOptions& options) {
   command->footer(
       "Examples:\n"
       "  mtpgraft extract Base-MTP-Q8_0.gguf -o mtp-Base-Q8_0.gguf    # for llama-server -md, and as a donor\n"
-      "  mtpgraft extract Base-MTP-Q8_0.gguf --for Model-Q4_K_M.gguf -o mtp-Model-Q8_0.gguf\n");
+      "  mtpgraft extract Base-MTP-Q8_0.gguf --for Model-Q4_K_M.gguf -o mtp-Model-Q8_0.gguf\n"
+      "  mtpgraft extract hf://Qwen/Qwen3.5-9B --for Model-Q4_K_M.gguf -o mtp-Model-BF16.gguf\n");
   return command;
 }
 
@@ -383,7 +388,7 @@ CLI::App* add_release(CLI::App& app, ReleaseOptions& options) {
       "\n"
       R"(   "grafts": [{"target": "*-Q6_K.gguf", "donor": "mtp-*-BF16.gguf"},)"
       "\n"
-      R"(              {"target": "*-Q4_K_M.gguf", "donor": "Base/", "options": {"head_type": "q8_0"}}]})"
+      R"(              {"target": "*-Q4_K_M.gguf", "donor": "hf://OWNER/Base", "options": {"head_type": "q8_0"}}]})"
       "\nOf several problems the exit code is that of the worst: 4 before 3 before 5.\n");
   return command;
 }

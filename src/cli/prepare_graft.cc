@@ -94,6 +94,7 @@ Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Pr
   report.target = summarise(graft.target);
   report.donor = summarise(graft.donor.gguf);
   report.donor_notes = graft.donor.notes;
+  report.pinned_donor_path = graft.donor.pinned_path;
 
   graft.options = {.replace = options.replace, .labels = {}, .edits = options.edits, .split = options.split};
   if (!options.no_record) {

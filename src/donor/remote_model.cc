@@ -14,6 +14,8 @@
 namespace mtpgraft {
 namespace {
 
+constexpr const char* kOtherRepository = "name the repository of the base model, or of GGUF files that have a head";
+
 bool is_pattern(std::string_view name) { return name.find_first_of("*?[") != std::string_view::npos; }
 
 // Projectors and importance matrices are GGUF files too.
@@ -78,60 +80,87 @@ Result<std::vector<FileWithHead>> find_heads(const std::vector<RepositoryFile>& 
   return heads;
 }
 
-// A repository, or a folder of one, that is no checkpoint.
-Result<std::string> choose_gguf(const RemotePath& place, RemoteSource& source) {
+// What a path means, of a split model the first file.
+struct Candidates {
+  RemotePath place;
+  std::vector<RepositoryFile> files;  // to choose from; empty: `place` is what is meant
+};
+
+Result<Candidates> find_candidates(const std::string& path, RemoteSource& source) {
+  MTPGRAFT_TRY(auto place, source.find(path));
+  const auto* repository = place.repository;
+  if (repository == nullptr || repository->find(place.name) != nullptr) {
+    return Candidates{std::move(place), {}};
+  }
+  if (is_pattern(place.name)) {
+    auto files = list_files(*repository, [&](const std::string& name) {
+      return (is_model(name) || name.ends_with(".safetensors")) && ::fnmatch(place.name.c_str(), name.c_str(), 0) == 0;
+    });
+    if (files.empty()) {
+      auto error = choice(place, "matches no model; the repository has", describe(list_files(*repository, is_model)));
+      error.code = ErrorCode::kIo;
+      return error;
+    }
+    return Candidates{std::move(place), std::move(files)};
+  }
+  if (!source.is_folder(place.path)) {
+    return Candidates{std::move(place), {}};  // opening it tells what there is instead
+  }
+  MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(place.path, source));
+  if (!checkpoint.empty()) {
+    return Candidates{std::move(place), {}};
+  }
   const auto folder = place.name.empty() ? "" : place.name + '/';
-  const auto files =
-      list_files(*place.repository, [&](std::string_view name) { return name.starts_with(folder) && is_model(name); });
+  auto files =
+      list_files(*repository, [&](std::string_view name) { return name.starts_with(folder) && is_model(name); });
   if (files.empty()) {
     return Error{ErrorCode::kIncompatible,
                  "has neither a safetensors checkpoint nor GGUF files",
                  place.path,
                  {},
-                 "name the repository of the base model, or of GGUF files that have a head"};
+                 kOtherRepository};
+  }
+  return Candidates{std::move(place), std::move(files)};
+}
+
+std::string path_of(const Candidates& candidates, const std::string& name) {
+  return fmt::format("{}/{}", candidates.place.repository->path, name);
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source) {
+  MTPGRAFT_TRY(const auto candidates, find_candidates(path, source));
+  std::vector<std::string> paths;
+  for (const auto& file : candidates.files) {
+    paths.push_back(path_of(candidates, file.name));
+  }
+  return paths.empty() ? std::vector{candidates.place.path} : paths;
+}
+
+Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source) {
+  MTPGRAFT_TRY(const auto candidates, find_candidates(path, source));
+  const auto& [place, files] = candidates;
+  if (files.size() < 2) {
+    return files.empty() ? place.path : path_of(candidates, files.front().name);
   }
   MTPGRAFT_TRY(const auto heads, find_heads(files, *place.repository, source));
   if (heads.empty()) {
     return Error{ErrorCode::kIncompatible,
-                 fmt::format("none of its {} GGUF models has a head", files.size()),
+                 fmt::format("none of its {} models has a head", files.size()),
                  place.path,
                  {},
-                 "name the repository of the base model, or of GGUF files that have a head"};
+                 kOtherRepository};
   }
   if (heads.size() == 1) {
-    return fmt::format("{}/{}", place.repository->path, heads.front().name);
+    return path_of(candidates, heads.front().name);
   }
   std::vector<std::string> lines;
   lines.reserve(heads.size());
   for (const auto& [name, head_bytes] : heads) {
     lines.push_back(fmt::format("{} (head: {})", name, format_bytes(head_bytes)));
   }
-  return choice(place, "is no safetensors checkpoint; of its GGUF files these have a head", std::move(lines));
-}
-
-}  // namespace
-
-Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source) {
-  MTPGRAFT_TRY(const auto place, source.find(path));
-  if (place.repository == nullptr || place.repository->find(place.name) != nullptr) {
-    return place.path;
-  }
-  if (is_pattern(place.name)) {
-    const auto files = list_files(*place.repository, [&](const std::string& name) {
-      return (is_model(name) || name.ends_with(".safetensors")) && ::fnmatch(place.name.c_str(), name.c_str(), 0) == 0;
-    });
-    if (files.size() == 1) {
-      return fmt::format("{}/{}", place.repository->path, files.front().name);
-    }
-    const auto models = list_files(*place.repository, is_model);
-    return files.empty() ? choice(place, "matches no model; the repository has", describe(models))
-                         : choice(place, "matches several files", describe(files));
-  }
-  if (!source.is_folder(place.path)) {
-    return place.path;  // opening it tells what there is instead
-  }
-  MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(place.path, source));
-  return checkpoint.empty() ? choose_gguf(place, source) : place.path;
+  return choice(place, "is not one model; of its files these have a head", std::move(lines));
 }
 
 }  // namespace mtpgraft

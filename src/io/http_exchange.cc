@@ -46,6 +46,10 @@ Status check_encoding(const HttpFile& file, const HttpHead& head, const std::str
 
 // That the answer is a part of the file: which, and of how long a file.
 Result<ContentRange> part_of(const HttpFile& file, const HttpHead& head, const std::string& request) {
+  if (head.status == 200 && head.content_type.starts_with("text/html")) {
+    return request_error(file, request, "the server answered with a web page",
+                         "name the file that its download link leads to");
+  }
   if (head.status != 206) {
     return request_error(file, request,
                          fmt::format("the server answered {}, not 206{}", head.status,

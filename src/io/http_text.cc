@@ -119,8 +119,8 @@ std::string hint_of_status(int status, const HttpFile& file, std::string_view er
       }
       if (error_code == "GatedRepo") {
         return has_token ? fmt::format(
-                               "the token has no access to it yet: accept its terms at {} in a browser, with "
-                               "the account of the token",
+                               "the token is not valid, or has no access to it yet: accept its terms at {} in a "
+                               "browser, with the account of the token",
                                model_page(file))
                          : fmt::format("accept its terms at {} in a browser, then {}", model_page(file), kGiveToken);
       }

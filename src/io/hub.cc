@@ -21,6 +21,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kScheme = "hf://";
+constexpr std::string_view kHub = "https://huggingface.co";
 
 // Five for a file; the largest repositories have some thousands.
 constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19, .token_bytes = std::size_t{1} << 20};
@@ -44,12 +45,13 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-std::string read_token() {
+Result<std::string> read_token() {
   if (auto token = trimmed(variable("HF_TOKEN")); !token.empty()) {
     return token;
   }
   auto path = variable("HF_TOKEN_PATH");
-  if (path.empty()) {
+  const bool is_named = !path.empty();
+  if (!is_named) {
     auto home = variable("HF_HOME");
     if (home.empty()) {
       const auto cache = variable("XDG_CACHE_HOME");
@@ -61,6 +63,9 @@ std::string read_token() {
   std::string token(kTokenBytesMax, '\0');
   file.read(token.data(), static_cast<std::streamsize>(token.size()));
   token.resize(static_cast<std::size_t>(file.gcount()));
+  if (is_named && token.empty()) {
+    return Error{ErrorCode::kUsage, "no token can be read from the file that HF_TOKEN_PATH names", path};
+  }
   return trimmed(std::move(token));
 }
 
@@ -157,7 +162,8 @@ const RepositoryFile* Repository::find(std::string_view name) const {
 }
 
 Result<HubSettings> read_hub_settings() {
-  HubSettings settings{"https://huggingface.co", read_token(), kTimeoutSeconds};
+  MTPGRAFT_TRY(auto token, read_token());
+  HubSettings settings{std::string(kHub), std::move(token), kTimeoutSeconds};
   if (auto endpoint = trimmed(variable("HF_ENDPOINT")); !endpoint.empty()) {
     while (endpoint.ends_with('/')) {
       endpoint.pop_back();
@@ -223,7 +229,8 @@ Result<HubPath> parse_hub_path(std::string_view path) {
 
 std::optional<HubPath> parse_hub_url(std::string_view url, std::string_view endpoint) {
   if (!url.starts_with(endpoint) || !url.substr(endpoint.size()).starts_with('/')) {
-    return std::nullopt;
+    // What another hub stands in for is called by its own name.
+    return endpoint != kHub ? parse_hub_url(url, kHub) : std::nullopt;
   }
   const auto plain = unescape(url.substr(0, url.find_first_of("?#")).substr(endpoint.size() + 1));
   std::string_view rest = plain;

@@ -94,6 +94,7 @@ class CacheStore final : public RangeStore {
     while (!out.empty()) {
       std::unique_ptr<PosixReadableFile> file;
       ByteRange part{};
+      errno = 0;
       for (auto next = parts.begin(); !file && next != parts.end(); ++next) {
         if (holds(*next, offset)) {
           part = *next;
@@ -101,6 +102,9 @@ class CacheStore final : public RangeStore {
         }
       }
       if (!file) {
+        if (const int reason = errno; reason != 0 && reason != ENOENT) {
+          return advise(io_error(path_, "open", reason));
+        }
         return Error{ErrorCode::kIo,
                      fmt::format("bytes {}-{} are not in the cache any more", offset, offset + out.size()), source_.url,
                      offset, "another program has cleared the cache; try again, or use --no-cache"};

@@ -45,6 +45,16 @@ class Document final : public ReadableFile {
   std::string text_;
 };
 
+// Schemes are the same in upper and lower case.
+std::string with_plain_scheme(std::string_view path) {
+  std::string plain(path);
+  if (const auto end = plain.find("://"); end != std::string::npos) {
+    std::transform(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(end), plain.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  }
+  return plain;
+}
+
 // Documents are read as a whole, everything else in ranges.
 bool is_document(std::string_view path) { return path.ends_with(".json"); }
 
@@ -79,7 +89,8 @@ class HttpSource final : public RemoteSource {
   HttpSource(HubSettings hub, std::shared_ptr<RemoteSession> session)
       : hub_(std::move(hub)), session_(std::move(session)) {}
 
-  Result<RemotePath> find(const std::string& path) override {
+  Result<RemotePath> find(const std::string& given) override {
+    const auto path = with_plain_scheme(given);
     if (path.starts_with("hf://")) {
       if (auto known = find_known(path)) {
         return std::move(*known);
@@ -91,7 +102,11 @@ class HttpSource final : public RemoteSource {
       return find_in_hub(*parsed);
     }
     if (origin_of(path).empty()) {
-      return Error{ErrorCode::kUsage, "is no URL of a file", path, {}, "give it as https://HOST/PATH"};
+      return Error{ErrorCode::kUsage,
+                   "is no URL of a file that can be asked for",
+                   url_without_query(path),
+                   {},
+                   "give it as https://HOST/PATH, without a user name"};
     }
     RemotePath plain{url_without_query(path)};
     urls_.emplace(plain.path, path);
@@ -170,7 +185,13 @@ class HttpSource final : public RemoteSource {
                              explain_status(text.status, fmt::format("GET {}", url_without_query(url)),
                                             {path.repository_path(), url}, text.error_code, !hub_.token.empty()));
     }
-    return parse_repository(text.body, path);
+    MTPGRAFT_TRY(auto repository, parse_repository(text.body, path));
+    // So that it is here, too, for who names the commit, which needs no asking.
+    const auto fixed_url = hub_api_url(hub_.endpoint, {path.repository, repository.commit, {}});
+    if (fixed_url != url) {
+      MTPGRAFT_CHECK(keep_document(fixed_url, text));
+    }
+    return repository;
   }
 
   // The names at a URL of the hub; none if it has no answer.
@@ -255,13 +276,23 @@ class HttpSource final : public RemoteSource {
     if (document.status == 304) {
       return HttpDocument{200, std::move(body), cached->validator, {}};
     }
-    if (document.status == 200 && !document.validator.empty() && !document.body.empty()) {
-      MTPGRAFT_TRY(const auto store, session_->cache->open(place.url, {document.validator, document.body.size()}));
-      MTPGRAFT_TRY(const auto part, store->begin({0, document.body.size()}));
-      MTPGRAFT_CHECK(part->write(std::as_bytes(std::span(document.body))));
-      MTPGRAFT_CHECK(part->finish());
-    }
+    MTPGRAFT_CHECK(document.status == 200 ? keep_document(place.url, document) : ok_status());
     return document;
+  }
+
+  // In the cache.
+  Status keep_document(const std::string& url, const HttpDocument& document) {
+    if (document.validator.empty() || document.body.empty()) {
+      return ok_status();
+    }
+    MTPGRAFT_TRY(const auto store, session_->cache->open(url, {document.validator, document.body.size()}));
+    const ByteRange all{0, document.body.size()};
+    if (store->missing(all).empty()) {
+      return ok_status();
+    }
+    MTPGRAFT_TRY(const auto part, store->begin(all));
+    MTPGRAFT_CHECK(part->write(std::as_bytes(std::span(document.body))));
+    return part->finish();
   }
 
   HubSettings hub_;
@@ -274,7 +305,8 @@ class HttpSource final : public RemoteSource {
 }  // namespace
 
 bool is_remote(std::string_view path) {
-  return path.starts_with("https://") || path.starts_with("http://") || path.starts_with("hf://");
+  const auto plain = with_plain_scheme(path);
+  return plain.starts_with("https://") || plain.starts_with("http://") || plain.starts_with("hf://");
 }
 
 Result<std::unique_ptr<RemoteSource>> make_remote_source(const RemoteOptions& options, FileSystem& files) {

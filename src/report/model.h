@@ -68,6 +68,7 @@ struct Fetch {
 struct GraftReport {
   std::string target_path;
   std::string donor_path;
+  std::string pinned_donor_path;  // the same with the commit that was read; empty where there is none
   Summary target;
   Summary donor;
   std::vector<std::string> donor_notes;  // how it was read

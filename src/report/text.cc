@@ -69,7 +69,7 @@ std::string describe_inspected(const InspectedFile& file) {
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
                             summary.name.empty() ? "" : ", " + quote(summary.name))});
   rows.push_back({gguf.shards.empty() ? "file" : "files",
-                  is_checkpoint ? "safetensors; what follows is its head, as the GGUF that it would be"
+                  is_checkpoint ? "a safetensors checkpoint; all below is of its head, read as a GGUF"
                                 : fmt::format("{}{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}",
                                               gguf.shards.empty() ? "" : plural(gguf.shards.size(), "file") + ", ",
                                               format_bytes(gguf.size), gguf.size, gguf.version,
@@ -132,6 +132,7 @@ std::string compare_inspected(const std::vector<InspectedFile>& files) {
          std::string(head_state_name(summary.head.state)),
          has_head ? fmt::format("{} {}", format_bytes(summary.head.bytes), summary.head_types.front().type) : "-",
          summary.is_usable        ? "yes"
+         : is_checkpoint          ? "no"
          : summary.is_draft_model ? "with -md"
                                   : "no"});
   }

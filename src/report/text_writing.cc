@@ -132,7 +132,7 @@ std::string describe_fetch(const std::optional<Fetch>& fetch, bool is_dry_run) {
     }
   }
   return (rows.empty() ? "" : "fetch\n" + format_table(rows, "  ")) +
-         fmt::format("{} to fetch{}; {} of the head are here already\n", format_bytes(bytes), share(bytes),
+         fmt::format("{} to fetch{}; {} of the head were read before\n", format_bytes(bytes), share(bytes),
                      format_bytes(cached_bytes));
 }
 
@@ -243,9 +243,11 @@ std::string describe_graft(const GraftReport& report, bool details) {
   if (!report.verify_flags) {
     return text + '\n';
   }
-  return text + fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}{}\n",
-                            shell_quoted(writing.path), shell_quoted(report.target_path),
-                            shell_quoted(report.donor_path), *report.verify_flags);
+  return text +
+         fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}{}\n",
+                     shell_quoted(writing.path), shell_quoted(report.target_path),
+                     shell_quoted(report.pinned_donor_path.empty() ? report.donor_path : report.pinned_donor_path),
+                     *report.verify_flags);
 }
 
 std::string describe_extract(const ExtractReport& report, bool details) {

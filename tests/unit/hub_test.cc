@@ -53,6 +53,7 @@ TEST(HubUrl, IsWhatABrowserShows) {
   EXPECT_EQ(name_of("https://huggingface.co/o/n/resolve/main/../../x"), "none");
   EXPECT_EQ(name_of("https://huggingface.co.evil.org/o/n"), "none");
   EXPECT_EQ(name_of("https://cdn.org/o/n/resolve/main/a.gguf"), "none");
+  EXPECT_TRUE(parse_hub_url("https://huggingface.co/o/n", "https://mirror.org")) << "is called by its name everywhere";
 }
 
 TEST(HubUrl, EscapesNames) {
@@ -150,6 +151,8 @@ TEST_F(HubSettingsTest, FindTheTokenWhereTheHubsOwnToolDoes) {
   EXPECT_EQ(token(), "of-home");
   ::setenv("HF_TOKEN_PATH", write("mine", " of-path \r\n").c_str(), 1);
   EXPECT_EQ(token(), "of-path");
+  ::setenv("HF_TOKEN_PATH", directory_.path("missing").c_str(), 1);
+  EXPECT_THAT(read_hub_settings(), FailsWith(ErrorCode::kUsage, "no token can be read"));
   ::setenv("HF_TOKEN", "of-variable", 1);
   EXPECT_EQ(token(), "of-variable");
 }
