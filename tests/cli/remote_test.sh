@@ -100,6 +100,7 @@ same_graft hf://lab/Base-GGUF:split/Base-MTP-Q8_0-00001-of-00004.gguf \
   "$LOCAL/Base-GGUF/split/Base-MTP-Q8_0-00001-of-00004.gguf"
 same_graft hf://lab/Base-GGUF@v1.0:mtp-Base-Q8_0.gguf "$LOCAL/Base-GGUF/mtp-Base-Q8_0.gguf"
 # As people write it.
+same_graft hf://lab/One-GGUF "$LOCAL/One-GGUF/mtp-Base-Q8_0.gguf"
 same_graft "hf://lab/$BASE@refs/pr/1" "$LOCAL/$BASE"
 same_graft hf://lab/Base-GGUF@v1.0/mtp-Base-BF16.gguf "$LOCAL/Base-GGUF/mtp-Base-BF16.gguf"
 same_graft 'hf://lab/Base-GGUF:Base-*BF16*.gguf' "$LOCAL/Base-GGUF/Base-MTP-BF16.gguf" 2134688

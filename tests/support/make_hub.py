@@ -130,6 +130,9 @@ def make_models(models, local):
     split = folder("Base-GGUF/split")
     write_split(split, "Base-MTP-Q8_0", GgufFile.read(gguf / "Base-MTP-Q8_0.gguf"), 4)
     (folder("Headless-GGUF") / "Base-Q4_K_M.gguf").symlink_to(models / "target-12L-Q4_K_M.gguf")
+    one = folder("One-GGUF")
+    (one / "Base-Q4_K_M.gguf").symlink_to(models / "target-12L-Q4_K_M.gguf")
+    (one / "mtp-Base-Q8_0.gguf").symlink_to(models / "mtp-base-8L-Q8_0.gguf")
 
 
 # the hub
@@ -176,7 +179,8 @@ def main():
     for owner in ("gated", "private", "busy", "slow"):
         publish(out, f"{owner}/hf-base-8L", local / "hf-base-8L", ["main"])
     publish(out, "lab/Base-GGUF", local / "Base-GGUF", ["main", "v1.0"])
-    publish(out, "lab/Headless-GGUF", local / "Headless-GGUF", ["main"])
+    for name in ("Headless-GGUF", "One-GGUF"):
+        publish(out, f"lab/{name}", local / name, ["main"])
     for owner in (out / "www/api/models").iterdir():
         if owner.name == "private":
             continue
