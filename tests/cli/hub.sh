@@ -68,7 +68,7 @@ http {
     if (\$denied_status = 401) { return 401 '{"error": "Invalid username or password."}'; }
     if (\$denied_status = 403) { return 403 '{"error": "Access to this model is restricted."}'; }
     location ~ ^/(?<repository>[^/]+/[^/]+)/resolve/(?<file>.*) {
-      if (\$large) { return 302 \$cdn/\$large?of=\$uri&Expires=1999999999&Signature=moonshine; }
+      if (\$large) { return 302 \$cdn/\$large?Expires=1999999999&Signature=moonshine&of=\$repository/; }
       if (-f \$request_filename) { return 307 /api/resolve-cache/models/\$repository/\$file?etag=%22x%22; }
       error_page 404 = @no_entry;
       return 404;

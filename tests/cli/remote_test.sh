@@ -326,7 +326,7 @@ stop_when() { # SIGNAL PATTERN EXIT
   expect_sound_cache "$LOCAL/$BASE"
 }
 forget_cache
-stop_when KILL '^cdn 206 1442304 .*model-00002' 137
+stop_when KILL '^cdn 206 1442304 ' 137
 stop_when INT '^hub 302 .*model-00003' 130
 forget_requests
 graft "hf://slow/$BASE"
