@@ -86,7 +86,10 @@ http {
     }
     location @no_entry { set \$missing EntryNotFound; return 404 '{"error": "Entry not found"}'; }
     location @no_revision {
-      if (!-d $HUB/www/api/models/\$repository) { set \$missing RepoNotFound; return 401 '{"error": "Invalid username or password."}'; }
+      if (!-d $HUB/www/api/models/\$repository) {
+        set \$missing RepoNotFound;
+        return 401 '{"error": "Invalid username or password."}';
+      }
       set \$missing RevisionNotFound;
       return 404 '{"error": "Invalid rev id"}';
     }
