@@ -176,7 +176,7 @@ class CacheStore final : public RangeStore {
   std::unique_ptr<PosixReadableFile> open_part(const ByteRange& range) {
     const PartName name{state_, range};
     const auto entry = open_entry(path_);
-    auto file = open_file_in(entry.get(), path_, format_part_name(name));
+    auto file = entry.valid() ? open_file_in(entry.get(), path_, format_part_name(name)) : nullptr;
     const auto key = key_of(range);
     if (file) {
       std::unique_lock lock(mutex_);

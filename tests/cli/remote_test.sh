@@ -209,7 +209,7 @@ expect_exit 0 "$MTPGRAFT" graft -n "$TARGET" "hf://lab/$BASE"
 expect_sent 100000
 expect_text "$STDOUT" "^  hf://lab/$BASE/model-00002-of-00004.safetensors  bytes 3146792-[0-9]+ +1.4 MiB\$"
 expect_text "$STDOUT" \
-  "^1.9 MiB to fetch, 6\.[0-9]+ % of the repository's 30.1 MiB; [0-9.]+ KiB of the head are here already\$"
+  "^1.9 MiB to fetch, 6\.[0-9]+ % of the repository's 30.1 MiB; [0-9.]+ KiB of the head were read before\$"
 expect_exit 0 "$MTPGRAFT" graft -n --json "$TARGET" "hf://lab/$BASE"
 expect_json "x['result']['fetch']['repository_bytes'] == $(cat "$LOCAL/$BASE/"* | wc -c)"
 planned=$(json "sum(part['bytes'] for file in x['result']['fetch']['files'] for part in file['ranges'])")
@@ -220,7 +220,7 @@ graft "hf://lab/$BASE"
 rm out.gguf
 
 # No file is named, or several.
-expect_error 2 'hf://lab/Base-GGUF: is no safetensors checkpoint; of its GGUF files these have a head' \
+expect_error 2 'hf://lab/Base-GGUF: is not one model; of its files these have a head' \
   'name one: hf://lab/Base-GGUF:FILE' hf://lab/Base-GGUF
 diff <(grep '^  - ' "$STDERR") - <<'END' >&2 || fail "other files: $last_command"
   - Base-MTP-BF16.gguf (head: 1.9 MiB)
@@ -229,10 +229,13 @@ diff <(grep '^  - ' "$STDERR") - <<'END' >&2 || fail "other files: $last_command
   - mtp-Base-Q8_0.gguf (head: 1.0 MiB)
   - split/Base-MTP-Q8_0-00001-of-00004.gguf (head: 1.0 MiB)
 END
-expect_error 3 'hf://lab/Headless-GGUF: none of its 1 GGUF models has a head' '.*the base model.*' \
-  hf://lab/Headless-GGUF
-expect_error 2 'hf://lab/Base-GGUF.\*Q8_0\*.gguf: matches several files' 'name one: .*' 'hf://lab/Base-GGUF:*Q8_0*.gguf'
-expect_error 2 'hf://lab/Base-GGUF.\*Q3\*.gguf: matches no model; the repository has' 'name one: .*' \
+expect_error 3 'hf://lab/Headless-GGUF/.*: the donor has no head .*' '.*the base model.*' hf://lab/Headless-GGUF
+expect_error 2 'hf://lab/Base-GGUF.\*Q8_0\*.gguf: is not one model; of its files these have a head' 'name one: .*' \
+  'hf://lab/Base-GGUF:*Q8_0*.gguf'
+expect_exit 0 "$MTPGRAFT" inspect hf://lab/Base-GGUF
+expect_text "$STDOUT" '^hf://lab/Base-GGUF/Base-Q4_K_M.gguf +qwen35 .* none +- +no$'
+expect_text "$STDOUT" '^hf://lab/Base-GGUF/mtp-Base-Q8_0.gguf +qwen35 .* sidecar +1.0 MiB Q8_0 +with -md$'
+expect_error 4 'hf://lab/Base-GGUF.\*Q3\*.gguf: matches no model; the repository has' 'name one: .*' \
   'hf://lab/Base-GGUF:*Q3*.gguf'
 
 # What is not there, and what is not asked for.
@@ -263,7 +266,7 @@ expect_error 4 "hf://gated/$BASE/.*: 401 Unauthorized" \
 expect_error 4 "hf://private/$BASE: .*: 401 Unauthorized" 'it is private or does not exist: .*HF_TOKEN.*' \
   "hf://private/$BASE"
 HF_TOKEN=hf_other expect_error 4 "hf://gated/$BASE/.*: 403 Forbidden" \
-  'the token has no access to it yet: accept its terms at .*' "hf://gated/$BASE"
+  'the token is not valid, or has no access to it yet: accept its terms at .*' "hf://gated/$BASE"
 expect_no_leak() {
   ! grep -Fq "$TOKEN" "$STDOUT" "$STDERR" || fail "the token is printed: $last_command"
   ! grep -Frq "$TOKEN" "$CACHE" || fail "the token is in the cache: $last_command"

@@ -387,7 +387,7 @@ TEST_F(HttpClientTest, SaysWhatAGatedRepositoryNeeds) {
   make_client_with_token();
   const auto error = error_of("gated");
   EXPECT_EQ(error.message, request("gated") + "403 Forbidden");
-  EXPECT_THAT(error.hint, HasSubstr("the token has no access to it yet"));
+  EXPECT_THAT(error.hint, HasSubstr("or has no access to it yet"));
 }
 
 TEST_F(HttpClientTest, RefusesATokenThatIsNone) {
