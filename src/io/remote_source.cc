@@ -208,8 +208,13 @@ class HttpSource final : public RemoteSource {
       return error;
     }
     if (const auto revisions = list_names(hub_refs_url(hub_.endpoint, path.repository)); !revisions.empty()) {
-      error.message += fmt::format(": the repository has no revision '{}'", path.revision);
-      return with_alternatives(std::move(error), path.revision,
+      const auto revision = path.revision.empty() ? "main" : path.revision;
+      error.message += fmt::format(": the repository has no revision '{}'", revision);
+      if (revision.size() >= 7 && revision.find_first_not_of("0123456789abcdef") == std::string::npos) {
+        error.hint = "a commit is named by all of its 40 digits";
+        return error;
+      }
+      return with_alternatives(std::move(error), revision,
                                std::vector<std::string_view>(revisions.begin(), revisions.end()));
     }
     if (answer.error_code.empty()) {

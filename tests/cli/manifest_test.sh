@@ -89,7 +89,7 @@ data = bytearray(open(sys.argv[1], "rb").read())
 data[-1] ^= 1
 open(sys.argv[2], "wb").write(data)
 END
-last=$(tail -n 5 all.manifest | head -n 1 | cut -d: -f2)
+last=$(tail -n 5 all.manifest | sed -n 1p | cut -d: -f2)
 for algorithm in xxh64 xxh3 sha1 sha256 '[xs]'; do
   grep "^$algorithm" all.manifest >some.manifest
   expect_exit 1 "$MTPGRAFT" verify -q -c some.manifest damaged.gguf
@@ -134,7 +134,7 @@ expect_stdout <<'END'
 missing_norm.weight: MISSING
 END
 expect_exit 0 "$MTPGRAFT" verify -q --ignore-missing -c missing.manifest "$TARGET"
-sed "s/$TARGET/one.gguf/" all.manifest | head -n 8 >two.manifest
+sed -n "1,8{s/$TARGET/one.gguf/;p}" all.manifest >two.manifest
 echo "sha256    $(printf %064d 0)  one.gguf" >>two.manifest
 cat all.manifest >>two.manifest
 expect_exit 0 "$MTPGRAFT" verify -q --strict -c two.manifest "$TARGET"

@@ -91,7 +91,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=Path, help="mtpgraft")
     parser.add_argument("faults", type=Path, help="faults.so")
-    parser.add_argument("--every", type=int, default=10, help="every so many points (%(default)s)")
+    parser.add_argument("--every", type=int, default=20, help="every so many points (%(default)s)")
     options = parser.parse_args()
     if "libcurl" not in subprocess.run([options.program, "--version"], capture_output=True, text=True, check=True).stdout:
         print("SKIPPED: built without libcurl", file=sys.stderr)

@@ -126,7 +126,8 @@ TEST_F(ExplainStatus, TellsHowToGetIntoAGatedRepository) {
             "accept its terms at https://huggingface.co/o/n in a browser, then give a token by HF_TOKEN or 'hf auth "
             "login'");
   EXPECT_EQ(hub(403, "GatedRepo", true).hint,
-            "the token has no access to it yet: accept its terms at https://huggingface.co/o/n in a browser, with the "
+            "the token is not valid, or has no access to it yet: accept its terms at https://huggingface.co/o/n in a "
+            "browser, with the "
             "account of the token");
 }
 
