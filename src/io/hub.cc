@@ -21,7 +21,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kScheme = "hf://";
-constexpr std::string_view kHub = "https://huggingface.co";
+constexpr std::string_view kDefaultEndpoint = "https://huggingface.co";
 
 // Five for a file; the largest repositories have some thousands.
 constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19, .token_bytes = std::size_t{1} << 20};
@@ -163,7 +163,7 @@ const RepositoryFile* Repository::find(std::string_view name) const {
 
 Result<HubSettings> read_hub_settings() {
   MTPGRAFT_TRY(auto token, read_token());
-  HubSettings settings{std::string(kHub), std::move(token), kTimeoutSeconds};
+  HubSettings settings{std::string(kDefaultEndpoint), std::move(token), kTimeoutSeconds};
   if (auto endpoint = trimmed(variable("HF_ENDPOINT")); !endpoint.empty()) {
     while (endpoint.ends_with('/')) {
       endpoint.pop_back();
@@ -230,7 +230,7 @@ Result<HubPath> parse_hub_path(std::string_view path) {
 std::optional<HubPath> parse_hub_url(std::string_view url, std::string_view endpoint) {
   if (!url.starts_with(endpoint) || !url.substr(endpoint.size()).starts_with('/')) {
     // What another hub stands in for is called by its own name.
-    return endpoint != kHub ? parse_hub_url(url, kHub) : std::nullopt;
+    return endpoint != kDefaultEndpoint ? parse_hub_url(url, kDefaultEndpoint) : std::nullopt;
   }
   const auto plain = unescape(url.substr(0, url.find_first_of("?#")).substr(endpoint.size() + 1));
   std::string_view rest = plain;
