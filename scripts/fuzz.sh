@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets with clang and lets each look for faults for a while, two at a time:
+# Builds the fuzz targets with clang and lets each look for faults for a while, three at a time:
 #   fuzz.sh [SECONDS] [TARGET...]      20 seconds and all targets, if it is not said otherwise
 # Starts from tests/fuzz/corpus, what was once a finding, and seeds of the models and, where `ctest --preset asan` has
 # made them, of the fixtures. New inputs stay in build/asan/fuzz. Fails if there is a finding, and tells how to see it.
@@ -49,20 +49,20 @@ failed=0
 pids=()
 # Programs in the background do not hear of Ctrl-C.
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
-for ((i = 0; i < ${#targets[@]}; i += 2)); do
-  pair=("${targets[@]:i:2}")
+for ((i = 0; i < ${#targets[@]}; i += 3)); do
+  together=("${targets[@]:i:3}")
   pids=()
-  for target in "${pair[@]}"; do
+  for target in "${together[@]}"; do
     fuzz "$target" &
     pids+=($!)
   done
   for j in "${!pids[@]}"; do
     code=0
     wait "${pids[j]}" || code=$?
-    show "${pair[j]}"
+    show "${together[j]}"
     if ((code != 0)); then
       failed=1
-      grep -E 'broken promise|runtime error|ERROR: |SUMMARY: ' "$out/${pair[j]}/log" || tail -n 5 "$out/${pair[j]}/log"
+      grep -E 'broken promise|runtime error|ERROR: |SUMMARY: ' "$out/${together[j]}/log" || tail -n 5 "$out/${together[j]}/log"
     fi
   done
   pids=()
