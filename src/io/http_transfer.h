@@ -112,7 +112,8 @@ class HttpTransfer {
   std::unique_ptr<CURL, FreeEasy> easy_;
   std::unique_ptr<curl_slist, FreeHeaders> headers_;
   std::array<char, CURL_ERROR_SIZE> curl_message_{};
-  std::minstd_rand random_{std::random_device()()};
+  // Of the clock: what std::random_device calls is in no C library before glibc 2.36.
+  std::minstd_rand random_{static_cast<std::uint32_t>(Clock::now().time_since_epoch().count())};
 
   HttpExchange* exchange_ = nullptr;
   int tries_ = 0;  // without a new byte
