@@ -4,19 +4,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-layers=(util io gguf graft donor verify release report cli)
+layers=(util io cache net gguf model plan donor verify job release report cli)
 declare -A rank
 for i in "${!layers[@]}"; do rank[${layers[i]}]=$i; done
 declare -A layer_of_header=(
-  [result.h]=util [digest.h]=util [file.h]=io [remote.h]=io [gguf.h]=gguf [split.h]=gguf [head.h]=graft [plan.h]=graft
-  [execute.h]=graft [strip.h]=graft [summary.h]=graft [projector.h]=graft [donor.h]=donor [convert.h]=donor [verify.h]=verify)
+  [result.h]=util [digest.h]=util [file.h]=io [remote.h]=net [gguf.h]=gguf [split.h]=gguf [head.h]=model
+  [summary.h]=model [projector.h]=model [plan.h]=plan [strip.h]=plan [head_data.h]=donor [donor.h]=donor
+  [convert.h]=donor [verify.h]=verify [execute.h]=job)
 # Headers of libraries and of the system that only these files may include.
 declare -A owners=(
   ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'
-  ['nlohmann/']='src/(io/hub\.cc|donor/.*|release/.*|graft/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
-  ['dlfcn\.h']='src/(donor/ggml|io/curl)_library\.cc' ['curl/']='src/io/curl_library\.h'
+  ['nlohmann/']='src/(net/hub\.cc|donor/.*|release/.*|plan/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
+  ['dlfcn\.h']='src/(donor/ggml|net/curl)_library\.cc' ['curl/']='src/net/curl_library\.h'
   ['openssl/']='src/util/sha256\.cc'
-  ['(fcntl|unistd|linux/[a-z]+|sys/[a-z]+)\.h']='src/(io/.*|cli/progress\.cc)')
+  ['(fcntl|unistd|linux/[a-z]+|sys/[a-z]+)\.h']='src/((io|cache)/.*|cli/progress\.cc)')
 
 failures=0
 fail() { echo "$1"; failures=$((failures + 1)); }

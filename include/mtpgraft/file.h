@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtpgraft/result.h"
@@ -173,6 +174,9 @@ struct InPlaceChange {
 };
 
 enum class Recovery { kNothingToDo, kRolledBack, kCompleted };
+
+// Names a file on a server: "https://", "http://" or "hf://" begins it.
+bool is_remote(std::string_view path);
 
 // Where inputs are opened. Inside a folder a file's path is FOLDER/NAME.
 class FileSource {

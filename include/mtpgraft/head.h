@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mtpgraft/digest.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/split.h"
 
@@ -51,6 +52,19 @@ std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head);
 // The model that `path` names, by its first shard if it is split. Where other shards are missing, that file alone if it
 // holds a whole head.
 Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path);
+
+// What must be read of the donor's data before a plan can be made.
+struct HeadData {
+  // For each head tensor, in the donor's order: its values if it has one dimension (norms, biases), else nothing.
+  std::vector<std::optional<std::vector<float>>> vectors;
+  // Of the head's data as the output will hold them, one tensor after the other without padding.
+  std::optional<Digest> digest;
+};
+
+struct Warning {
+  std::string id;  // stable, for scripts: "tokenizer-differs"
+  std::string message;
+};
 
 // The block of "blk.N.…" and the name after "blk.N."; nothing for other tensors.
 struct BlockTensorName {

@@ -61,11 +61,6 @@ struct HeadTensor {
   std::uint32_t donor_type = 0;
 };
 
-struct Warning {
-  std::string id;  // stable, for scripts: "tokenizer-differs"
-  std::string message;
-};
-
 // The bytes of one output file.
 struct FilePlan {
   std::vector<Segment> segments;  // tile [0, output_size)
@@ -99,21 +94,6 @@ struct Plan : SetPlan {
   std::vector<std::string> removed_tensors;
   std::vector<Warning> warnings;
 };
-
-// What must be read of the donor's data before a plan can be made.
-struct HeadData {
-  // For each head tensor, in the donor's order: its values if it has one dimension (norms, biases), else nothing.
-  std::vector<std::optional<std::vector<float>>> vectors;
-  // Of the head's data as the output will hold them, one tensor after the other without padding.
-  std::optional<Digest> digest;
-};
-
-enum class DigestHead { kNo, kYes };
-
-// Reads the donor's one-dimensional head tensors, converted to F32, which is the only type of theirs that llama.cpp can
-// draft with; F16, BF16 and Q8_0 are understood. With kYes the whole head is read once for its digest.
-Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor, DigestHead digest,
-                                const Progress& progress);
 
 // What the record calls the program and the files, so that equal inputs give equal bytes under any name, and how the
 // donor was read.

@@ -16,9 +16,6 @@
 
 namespace mtpgraft {
 
-// "https://", "http://" or "hf://" begins it.
-bool is_remote(std::string_view path);
-
 struct RemoteOptions {
   bool allow_http = false;      // plain http to hosts other than this machine
   std::string cache_directory;  // empty: nothing is kept

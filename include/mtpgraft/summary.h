@@ -33,7 +33,6 @@ struct Summary {
   std::string advice;           // what the user can do about it, may be empty
   bool is_usable = false;       // llama.cpp drafts with this file as it is
   bool is_draft_model = false;  // llama.cpp drafts with it beside another file
-  std::string grafted_from;     // the record's donor file; empty if the file is no graft
 };
 
 Summary summarise(const GgufFile& file);

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "mtpgraft/head_data.h"
 #include "report/json.h"
 #include "report/text.h"
 

@@ -74,6 +74,9 @@ Result<report::InspectedFile> inspect(const Subject& subject, const InspectOptio
   report::InspectedFile inspected;
   MTPGRAFT_CHECK(open_inspected(subject, output, files, inspected));
   inspected.summary = summarise(inspected.gguf);
+  if (const auto labels = find_record_labels(inspected.gguf)) {
+    inspected.grafted_from = labels->donor_file;
+  }
   if (projector) {
     inspected.mmproj = check_projector(inspected.gguf, *projector);
   }

@@ -6,7 +6,7 @@
 #include <array>
 #include <filesystem>
 
-#include "io/range_store.h"
+#include "cache/range_store.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
 

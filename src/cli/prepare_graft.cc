@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "mtpgraft/head_data.h"
 #include "util/text.h"
 
 namespace mtpgraft::cli {

@@ -9,10 +9,10 @@
 #include <span>
 
 #include "cli/prepare_graft.h"
-#include "graft/record.h"
 #include "io/read_ahead.h"
 #include "io/stream.h"
 #include "mtpgraft/verify.h"
+#include "plan/record.h"
 #include "util/sha256.h"
 #include "util/text.h"
 

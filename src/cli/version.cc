@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "cli/commit.h"
-#include "io/http_client.h"
+#include "net/http_client.h"
 
 namespace mtpgraft::cli {
 namespace {

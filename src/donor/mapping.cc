@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "graft/architectures.h"
+#include "model/architectures.h"
 
 namespace mtpgraft {
 namespace {

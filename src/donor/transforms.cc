@@ -9,7 +9,7 @@
 #include "donor/config.h"
 #include "donor/values.h"
 #include "gguf/tensor_types.h"
-#include "graft/norms.h"
+#include "model/norms.h"
 
 namespace mtpgraft {
 namespace {

@@ -3,8 +3,14 @@
 #include "io/read_ahead.h"
 #include "io/stream.h"
 #include "util/checked.h"
+#include "util/text.h"
 
 namespace mtpgraft {
+
+bool is_remote(std::string_view path) {
+  const auto plain = with_plain_scheme(path);
+  return plain.starts_with("https://") || plain.starts_with("http://") || plain.starts_with("hf://");
+}
 
 CopyRange clonable_part(const CopyRange& range) {
   const auto skip = align_up(range.offset, kCloneBlockBytes) - range.offset;

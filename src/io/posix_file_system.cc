@@ -14,7 +14,6 @@
 #include "io/posix_staged_file.h"
 #include "io/recovery.h"
 #include "mtpgraft/file.h"
-#include "mtpgraft/remote.h"
 #include "util/text.h"
 
 namespace mtpgraft {

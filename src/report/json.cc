@@ -72,7 +72,7 @@ Json key_json(const KeyValue& item) {
   return json;
 }
 
-Json head_json(const Summary& summary) {
+Json head_json(const Summary& summary, const std::string& grafted_from) {
   const auto& head = summary.head;
   return {{"state", head_state_name(head.state)},
           {"usable", summary.is_usable},
@@ -84,7 +84,7 @@ Json head_json(const Summary& summary) {
           {"problems", head.problems},
           {"llama_cpp", summary.runtime},
           {"advice", summary.advice.empty() ? Json(nullptr) : Json(summary.advice)},
-          {"grafted_from", summary.grafted_from.empty() ? Json(nullptr) : Json(summary.grafted_from)}};
+          {"grafted_from", grafted_from.empty() ? Json(nullptr) : Json(grafted_from)}};
 }
 
 Json projector_json(const ProjectorFit& fit) {
@@ -98,7 +98,7 @@ Json projector_json(const ProjectorFit& fit) {
 }
 
 Json file_json(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] = file;
   Json json{{"path", gguf.path},
             {"format", is_checkpoint ? "safetensors" : "gguf"},
             {"size", gguf.size},
@@ -116,7 +116,7 @@ Json file_json(const InspectedFile& file) {
             {"trunk_blocks", summary.trunk_blocks},
             {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
             {"notes", notes},
-            {"mtp", head_json(summary)}};
+            {"mtp", head_json(summary, grafted_from)}};
   if (mmproj) {
     json["mmproj"] = projector_json(*mmproj);
   }

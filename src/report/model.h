@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "io/range_store.h"
+#include "cache/range_store.h"
 #include "mtpgraft/execute.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/plan.h"
@@ -25,6 +25,7 @@ struct InspectedFile {
   std::optional<ProjectorFit> mmproj;       // nothing: not asked for
   bool is_checkpoint = false;               // gguf is what its head amounts to
   std::vector<std::string> notes{};         // how it was read, if it is a checkpoint or on a server
+  std::string grafted_from{};               // the record's donor file; empty if the file is no graft
 
   [[nodiscard]] bool is_misfit() const { return mmproj && !mmproj->fits.value_or(false); }
 };

@@ -63,7 +63,7 @@ std::string describe_error(const Error& error) {
 }
 
 std::string describe_inspected(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] = file;
   std::vector<Row> rows;
   rows.push_back(
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
@@ -91,8 +91,8 @@ std::string describe_inspected(const InspectedFile& file) {
   for (const auto& problem : summary.head.problems) {
     rows.push_back({"", printable(problem)});
   }
-  if (!summary.grafted_from.empty()) {
-    rows.push_back({"", "grafted from " + quote(summary.grafted_from)});
+  if (!grafted_from.empty()) {
+    rows.push_back({"", "grafted from " + quote(grafted_from)});
   }
   if (mmproj) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
@@ -124,7 +124,7 @@ std::string describe_inspected(const InspectedFile& file) {
 
 std::string compare_inspected(const std::vector<InspectedFile>& files) {
   std::vector<Row> rows{{"file", "model", "size", "tensors", "trunk", "MTP", "head", "drafts"}};
-  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes] : files) {
+  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] : files) {
     const bool has_head = summary.head.has_tensors();
     rows.push_back(
         {printable(gguf.path), printable(summary.architecture), format_bytes(gguf.size),

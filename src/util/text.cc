@@ -226,4 +226,13 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   return best;
 }
 
+std::string with_plain_scheme(std::string_view path) {
+  std::string plain(path);
+  if (const auto end = plain.find("://"); end != std::string::npos) {
+    std::transform(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(end), plain.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  }
+  return plain;
+}
+
 }  // namespace mtpgraft

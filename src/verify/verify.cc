@@ -5,9 +5,10 @@
 #include <algorithm>
 
 #include "gguf/tensor_types.h"
-#include "graft/compatibility.h"
-#include "graft/layer_arrays.h"
-#include "graft/record.h"
+#include "model/compatibility.h"
+#include "model/layer_arrays.h"
+#include "mtpgraft/head_data.h"
+#include "plan/record.h"
 
 namespace mtpgraft {
 namespace {

@@ -7,11 +7,12 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "graft/record.h"
 #include "mtpgraft/execute.h"
+#include "mtpgraft/head_data.h"
 #include "mtpgraft/strip.h"
 #include "mtpgraft/summary.h"
 #include "mtpgraft/verify.h"
+#include "plan/record.h"
 #include "report/json.h"
 #include "report/text.h"
 

@@ -4,8 +4,8 @@
 
 #include "fuzz.h"
 #include "gguf/serialize.h"
-#include "graft/value_json.h"
 #include "mtpgraft/projector.h"
+#include "plan/value_json.h"
 #include "report/json.h"
 #include "report/text.h"
 

@@ -2,9 +2,9 @@
 // it.
 #include "fuzz.h"
 #include "gguf_builder.h"
-#include "graft/record.h"
-#include "graft/value_json.h"
 #include "mtpgraft/verify.h"
+#include "plan/record.h"
+#include "plan/value_json.h"
 #include "util/hash.h"
 
 namespace mtpgraft::fuzz {

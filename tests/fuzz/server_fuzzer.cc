@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "fuzz.h"
-#include "io/http_exchange.h"
-#include "io/http_text.h"
-#include "io/hub.h"
 #include "mtpgraft/donor.h"
+#include "net/http_exchange.h"
+#include "net/http_text.h"
+#include "net/hub.h"
 
 namespace mtpgraft {
 namespace {

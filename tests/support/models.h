@@ -14,6 +14,7 @@
 
 #include "memory_file_system.h"
 #include "mtpgraft/gguf.h"
+#include "mtpgraft/head_data.h"
 #include "mtpgraft/plan.h"
 #include "mtpgraft/split.h"
 

@@ -1,5 +1,5 @@
 // Every refusal of a donor that does not fit its target. Planning is pure, so most cases are edits of parsed headers.
-#include "graft/compatibility.h"
+#include "model/compatibility.h"
 
 #include <fmt/core.h>
 

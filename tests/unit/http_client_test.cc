@@ -1,4 +1,4 @@
-#include "io/http_client.h"
+#include "net/http_client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "bad_server.h"
-#include "io/http_exchange.h"
 #include "matchers.h"
+#include "net/http_exchange.h"
 #include "temp_dir.h"
 
 namespace mtpgraft {

@@ -1,4 +1,4 @@
-#include "io/http_text.h"
+#include "net/http_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "io/hub.h"
+#include "net/hub.h"
 
 #include <cstdlib>
 #include <fstream>

@@ -1,4 +1,4 @@
-#include "graft/key_list.h"
+#include "plan/key_list.h"
 
 #include <fmt/core.h>
 

@@ -1,4 +1,4 @@
-#include "graft/layer_arrays.h"
+#include "model/layer_arrays.h"
 
 #include <fmt/core.h>
 

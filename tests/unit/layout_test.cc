@@ -1,4 +1,4 @@
-#include "graft/layout.h"
+#include "plan/layout.h"
 
 #include <gtest/gtest.h>
 

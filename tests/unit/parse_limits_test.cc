@@ -13,6 +13,7 @@
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/head.h"
+#include "mtpgraft/head_data.h"
 #include "mtpgraft/summary.h"
 
 namespace {

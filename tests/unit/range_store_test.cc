@@ -1,4 +1,4 @@
-#include "io/range_store.h"
+#include "cache/range_store.h"
 
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <fstream>
 #include <thread>
 
-#include "io/cache_entry.h"
+#include "cache/cache_entry.h"
 #include "matchers.h"
 #include "memory_file_system.h"
 #include "mtpgraft/file.h"

@@ -1,4 +1,4 @@
-#include "graft/record.h"
+#include "plan/record.h"
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>

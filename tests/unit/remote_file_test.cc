@@ -1,4 +1,4 @@
-#include "io/remote_file.h"
+#include "net/remote_file.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,9 +1,10 @@
 // Whether a file can be a target or a donor at all.
 #include "edit_gguf.h"
 #include "gguf_builder.h"
-#include "graft/compatibility.h"
 #include "matchers.h"
+#include "model/compatibility.h"
 #include "models.h"
+#include "mtpgraft/head_data.h"
 
 namespace mtpgraft {
 namespace {

@@ -24,7 +24,6 @@ TEST(Summary, DescribesAModel) {
   EXPECT_EQ(tensors, 162U);
   EXPECT_EQ(bytes, summary.tensor_data_bytes);
   EXPECT_TRUE(std::ranges::is_sorted(summary.types, std::greater{}, &TypeShare::bytes));
-  EXPECT_EQ(summary.grafted_from, "");
 }
 
 TEST(Summary, TellsWhetherTheRuntimeDrafts) {
@@ -48,11 +47,6 @@ TEST(Summary, CountsTheHead) {
   EXPECT_EQ(summary.head_types[1].type, "F32");
   EXPECT_EQ(summary.head_types[1].tensor_count, 7U);
   EXPECT_EQ(summary.block_pattern, summary_of(kTarget).block_pattern);
-}
-
-TEST(Summary, KnowsWhereAHeadComesFrom) {
-  const auto graft = graft_model(load_model(kTarget), load_model(kDonor));
-  EXPECT_EQ(summarise(graft.gguf).grafted_from, "mtp-base-8L-BF16.gguf");
 }
 
 TEST(Summary, CopesWithFilesThatSayNothing) {

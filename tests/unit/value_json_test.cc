@@ -1,4 +1,4 @@
-#include "graft/value_json.h"
+#include "plan/value_json.h"
 
 #include <bit>
 #include <cmath>

@@ -1,0 +1,43 @@
+// Whether a donor's head fits a target: every refusal of a graft stands here and in roles.cc, except those about
+// per-layer arrays, which fall out of extending them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/architectures.h"
+#include "mtpgraft/head.h"
+
+namespace mtpgraft {
+
+struct Fit {
+  std::vector<std::string> refusals;
+  std::vector<Warning> warnings;
+  bool is_other_model = false;  // a refusal says that the donor's dimensions are not the target's
+};
+
+// `{arch}.key`: a scalar, or the first entry of a per-layer array that is not 0, as exports write 0 for layers without
+// the thing.
+std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_view key);
+
+// What every block of `head` must have in models of this architecture, and has not; one sentence each.
+std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& head, const Architecture& architecture);
+
+// For a file that is one of a split set; `role` is what it was to be: "target", "file".
+Error shard_error(const GgufFile& file, std::string_view role);
+
+// Whether each file, on its own, can play its part. The first problem is the error.
+Status check_target(const GgufFile& target, const Head& head, bool replace);
+Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& target);
+
+// Both must have passed the checks above.
+Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& donor, const Head& donor_head,
+              const HeadData& head_data);
+
+// The error that tells all refusals, if there are any.
+Status refuse_misfit(const GgufFile& target, const GgufFile& donor, const Fit& fit);
+
+}  // namespace mtpgraft

@@ -1,0 +1,273 @@
+#include "mtpgraft/head.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "model/architectures.h"
+#include "model/compatibility.h"
+
+namespace mtpgraft {
+namespace {
+
+constexpr std::string_view kNextnPrefix = "nextn.";
+
+std::optional<std::uint64_t> read_count(const KeyValue* item) {
+  if (item == nullptr || item->is_array()) {
+    return std::nullopt;
+  }
+  const auto value = item->integer_at();
+  return value && *value >= 0 ? std::optional(static_cast<std::uint64_t>(*value)) : std::nullopt;
+}
+
+// The blocks that have tensors, those among them that have nextn tensors.
+struct Blocks {
+  std::set<std::uint64_t> all;
+  std::set<std::uint64_t> nextn;
+};
+
+Blocks find_blocks(const GgufFile& file) {
+  Blocks blocks;
+  for (const auto& tensor : file.tensors) {
+    if (const auto split = split_block_name(tensor.name)) {
+      blocks.all.insert(split->block);
+      if (split->name.starts_with(kNextnPrefix)) {
+        blocks.nextn.insert(split->block);
+      }
+    }
+  }
+  return blocks;
+}
+
+void take_blocks(const GgufFile& file, std::uint64_t first_block, std::uint64_t block_count, Head& head) {
+  head.first_block = first_block;
+  head.block_count = block_count;
+  for (std::size_t i = 0; i < file.tensors.size(); ++i) {
+    const auto split = split_block_name(file.tensors[i].name);
+    if (split && split->block >= first_block && split->block - first_block < block_count) {
+      head.tensors.push_back(i);
+      head.bytes += file.tensors[i].size_bytes;
+    }
+  }
+}
+
+// Names and keys that make llama.cpp refuse the file ("wrong number of tensors") or ignore the head.
+void check_strays(const GgufFile& file, const Depth& depth, const Blocks& blocks, Head& head) {
+  const auto raw =
+      std::ranges::find_if(file.tensors, [](const auto& tensor) { return tensor.name.starts_with("mtp."); });
+  if (raw != file.tensors.end()) {
+    head.problems.push_back(
+        fmt::format("tensor '{}' keeps a checkpoint's name; llama.cpp wants 'blk.N.nextn.*'", raw->name));
+  }
+  const auto key = fmt::format("{}.nextn_predict_layers", file.architecture());
+  const bool is_declared = file.find_key(key) != nullptr;
+  for (const auto& item : file.keys) {
+    if (!is_declared && item.key.ends_with(".nextn_predict_layers")) {
+      head.problems.push_back(fmt::format("key '{}' should be '{}'", item.key, key));
+    }
+  }
+  const auto stray = std::ranges::find_if(blocks.nextn, [&](std::uint64_t block) {
+    return block < head.first_block || block - head.first_block >= head.block_count;
+  });
+  if (head.block_count > 0 && stray != blocks.nextn.end()) {
+    head.problems.push_back(fmt::format("blk.{} has nextn tensors and is no block of the head, which begins at blk.{}",
+                                        *stray, head.first_block));
+  }
+  if (depth.block_count && !blocks.all.empty() && *blocks.all.rbegin() >= *depth.block_count) {
+    head.problems.push_back(
+        fmt::format("blk.{} has tensors, but block_count is {}", *blocks.all.rbegin(), *depth.block_count));
+  }
+}
+
+void find_declared_head(const GgufFile& file, const Architecture& architecture, const Depth& depth,
+                        const Blocks& blocks, Head& head) {
+  take_blocks(file, depth.trunk_blocks, *depth.nextn_predict_layers, head);
+  const bool has_trunk = !blocks.all.empty() && *blocks.all.begin() < depth.trunk_blocks;
+  if (!head.has_tensors()) {
+    if (has_trunk) {
+      head.state = HeadState::kPlaceholder;
+    } else {
+      head.problems.emplace_back("it declares a head and has neither trunk nor head tensors");
+    }
+    return;
+  }
+  head.problems = find_missing_tensors(file, head, architecture);
+  head.state = has_trunk ? HeadState::kPresent : HeadState::kSidecar;
+}
+
+// The blocks with nextn tensors.
+void find_nextn_blocks(const GgufFile& file, const Architecture& architecture, const Blocks& blocks, Head& head) {
+  if (blocks.nextn.empty()) {
+    return;
+  }
+  const auto first = *blocks.nextn.begin();
+  const auto last = *blocks.nextn.rbegin();
+  if (last >= kBlocksMax) {
+    head.problems.push_back(
+        fmt::format("blk.{} has nextn tensors: llama.cpp takes at most {} blocks", last, kBlocksMax));
+    return;
+  }
+  take_blocks(file, first, last - first + 1, head);
+  if (blocks.nextn.size() != head.block_count) {
+    head.problems.push_back(fmt::format("its nextn blocks {}-{} have gaps", first, last));
+    return;
+  }
+  head.problems = find_missing_tensors(file, head, architecture);
+}
+
+// A head that no key declares: tensors-only donors are made so, anything with a trunk is broken.
+void find_undeclared_head(const GgufFile& file, const Architecture& architecture, const Depth& depth,
+                          const Blocks& blocks, Head& head) {
+  find_nextn_blocks(file, architecture, blocks, head);
+  if (!head.has_tensors()) {
+    return;
+  }
+  head.state = HeadState::kTensorsOnly;
+  if (*blocks.all.begin() < head.first_block) {
+    head.problems.push_back(
+        fmt::format("it has a head at blk.{}, but no key '{}.nextn_predict_layers' that declares it{}",
+                    head.first_block, file.architecture(), depth.nextn_predict_layers ? " (its value is 0)" : ""));
+  }
+}
+
+}  // namespace
+
+std::string_view head_state_name(HeadState state) {
+  switch (state) {
+    case HeadState::kNone:
+      return "none";
+    case HeadState::kPresent:
+      return "present";
+    case HeadState::kPlaceholder:
+      return "placeholder";
+    case HeadState::kSidecar:
+      return "sidecar";
+    case HeadState::kTensorsOnly:
+      return "tensors-only";
+    case HeadState::kBroken:
+      return "broken";
+    case HeadState::kShard:
+      return "shard";
+  }
+  return "";
+}
+
+std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& head,
+                                              const Architecture& architecture) {
+  std::vector<std::string> problems;
+  std::set<std::string_view> names;
+  for (const auto index : head.tensors) {
+    names.insert(file.tensors[index].name);
+  }
+  for (std::uint64_t block = head.first_block; block < head.first_block + head.block_count; ++block) {
+    const auto fused = fmt::format("blk.{}.attn_qkv.weight", block);
+    if (architecture.forbids_fused_qkv && names.contains(fused)) {
+      problems.push_back(
+          fmt::format("'{}' is fused: llama.cpp loads it and crashes at the first draft; it wants attn_q, "
+                      "attn_k and attn_v apart",
+                      fused));
+      continue;
+    }
+    for (const auto alternatives : architecture.required) {
+      bool found = false;
+      for (std::size_t from = 0; from < alternatives.size() && !found;) {
+        const auto to = std::min(alternatives.find('|', from), alternatives.size());
+        found = names.contains(fmt::format("blk.{}.{}", block, alternatives.substr(from, to - from)));
+        from = to + 1;
+      }
+      if (!found) {
+        problems.push_back(fmt::format("the head lacks 'blk.{}.{}'", block, alternatives));
+      }
+    }
+  }
+  return problems;
+}
+
+std::optional<BlockTensorName> split_block_name(std::string_view tensor_name) {
+  constexpr std::string_view kPrefix = "blk.";
+  if (!tensor_name.starts_with(kPrefix)) {
+    return std::nullopt;
+  }
+  BlockTensorName split{};
+  const char* first = tensor_name.data() + kPrefix.size();
+  const char* end = tensor_name.data() + tensor_name.size();
+  const auto [rest, error] = std::from_chars(first, end, split.block);
+  // Loaders build names from numbers: "blk.07." is no block to them.
+  const bool has_leading_zero = rest - first > 1 && *first == '0';
+  if (error != std::errc{} || rest == end || *rest != '.' || has_leading_zero) {
+    return std::nullopt;
+  }
+  split.name = {rest + 1, static_cast<std::size_t>(end - rest - 1)};
+  return split;
+}
+
+Depth read_depth(const GgufFile& file) {
+  Depth depth;
+  depth.block_count = read_count(file.find_arch_key("block_count"));
+  depth.nextn_predict_layers = read_count(file.find_arch_key("nextn_predict_layers"));
+  const auto blocks = depth.block_count.value_or(0);
+  depth.trunk_blocks = blocks - std::min(blocks, depth.nextn_predict_layers.value_or(0));
+  if (find_architecture(file.architecture()).block_count_may_exclude_head && depth.trunk_blocks < blocks) {
+    const auto present = find_blocks(file);
+    if (present.all.contains(blocks - 1) && present.nextn.empty()) {
+      depth.trunk_blocks = blocks;
+    }
+  }
+  return depth;
+}
+
+Head find_head(const GgufFile& file) {
+  Head head;
+  const auto depth = read_depth(file);
+  const auto blocks = find_blocks(file);
+  const auto architecture = find_architecture(file.architecture());
+  if (is_lone_shard(file)) {
+    find_nextn_blocks(file, architecture, blocks, head);
+    head.state = HeadState::kShard;
+    return head;
+  }
+  if (architecture.support == MtpSupport::kSeparateDrafter) {
+    take_blocks(file, 0, std::min(depth.block_count.value_or(0), kBlocksMax), head);
+    head.state = HeadState::kSidecar;
+    return head;
+  }
+  if (depth.block_count && depth.nextn_predict_layers.value_or(0) > 0) {
+    if (std::max(*depth.block_count, *depth.nextn_predict_layers) > kBlocksMax) {
+      head.problems.push_back(
+          fmt::format("block_count {} and nextn_predict_layers {}: llama.cpp takes at most {} blocks",
+                      *depth.block_count, *depth.nextn_predict_layers, kBlocksMax));
+    } else if (depth.trunk_blocks == 0) {
+      head.problems.push_back(fmt::format("nextn_predict_layers {} is not below block_count {}",
+                                          *depth.nextn_predict_layers, *depth.block_count));
+    } else {
+      find_declared_head(file, architecture, depth, blocks, head);
+    }
+  } else {
+    find_undeclared_head(file, architecture, depth, blocks, head);
+  }
+  check_strays(file, depth, blocks, head);
+  if (!head.problems.empty()) {
+    head.state = HeadState::kBroken;
+  }
+  return head;
+}
+
+Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path) {
+  auto model = open_model(files, path);
+  // Of a shard, the others may be missing.
+  if (model.ok() || (model.error().code == ErrorCode::kIo && !parse_shard_name(path))) {
+    return model;
+  }
+  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
+  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
+  const auto head = find_head(gguf);
+  return head.has_tensors() && head.problems.empty() ? OpenedModel{std::move(file), std::move(gguf)} : model;
+}
+
+std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head) {
+  return head.has_tensors() ? head.first_block : read_depth(file).trunk_blocks;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,133 @@
+#include <fmt/format.h>
+
+#include "model/architectures.h"
+#include "model/compatibility.h"
+#include "mtpgraft/split.h"
+
+namespace mtpgraft {
+namespace {
+
+constexpr const char* kOtherDonor = "give the base model's GGUF with its MTP head, or an mtp-*.gguf of it";
+
+Error incompatible(const GgufFile& file, std::string message, std::string hint = {}) {
+  return {ErrorCode::kIncompatible, std::move(message), file.path, {}, std::move(hint)};
+}
+
+Error broken(const GgufFile& file, const Head& head, std::string_view role) {
+  auto error = incompatible(file, fmt::format("the {}'s head is broken", role));
+  error.details = head.problems;
+  return error;
+}
+
+Status check_depth_key(const GgufFile& target, std::string_view key, bool required) {
+  const auto* item = target.find_arch_key(key);
+  if (item == nullptr) {
+    return required
+               ? Status(incompatible(target, fmt::format("the target has no key '{}.{}'", target.architecture(), key),
+                                     "it is not a complete language model"))
+               : ok_status();
+  }
+  if (item->type != ValueType::kU32) {
+    auto error = incompatible(
+        target,
+        fmt::format("key '{}' is {}, llama.cpp wants u32 and refuses the file", item->key, value_type_name(item->type)),
+        "convert the target again; its writer chose the wrong type");
+    error.offset = item->offset;
+    return error;
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Error shard_error(const GgufFile& file, std::string_view role) {
+  const auto* count = file.find_key(kSplitCountKey);
+  return {ErrorCode::kUnsupported,
+          fmt::format("the {} is one file of a split model{}, not the whole model", role,
+                      count != nullptr ? fmt::format(" of {} files", count->integer_at().value_or(0)) : ""),
+          file.path,
+          {},
+          "name the first file, ...-00001-of-....gguf, with the others beside it"};
+}
+
+Status check_target(const GgufFile& target, const Head& head, bool replace) {
+  if (head.state == HeadState::kShard) {
+    return shard_error(target, "target");
+  }
+  if (find_architecture(target.architecture()).support == MtpSupport::kSeparateDrafter) {
+    return incompatible(target,
+                        fmt::format("{} models are drafters of their own and take no head", target.architecture()),
+                        "run it beside its model: llama-server -m MODEL -md DRAFTER --spec-type draft-mtp");
+  }
+  if (head.state == HeadState::kSidecar || head.state == HeadState::kTensorsOnly) {
+    return incompatible(target, "the target is a head without trunk", "the model comes first, the head's donor second");
+  }
+  if (target.architecture().empty()) {
+    return incompatible(target, "the target has no key 'general.architecture'", "it is not a complete language model");
+  }
+  MTPGRAFT_CHECK(check_depth_key(target, "block_count", true));
+  MTPGRAFT_CHECK(check_depth_key(target, "nextn_predict_layers", false));
+  switch (head.state) {
+    case HeadState::kPresent:
+      if (!replace) {
+        return incompatible(
+            target,
+            fmt::format("the target already has a head at blk.{} ({} tensors)", head.first_block, head.tensors.size()),
+            "use --replace to put the donor's head in its place");
+      }
+      break;
+    case HeadState::kBroken:
+      if (!replace || !head.has_tensors()) {
+        auto error = broken(target, head, "target");
+        error.hint = head.has_tensors() ? "use --replace to put the donor's head in its place" : "";
+        return error;
+      }
+      break;
+    case HeadState::kSidecar:
+    case HeadState::kTensorsOnly:
+    case HeadState::kNone:
+    case HeadState::kPlaceholder:
+    case HeadState::kShard:
+      break;
+  }
+  return ok_status();
+}
+
+Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& target) {
+  const bool has_head = head.state != HeadState::kShard || (head.has_tensors() && head.problems.empty());
+  if (has_head && !donor.architecture().empty() && donor.architecture() != target.architecture()) {
+    return incompatible(
+        donor, fmt::format("general.architecture: target {}, donor {}", target.architecture(), donor.architecture()),
+        "take the head from the model that the target was made from");
+  }
+  switch (head.state) {
+    case HeadState::kShard:
+      if (!has_head) {
+        auto error = shard_error(donor, "donor");
+        error.details = head.problems;
+        return error;
+      }
+      break;
+    case HeadState::kBroken: {
+      auto error = broken(donor, head, "donor");
+      error.hint = kOtherDonor;
+      return error;
+    }
+    case HeadState::kNone:
+      return incompatible(donor, "the donor has no head (no 'blk.N.nextn.*' tensors)", kOtherDonor);
+    case HeadState::kPlaceholder:
+      return incompatible(
+          donor, fmt::format("the donor declares a head at blk.{} but has none of its tensors", head.first_block),
+          kOtherDonor);
+    case HeadState::kPresent:
+    case HeadState::kSidecar:
+    case HeadState::kTensorsOnly:
+      break;
+  }
+  if (find_architecture(donor.architecture()).support == MtpSupport::kSeparateDrafter) {
+    return incompatible(donor, fmt::format("{} models are drafters of their own, not heads", donor.architecture()));
+  }
+  return ok_status();
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,157 @@
+#include "model/warnings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <span>
+
+#include "gguf/describe.h"
+#include "model/architectures.h"
+#include "model/norms.h"
+
+namespace mtpgraft {
+namespace {
+
+// Keys that load whatever they say, and spoil the drafts when they differ: the runtime takes the target's.
+constexpr auto kSilentKeys = std::to_array<std::string_view>(
+    {"rope.freq_base", "rope.dimension_count", "rope.dimension_sections", "attention.layer_norm_rms_epsilon"});
+
+void warn_of_silent_differences(const GgufFile& target, const GgufFile& donor, std::vector<Warning>& warnings) {
+  for (const auto key : kSilentKeys) {
+    const auto* ours = target.find_arch_key(key);
+    const auto* theirs = donor.find_arch_key(key);
+    if (ours != nullptr && theirs != nullptr && !ours->same_value(*theirs)) {
+      warnings.push_back(
+          {"parameter-differs", fmt::format("{}: target {}, donor {}; the head will run with the target's", key,
+                                            describe_value(*ours), describe_value(*theirs))});
+    }
+  }
+  for (const std::string_view key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
+    const auto* ours = target.find_key(key);
+    const auto* theirs = donor.find_key(key);
+    if (ours != nullptr && theirs != nullptr && !ours->same_value(*theirs)) {
+      const auto counts = ours->element_count == theirs->element_count
+                              ? fmt::format("{} entries in both, not the same ones", ours->element_count)
+                              : fmt::format("target {} entries, donor {}", ours->element_count, theirs->element_count);
+      warnings.push_back({"tokenizer-differs",
+                          fmt::format("{} differs ({}): a head trained on other tokens drafts noise", key, counts)});
+    }
+  }
+}
+
+std::string normalised(std::string_view name) {
+  std::string result;
+  for (const char c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+      result.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+    }
+  }
+  return result;
+}
+
+// The models that the file says it comes from, and itself.
+std::vector<std::string> base_models(const GgufFile& file, std::string_view field) {
+  std::vector<std::string> names;
+  for (const auto& item : file.keys) {
+    if (item.key.starts_with("general.base_model.") && item.key.ends_with(field)) {
+      names.emplace_back(item.text().value_or(""));
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> lineage(const GgufFile& file, std::string_view field) {
+  auto names = base_models(file, field);
+  if (const auto* own = file.find_key(std::string("general").append(field))) {
+    names.emplace_back(own->text().value_or(""));
+  }
+  std::erase_if(names, [](const std::string& name) { return normalised(name).empty(); });
+  return names;
+}
+
+void warn_of_other_base_model(const GgufFile& target, const GgufFile& donor, std::vector<Warning>& warnings) {
+  for (const std::string_view field : {".repo_url", ".name"}) {
+    const auto bases = base_models(target, field);
+    const auto donors = lineage(donor, field);
+    if (bases.empty() || donors.empty()) {
+      continue;
+    }
+    // "qwen3627b" and "qwen3627bmtp" are the same model.
+    const bool related = std::ranges::any_of(bases, [&](const auto& base) {
+      return std::ranges::any_of(donors, [&](const auto& name) {
+        return normalised(name).find(normalised(base)) != std::string::npos ||
+               normalised(base).find(normalised(name)) != std::string::npos;
+      });
+    });
+    if (!related) {
+      warnings.push_back(
+          {"base-model-differs",
+           fmt::format("the target is based on '{}', the donor's head belongs to '{}': a head of another "
+                       "model loads and drafts noise",
+                       bases.front(), donors.front())});
+    }
+    return;
+  }
+}
+
+// The converter stores 1 + w, so means lie around 1; a head copied from a checkpoint without the 1 has them around 0.
+void warn_of_unshifted_norms(const Architecture& architecture, const GgufFile& donor, const Head& donor_head,
+                             const HeadData& head_data, std::vector<Warning>& warnings) {
+  if (!architecture.norms_are_shifted) {
+    return;
+  }
+  std::vector<std::span<const float>> norms;
+  for (std::size_t i = 0; i < donor_head.tensors.size(); ++i) {
+    const auto& values = head_data.vectors[i];
+    if (values && is_norm(donor.tensors[donor_head.tensors[i]].name)) {
+      norms.emplace_back(*values);
+    }
+  }
+  const auto median = median_of_means(norms);
+  if (median && *median < kUnshiftedNormsBelow) {
+    warnings.push_back({"norms-unshifted",
+                        fmt::format("the head's norm weights have a mean of about {:.2f}; llama.cpp expects about 1 "
+                                    "(1 + w): a raw copy of a checkpoint's norms drafts noise",
+                                    *median)});
+  }
+}
+
+void warn_of_support(const Architecture& architecture, std::vector<Warning>& warnings) {
+  switch (architecture.support) {
+    case MtpSupport::kDrafts:
+      if (!architecture.note.empty()) {
+        warnings.push_back({"runtime", fmt::format("{}: {}", architecture.name, architecture.note)});
+      }
+      break;
+    case MtpSupport::kSkips:
+      warnings.push_back(
+          {"head-skipped",
+           fmt::format("llama.cpp b10256 loads the head of {} models and leaves it unused", architecture.name)});
+      break;
+    case MtpSupport::kSeparateDrafter:
+    case MtpSupport::kUnknown:
+      warnings.push_back(
+          {"architecture-unknown",
+           fmt::format("llama.cpp b10256 has no MTP code for {} and refuses such files; only a fork or a "
+                       "newer build can load the result",
+                       architecture.name)});
+      break;
+  }
+}
+
+}  // namespace
+
+std::vector<Warning> find_warnings(const GgufFile& target, const GgufFile& donor, const Head& donor_head,
+                                   const HeadData& head_data) {
+  const auto architecture = find_architecture(target.architecture());
+  std::vector<Warning> warnings;
+  warn_of_support(architecture, warnings);
+  warn_of_silent_differences(target, donor, warnings);
+  warn_of_other_base_model(target, donor, warnings);
+  warn_of_unshifted_norms(architecture, donor, donor_head, head_data, warnings);
+  return warnings;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,16 @@
+#include "net/http_client.h"
+
+namespace mtpgraft {
+
+Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options) {
+  static_cast<void>(options);
+  return Error{ErrorCode::kUnsupported,
+               "this mtpgraft was built without libcurl, and reads nothing from servers",
+               {},
+               {},
+               "download the file by other means, and name that"};
+}
+
+std::string http_library() { return {}; }
+
+}  // namespace mtpgraft

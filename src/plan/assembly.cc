@@ -1,0 +1,120 @@
+#include "plan/assembly.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "gguf/serialize.h"
+#include "plan/layout.h"
+#include "util/checked.h"
+
+namespace mtpgraft {
+namespace {
+
+// Data offsets: one tensor after the other, each padded.
+void place_data(Assembly& assembly, std::uint64_t data_offset) {
+  auto at = data_offset;
+  for (auto& tensor : assembly.tensors) {
+    tensor.info.offset = at;
+    at = align_up(at + tensor.info.size_bytes, assembly.target.alignment);
+  }
+}
+
+// The target's own bytes where they say the same.
+void add_info(const Assembly& assembly, const TensorEntry& tensor, std::uint64_t data_offset, Layout& layout) {
+  const auto& from = *tensor.from;
+  layout.begin(Region::Kind::kTensorInfo, tensor.info.name);
+  const bool is_in_header = tensor.source == Source::kTarget && from.info_end <= assembly.target.infos_end;
+  if (is_in_header && from.name == tensor.info.name && from.type == tensor.info.type &&
+      from.offset - assembly.target.data_offset == tensor.info.offset - data_offset) {
+    layout.add_copy(Source::kTarget, from.info_offset, from.info_end - from.info_offset);
+  } else {
+    layout.add(serialize_tensor_info(tensor.info, data_offset));
+  }
+}
+
+Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>& record) {
+  Layout layout;
+  layout.begin(Region::Kind::kCounts);
+  layout.add(
+      serialize_counts(assembly.target.version, assembly.tensors.size(), assembly.keys.size() + (record ? 1 : 0)));
+  for (const auto& [key, item, value] : assembly.keys) {
+    layout.begin(Region::Kind::kKey, key);
+    if (item != nullptr) {
+      layout.add_copy(Source::kTarget, item->offset, item->end - item->offset);
+    } else {
+      layout.add(serialize_key(key, value));
+    }
+  }
+  if (record) {
+    layout.begin(Region::Kind::kKey, std::string(kRecordKey));
+    layout.add(serialize_key(kRecordKey, string_value(*record)));
+  }
+  const auto data_offset = assembly.tensors.empty() ? 0 : assembly.tensors.front().info.offset;
+  for (const auto& tensor : assembly.tensors) {
+    add_info(assembly, tensor, data_offset, layout);
+  }
+  return layout;
+}
+
+// How much of the padding behind a tensor the target has: up to the next tensor, or the end of the file's data.
+std::uint64_t padding_in_target(const GgufFile& target, const TensorInfo& tensor, std::uint64_t padding) {
+  const auto next = (&tensor - target.tensors.data()) + 1;
+  const auto data_end = target.file_at(tensor.offset).data_end;
+  const auto end = static_cast<std::size_t>(next) < target.tensors.size()
+                       ? std::min(target.tensors[static_cast<std::size_t>(next)].offset, data_end)
+                       : data_end;
+  return std::min(padding, end - tensor.offset - tensor.size_bytes);
+}
+
+void lay_out_data(const Assembly& assembly, Layout& layout) {
+  for (const auto& tensor : assembly.tensors) {
+    assert(layout.size() == tensor.info.offset);
+    layout.begin(Region::Kind::kTensorData, tensor.info.name);
+    if (tensor.values != nullptr) {
+      const auto bytes = std::as_bytes(std::span(*tensor.values));
+      layout.add({bytes.begin(), bytes.end()});
+    } else {
+      layout.add_copy(tensor.source, tensor.from->offset, tensor.from->size_bytes);
+    }
+    auto end = align_up(layout.size(), assembly.target.alignment);
+    if (&tensor == &assembly.tensors.back()) {
+      end = std::min(end, std::max(layout.size(), assembly.size_max));
+    }
+    if (tensor.source == Source::kTarget && tensor.values == nullptr) {
+      // With its padding, so that the whole body is one copy.
+      const auto padding = padding_in_target(assembly.target, *tensor.from, end - layout.size());
+      if (padding > 0) {
+        layout.begin_padding();
+        layout.add_copy(Source::kTarget, tensor.from->offset + tensor.from->size_bytes, padding);
+      }
+    }
+    layout.pad_up_to(end);
+  }
+}
+
+}  // namespace
+
+TensorEntry keep_tensor(const TensorInfo& tensor) { return {tensor, Source::kTarget, &tensor}; }
+
+FilePlan assemble(Assembly& assembly) {
+  place_data(assembly, 0);
+  auto record = assembly.record;
+  if (record && !assembly.tensors.empty() && assembly.target.alignment <= kCloneBlockBytes) {
+    const auto header_bytes = lay_out_header(assembly, record).size();
+    record->append((assembly.congruent_offset - header_bytes) % kCloneBlockBytes, ' ');
+  }
+  auto layout = lay_out_header(assembly, record);
+  FilePlan plan;
+  if (!assembly.tensors.empty()) {
+    // ggml pads the header only where data follow.
+    layout.pad_up_to(align_up(layout.size(), assembly.target.alignment));
+    place_data(assembly, layout.size());
+  }
+  plan.data_offset = layout.size();
+  plan.tensor_count = assembly.tensors.size();
+  lay_out_data(assembly, layout);
+  std::move(layout).finish(plan);
+  return plan;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,38 @@
+// Puts keys and tensors in order and gives each byte of an output its place.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mtpgraft/plan.h"
+#include "plan/key_list.h"
+
+namespace mtpgraft {
+
+struct TensorEntry {
+  TensorInfo info;         // as in the output, its offset but for assemble() to tell
+  Source source;           // whose data these are
+  const TensorInfo* from;  // in the source
+  // Written in the place of the source's data if the type is another one.
+  const std::vector<float>* values = nullptr;
+};
+
+// The target's tensor as it is.
+TensorEntry keep_tensor(const TensorInfo& tensor);
+
+struct Assembly {
+  const GgufFile& target;  // version, alignment, and what is copied
+  KeyList keys;
+  std::vector<TensorEntry> tensors;
+  // The record, and where the data of the target began before any graft: spaces after the record give the data here the
+  // same place in a disk block.
+  std::optional<std::string> record;
+  std::uint64_t congruent_offset = 0;
+  std::uint64_t size_max = UINT64_MAX;  // where the last tensor's padding ends at the latest
+};
+
+// Sets the offsets of the tensors, too.
+FilePlan assemble(Assembly& assembly);
+
+}  // namespace mtpgraft

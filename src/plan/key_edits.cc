@@ -1,0 +1,77 @@
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "gguf/format.h"
+#include "gguf/serialize.h"
+#include "mtpgraft/plan.h"
+#include "plan/value_json.h"
+#include "util/json_limits.h"
+
+namespace mtpgraft {
+
+Result<KeyEdit> parse_key_edit(std::string_view text) {
+  const auto equals = text.find('=');
+  const auto colon = equals != std::string_view::npos ? text.find(':', equals) : equals;
+  if (equals == 0 || equals > format::kKeyBytesMax || colon == std::string_view::npos) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("'{}' is not KEY=TYPE:VALUE", text),
+                 {},
+                 {},
+                 "for example qwen35.context_length=u32:262144"};
+  }
+  const auto key = text.substr(0, equals);
+  const auto type = text.substr(equals + 1, colon - equals - 1);
+  const auto value = text.substr(colon + 1);
+  const bool is_string = type == "str" || type == "string";
+  const auto json = is_string ? Json(std::string(value)) : Json::parse(value, nullptr, false);
+  if (json.is_discarded() || (!is_string && find_json_excess(value))) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("the value for key '{}' is no {}: {}", key, type, value),
+                 {},
+                 {},
+                 R"(numbers, true, false and arrays are written as in JSON: f32:0.5, str[]:["a","b"])"};
+  }
+  MTPGRAFT_TRY(auto parsed, parse_value(key, type, json));
+  return KeyEdit{std::string(key), std::move(parsed)};
+}
+
+Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double factor) {
+  const auto read = [&](std::string_view name) {
+    const auto* item = target.find_arch_key(name);
+    return item != nullptr && !item->is_array() ? item->unsigned_at() : std::nullopt;
+  };
+  // What an earlier extension started from.
+  auto trained = read("rope.scaling.original_context_length");
+  trained = trained ? trained : read("context_length");
+  if (!trained || *trained == 0) {
+    return Error{ErrorCode::kIncompatible,
+                 fmt::format("key '{}.context_length' is absent: --yarn cannot tell what the target was trained with",
+                             target.architecture()),
+                 target.path,
+                 {},
+                 fmt::format("give the keys yourself: --set {0}.rope.scaling.type=str:yarn, and the same for "
+                             "{0}.rope.scaling.factor (f32), {0}.rope.scaling.original_context_length (u32) and "
+                             "{0}.context_length (u32)",
+                             target.architecture())};
+  }
+  const auto extended = std::round(static_cast<double>(*trained) * factor);
+  if (!(factor > 1) || extended > UINT32_MAX) {
+    return Error{
+        ErrorCode::kUsage,
+        fmt::format("--yarn {}: the factor must be above 1, and {} tokens times it below 2^32", factor, *trained),
+        {},
+        {},
+        "--yarn 4, for example"};
+  }
+  const auto edit = [&](std::string_view name, GgufValue value) {
+    return KeyEdit{fmt::format("{}.{}", target.architecture(), name), std::move(value)};
+  };
+  return std::vector<KeyEdit>{
+      edit("rope.scaling.type", string_value("yarn")),
+      edit("rope.scaling.factor", f32_value(static_cast<float>(factor))),
+      edit("rope.scaling.original_context_length", u32_value(static_cast<std::uint32_t>(*trained))),
+      edit("context_length", u32_value(static_cast<std::uint32_t>(extended)))};
+}
+
+}  // namespace mtpgraft
