@@ -15,7 +15,7 @@ declare -A layer_of_header=(
 declare -A owners=(
   ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'
   ['nlohmann/']='src/(net/hub\.cc|donor/.*|release/.*|plan/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
-  ['dlfcn\.h']='src/(donor/ggml|net/curl)_library\.cc' ['curl/']='src/net/curl_library\.h'
+  ['dlfcn\.h']='src/util/dynamic_library_posix\.cc' ['sched\.h']='src/util/processors_linux\.cc' ['curl/']='src/net/curl_library\.h'
   ['openssl/']='src/util/sha256\.cc'
   ['(fcntl|unistd|linux/[a-z]+|sys/[a-z]+)\.h']='src/((io|cache)/.*|cli/progress\.cc)')
 

@@ -14,6 +14,7 @@
 #include "mtpgraft/digest.h"
 #include "util/checked.h"
 #include "util/hash.h"
+#include "util/path.h"
 
 namespace mtpgraft {
 namespace {
@@ -123,7 +124,7 @@ class CacheStore final : public RangeStore {
   // Makes the directory, with the `source` of this state in it.
   Status make_entry() {
     std::error_code ignored;  // making the directory itself fails then
-    std::filesystem::create_directories(parent_of(directory_), ignored);
+    std::filesystem::create_directories(as_path(parent_of(directory_)), ignored);
     MTPGRAFT_CHECK(make_private_directory(directory_));
     MTPGRAFT_CHECK(make_private_directory(path_));
     const auto entry = open_entry(path_);

@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 
@@ -10,6 +9,7 @@
 #include "mtpgraft/donor.h"
 #include "report/json.h"
 #include "report/text.h"
+#include "util/glob.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -18,7 +18,7 @@ template <class T>
 std::vector<std::size_t> list_matches(const std::vector<T>& items, std::string T::*name, const std::string& glob) {
   std::vector<std::size_t> matches;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (!glob.empty() && ::fnmatch(glob.c_str(), (items[i].*name).c_str(), 0) == 0) {
+    if (!glob.empty() && matches_glob(glob, items[i].*name)) {
       matches.push_back(i);
     }
   }

@@ -18,6 +18,7 @@
 #include "mtpgraft/verify.h"
 #include "release/release_plan.h"
 #include "util/text.h"
+#include "util/threads.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -377,7 +378,7 @@ class Release {
       }
     };
     {
-      std::vector<std::jthread> threads;
+      std::vector<JoiningThread> threads;
       for (std::size_t i = 1; i < std::min(options_.jobs, todo.size()); ++i) {
         threads.emplace_back(run);
       }

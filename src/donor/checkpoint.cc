@@ -4,17 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <set>
 #include <span>
 #include <utility>
 
 #include "util/json_limits.h"
+#include "util/path.h"
 
 namespace mtpgraft {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 // The largest indexes have 140,000 tensors and 15 MB.
@@ -61,7 +60,7 @@ Checkpoint::Checkpoint(std::string path, FileSource& files)
     : path_(std::move(path)), is_folder_(files.is_folder(path_)), files_(&files) {}
 
 Status Checkpoint::read_config(const std::string& folder) {
-  const auto path = (fs::path(folder) / "config.json").string();
+  const auto path = (as_path(folder) / "config.json").string();
   MTPGRAFT_TRY(const bool is_there, files_->exists(path));
   if (!is_there) {
     return ok_status();
@@ -77,7 +76,7 @@ Status Checkpoint::read_config(const std::string& folder) {
 }
 
 Status Checkpoint::read_index(const std::string& folder) {
-  const auto path = (fs::path(folder) / kIndex).string();
+  const auto path = (as_path(folder) / kIndex).string();
   MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
   MTPGRAFT_TRY(const auto index, read_json(*descriptions_.back()));
   const auto map = index.find("weight_map");
@@ -95,7 +94,7 @@ Status Checkpoint::read_index(const std::string& folder) {
           fmt::format("weight_map: '{}' is in '{}', which is not the name of a file in the folder", name, file_name),
           path};
     }
-    files_of_tensors_[name] = (fs::path(folder) / file_name).string();
+    files_of_tensors_[name] = (as_path(folder) / as_path(file_name)).string();
   }
   return ok_status();
 }
@@ -122,7 +121,7 @@ Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
 
 Result<std::string> find_checkpoint(const std::string& folder, FileSource& files) {
   for (const auto name : kDescribingFiles) {
-    auto path = (fs::path(folder) / name).string();
+    auto path = (as_path(folder) / name).string();
     MTPGRAFT_TRY(const bool is_there, files.exists(path));
     if (is_there) {
       return path;
@@ -133,7 +132,7 @@ Result<std::string> find_checkpoint(const std::string& folder, FileSource& files
 
 Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) {
   Checkpoint checkpoint(path, files);
-  const auto folder = checkpoint.is_folder_ ? path : fs::path(path).parent_path().string();
+  const auto folder = checkpoint.is_folder_ ? path : as_path(path).parent_path().string();
   MTPGRAFT_CHECK(checkpoint.read_config(folder));
   auto only_file = path;
   if (checkpoint.is_folder_) {

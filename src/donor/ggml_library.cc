@@ -1,6 +1,5 @@
 #include "donor/ggml_library.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,15 +12,19 @@
 #include <system_error>
 #include <vector>
 
+#include "util/dynamic_library.h"
+#include "util/file_names.h"
+#include "util/path.h"
+
 namespace mtpgraft {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto kFileNames = std::to_array<std::string_view>({"libggml-base.so", "libggml-base.so.0"});
-
 constexpr std::string_view kHint =
     "--ggml /path/to/libggml-base.so; every build and release of llama.cpp has that file";
+
+std::array<std::string, 2> file_names() { return {library_file_name("ggml-base"), library_file_name("ggml-base", 0)}; }
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -32,9 +35,9 @@ std::string environment(const char* name) {
 std::vector<fs::path> installed_directories() {
   std::vector<fs::path> directories;
   std::istringstream path(environment("PATH"));
-  for (std::string directory; std::getline(path, directory, ':');) {
+  for (std::string directory; std::getline(path, directory, kPathSeparator);) {
     std::error_code error;
-    const auto server = fs::canonical(fs::path(directory) / "llama-server", error);
+    const auto server = fs::canonical(as_path(directory) / program_file_name("llama-server"), error);
     if (!error) {
       directories.push_back(server.parent_path());
       directories.push_back(server.parent_path().parent_path() / "lib");
@@ -54,7 +57,7 @@ std::string quantizer_name(const TensorType& type) {
 
 template <class Function>
 void find_symbol(void* handle, const char* name, Function*& function, std::vector<std::string>& missing) {
-  function = reinterpret_cast<Function*>(::dlsym(handle, name));
+  function = reinterpret_cast<Function*>(find_in_library(handle, name));
   if (function == nullptr) {
     missing.emplace_back(name);
   }
@@ -63,15 +66,12 @@ void find_symbol(void* handle, const char* name, Function*& function, std::vecto
 }  // namespace
 
 Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
-  // Never closed: ggml leaves handlers in the process that must not dangle.
-  void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    std::string_view reason = ::dlerror();
-    if (reason.starts_with(file + ": ")) {
-      reason.remove_prefix(file.size() + 2);
-    }
-    return Error{ErrorCode::kIo, fmt::format("cannot load ggml: {}", reason), file, {}, std::string(kHint)};
+  const auto loaded = load_library(file);
+  if (!loaded.ok()) {
+    return Error{
+        ErrorCode::kIo, fmt::format("cannot load ggml: {}", loaded.error().message), file, {}, std::string(kHint)};
   }
+  void* const handle = loaded.value();
   GgmlLibrary ggml;
   ggml.path_ = file;
   ggml.handle_ = handle;
@@ -101,16 +101,16 @@ Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
 Result<GgmlLibrary> GgmlLibrary::load_given(const std::string& path) {
   std::error_code error;
   // Without a directory the system would look for the name among its libraries.
-  const auto absolute = fs::absolute(path, error);
+  const auto absolute = fs::absolute(as_path(path), error);
   if (!fs::is_directory(absolute, error)) {
-    return load_file(absolute);
+    return load_file(absolute.string());
   }
-  for (const auto name : kFileNames) {
+  for (const auto& name : file_names()) {
     if (fs::exists(absolute / name, error)) {
-      return load_file(absolute / name);
+      return load_file((absolute / name).string());
     }
   }
-  return Error{ErrorCode::kIo, fmt::format("has no {}", fmt::join(kFileNames, " or ")), path, {}, std::string(kHint)};
+  return Error{ErrorCode::kIo, fmt::format("has no {}", fmt::join(file_names(), " or ")), path, {}, std::string(kHint)};
 }
 
 Result<GgmlLibrary> GgmlLibrary::load(const std::string& path) {
@@ -126,14 +126,14 @@ Result<GgmlLibrary> GgmlLibrary::load(const std::string& path) {
     tried.emplace_back("beside llama-server: there is none on PATH");
   }
   for (const auto& directory : directories) {
-    auto library = load_given(directory);
+    auto library = load_given(directory.string());
     if (library.ok()) {
       return library;
     }
     tried.push_back(fmt::format("{}: {}", library.error().path, library.error().message));
   }
-  for (const auto name : kFileNames) {
-    auto library = load_file(std::string(name));
+  for (const auto& name : file_names()) {
+    auto library = load_file(name);
     if (library.ok()) {
       return library;
     }
@@ -153,7 +153,7 @@ Status GgmlLibrary::prepare(const TensorType& type) const {
   };
   // Before anything is asked of the type: ggml looks ids up in its table without a check, and ends the program where it
   // cannot make a type.
-  if (const auto quantizer = quantizer_name(type); ::dlsym(handle_, quantizer.c_str()) == nullptr) {
+  if (const auto quantizer = quantizer_name(type); find_in_library(handle_, quantizer.c_str()) == nullptr) {
     return refuse(ErrorCode::kUnsupported,
                   fmt::format("this ggml, version {}, cannot make {}: it has no {}", version(), type.name, quantizer));
   }

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <string_view>
@@ -9,14 +8,13 @@
 #include "mtpgraft/donor.h"
 #include "mtpgraft/head.h"
 #include "mtpgraft/split.h"
+#include "util/glob.h"
 #include "util/text.h"
 
 namespace mtpgraft {
 namespace {
 
 constexpr const char* kOtherRepository = "name the repository of the base model, or of GGUF files that have a head";
-
-bool is_pattern(std::string_view name) { return name.find_first_of("*?[") != std::string_view::npos; }
 
 // Projectors and importance matrices are GGUF files too.
 bool is_model(std::string_view name) {
@@ -94,7 +92,7 @@ Result<Candidates> find_candidates(const std::string& path, RemoteSource& source
   }
   if (is_pattern(place.name)) {
     auto files = list_files(*repository, [&](const std::string& name) {
-      return (is_model(name) || name.ends_with(".safetensors")) && ::fnmatch(place.name.c_str(), name.c_str(), 0) == 0;
+      return (is_model(name) || name.ends_with(".safetensors")) && matches_glob(place.name, name);
     });
     if (files.empty()) {
       auto error = choice(place, "matches no model; the repository has", describe(list_files(*repository, is_model)));

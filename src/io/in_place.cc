@@ -9,7 +9,6 @@
 #include <array>
 #include <csignal>
 #include <system_error>
-#include <thread>
 
 #include "io/extents.h"
 #include "io/journal.h"
@@ -18,6 +17,7 @@
 #include "io/recovery.h"
 #include "io/stream.h"
 #include "util/parallel.h"
+#include "util/threads.h"
 
 namespace mtpgraft {
 namespace {
@@ -97,7 +97,7 @@ class ChangedFile : public StagedFile {
   std::vector<std::byte> header_;  // the new one
   bool has_begun_ = false;         // the journal is on disk
   const AfterStep after_step_;
-  std::vector<std::jthread> cache_droppers_;
+  std::vector<JoiningThread> cache_droppers_;
 
  private:
   // Shifting drops the file from the page cache, on one core. Here all do it, while other things are written.

@@ -14,6 +14,7 @@
 #include "io/posix_staged_file.h"
 #include "io/recovery.h"
 #include "mtpgraft/file.h"
+#include "util/path.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -81,21 +82,21 @@ class PosixFileSystem final : public FileSystem {
 
   [[nodiscard]] bool is_folder(const std::string& path) const override {
     std::error_code ignored;
-    return std::filesystem::is_directory(path, ignored);
+    return std::filesystem::is_directory(as_path(path), ignored);
   }
 
   Result<bool> exists(const std::string& path) override {
     std::error_code ignored;
-    return std::filesystem::exists(path, ignored);
+    return std::filesystem::exists(as_path(path), ignored);
   }
 
   Status check_inside(const std::string& folder, const std::string& path) const override {
     std::error_code error;
-    const auto real = std::filesystem::canonical(path, error);
+    const auto real = std::filesystem::canonical(as_path(path), error);
     if (error) {
       return Error{ErrorCode::kIo, fmt::format("cannot open: {}", error.message()), path};
     }
-    if (real.parent_path() != std::filesystem::canonical(folder, error)) {
+    if (real.parent_path() != std::filesystem::canonical(as_path(folder), error)) {
       return Error{ErrorCode::kRefused, "is a symbolic link that leads out of the folder", path};
     }
     return ok_status();

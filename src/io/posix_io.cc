@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "io/file_descriptor.h"
+#include "util/path.h"
 
 namespace mtpgraft {
 
@@ -26,13 +27,13 @@ bool is_unsupported(int number) {
 }
 
 std::string parent_of(const std::string& path) {
-  auto parent = std::filesystem::path(path).parent_path();
+  auto parent = as_path(path).parent_path();
   return parent.empty() ? "." : parent.string();
 }
 
 std::string real_path(const std::string& path) {
   std::error_code error;
-  const auto real = std::filesystem::canonical(path, error);
+  const auto real = std::filesystem::canonical(as_path(path), error);
   return error ? path : real.string();
 }
 

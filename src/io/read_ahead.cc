@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/stream.h"
+#include "util/threads.h"
 
 namespace mtpgraft {
 namespace {
@@ -28,7 +29,7 @@ class Reader {
   }
 
   Status run(const std::function<Status(std::span<const std::byte>)>& use) {
-    const std::jthread thread([this] { read(); });
+    const JoiningThread thread([this] { read(); });
     auto status = use_all(use);
     // Whatever the reason for ending, the thread must not wait for more room.
     const std::lock_guard lock(mutex_);

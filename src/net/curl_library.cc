@@ -1,15 +1,14 @@
 #include "net/curl_library.h"
 
-#include <dlfcn.h>
 #include <fmt/core.h>
 
 #include <string>
 
+#include "util/dynamic_library.h"
+#include "util/file_names.h"
+
 namespace mtpgraft {
 namespace {
-
-// The binary interface has had this number since 2006.
-constexpr const char* kFileName = "libcurl.so.4";
 
 CurlLibrary library;
 
@@ -17,15 +16,16 @@ Status load() {
   const auto unsupported = [](std::string message) {
     return Error{ErrorCode::kUnsupported, std::move(message), {}, {}, "install it (on Debian: apt install libcurl4)"};
   };
-  // Never closed: it keeps threads and handlers.
-  void* const handle = ::dlopen(kFileName, RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    return unsupported(fmt::format("reading from servers needs libcurl: {}", ::dlerror()));
+  // The binary interface has had this number since 2006.
+  const auto loaded = load_library(library_file_name("curl", 4));
+  if (!loaded.ok()) {
+    const auto& error = loaded.error();
+    return unsupported(fmt::format("reading from servers needs libcurl: {}: {}", error.path, error.message));
   }
-#define MTPGRAFT_FIND(name)                                                                \
-  library.name = reinterpret_cast<decltype(library.name)>(::dlsym(handle, "curl_" #name)); \
-  if (library.name == nullptr) {                                                           \
-    return unsupported("reading from servers needs a libcurl that has 'curl_" #name "'");  \
+#define MTPGRAFT_FIND(name)                                                                                \
+  library.name = reinterpret_cast<decltype(library.name)>(find_in_library(loaded.value(), "curl_" #name)); \
+  if (library.name == nullptr) {                                                                           \
+    return unsupported("reading from servers needs a libcurl that has 'curl_" #name "'");                  \
   }
   MTPGRAFT_CURL_FUNCTIONS(MTPGRAFT_FIND)
 #undef MTPGRAFT_FIND

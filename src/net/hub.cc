@@ -13,6 +13,7 @@
 #include "net/http_text.h"
 #include "util/checked.h"
 #include "util/json_limits.h"
+#include "util/path.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -59,7 +60,7 @@ Result<std::string> read_token() {
     }
     path = home + "/token";
   }
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file(as_path(path), std::ios::binary);
   std::string token(kTokenBytesMax, '\0');
   file.read(token.data(), static_cast<std::streamsize>(token.size()));
   token.resize(static_cast<std::size_t>(file.gcount()));

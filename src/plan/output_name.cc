@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <filesystem>
 #include <string_view>
 
 #include "mtpgraft/plan.h"
 #include "mtpgraft/split.h"
+#include "util/path.h"
 
 namespace mtpgraft {
 namespace {
@@ -60,19 +60,19 @@ bool has_word(std::string_view text, std::string_view word) {
 
 std::string default_output_path(const std::string& target_path, std::size_t file_count) {
   const auto shard = parse_shard_name(target_path);
-  const std::filesystem::path path(shard ? shard->prefix + ".gguf" : target_path);
+  const auto path = as_path(shard ? shard->prefix + ".gguf" : target_path);
   const bool has_extension = path.extension() == ".gguf";
   auto stem = has_extension ? path.stem().string() : path.filename().string();
   const auto name = upper(stem);
   if (!has_word(name, "MTP")) {
     stem.insert(find_quantisation(name), "-MTP");
   }
-  return first_output_path((path.parent_path() / (stem + ".gguf")).string(), file_count);
+  return first_output_path((path.parent_path() / as_path(stem + ".gguf")).string(), file_count);
 }
 
 std::string quantisation_in_name(const std::string& path) {
   const auto shard = parse_shard_name(path);
-  const std::filesystem::path name(shard ? shard->prefix : path);
+  const auto name = as_path(shard ? shard->prefix : path);
   const auto stem = (name.extension() == ".gguf" ? name.stem() : name.filename()).string();
   const auto at = find_quantisation(upper(stem));
   return at == stem.size() ? "" : stem.substr(at + 1);

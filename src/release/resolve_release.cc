@@ -1,8 +1,6 @@
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
@@ -10,13 +8,13 @@
 #include "mtpgraft/remote.h"
 #include "mtpgraft/split.h"
 #include "release/release_plan.h"
+#include "util/glob.h"
+#include "util/path.h"
 
 namespace mtpgraft {
 namespace {
 
-bool is_pattern(std::string_view path) { return path.find_first_of("*?[\\") != std::string_view::npos; }
-
-std::string plain(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
+std::string plain(const std::string& path) { return as_path(path).lexically_normal().string(); }
 
 // One name for all files of a split model: that of the model in one file.
 std::string whole_path(const std::string& path) {
@@ -71,7 +69,7 @@ class Resolver {
     if (!is_pattern(pattern)) {
       return {pattern};
     }
-    const auto parts = std::filesystem::path(pattern).relative_path();
+    const auto parts = as_path(pattern).relative_path();
     std::vector<std::string> paths{pattern.starts_with('/') ? "/" : ""};
     for (auto part = parts.begin(); part != parts.end(); ++part) {
       const bool is_name = !is_pattern(part->string()) && std::next(part) != parts.end();
@@ -79,7 +77,7 @@ class Resolver {
       for (const auto& path : paths) {
         const auto names = is_name ? std::vector{part->string()} : list_names(path);
         for (const auto& name : names) {
-          if (is_name || ::fnmatch(part->c_str(), name.c_str(), FNM_PERIOD) == 0) {
+          if (is_name || matches_glob(part->string(), name, LeadingPeriod::kOnlyPeriod)) {
             longer.push_back(path_in(path, name));
           }
         }
@@ -92,7 +90,7 @@ class Resolver {
   }
 
   std::string default_output(const std::string& target) const {
-    const std::filesystem::path path(default_output_path(whole_path(target)));
+    const auto path = as_path(default_output_path(whole_path(target)));
     return plan_.output_directory.empty() ? path.string() : path_in(plan_.output_directory, path.filename().string());
   }
 
@@ -100,7 +98,7 @@ class Resolver {
     if (entry.output.empty()) {
       return default_output(target);
     }
-    const auto beside = std::filesystem::path(target).parent_path().string();
+    const auto beside = as_path(target).parent_path().string();
     return path_in(plan_.output_directory.empty() ? beside : plan_.output_directory, entry.output);
   }
 
@@ -238,7 +236,7 @@ std::vector<std::string> graft_arguments(const ReleaseGraft& graft, const std::s
 }
 
 std::string path_in(const std::string& directory, const std::string& path) {
-  return is_remote(path) ? path : (std::filesystem::path(directory) / path).string();
+  return is_remote(path) ? path : (as_path(directory) / as_path(path)).string();
 }
 
 }  // namespace mtpgraft

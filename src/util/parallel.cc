@@ -1,24 +1,19 @@
 #include "util/parallel.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <vector>
+
+#include "util/processors.h"
+#include "util/threads.h"
 
 namespace mtpgraft {
 
-std::size_t worker_count() {
-  // Not hardware_concurrency(), which does not know what taskset and containers leave to the program.
-  cpu_set_t allowed;
-  const auto cores = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-  return std::clamp<std::size_t>(static_cast<std::size_t>(cores), 1, 16);
-}
+std::size_t worker_count() { return std::clamp<std::size_t>(usable_processors(), 1, 16); }
 
 Status parallel_for(std::size_t count, const std::function<Status(std::size_t index, std::size_t worker)>& work) {
   std::atomic<std::size_t> next = 0;
@@ -45,7 +40,7 @@ Status parallel_for(std::size_t count, const std::function<Status(std::size_t in
     }
   };
   {
-    std::vector<std::jthread> threads;
+    std::vector<JoiningThread> threads;
     try {
       for (std::size_t worker = 1; worker < std::min(worker_count(), count); ++worker) {
         threads.emplace_back(run, worker);
