@@ -11,5 +11,5 @@ if ! python3 -B "$support/command_lines.py" "$MTPGRAFT" --compare "$support/comm
   --sources "$SOURCE_DIR" >"$SCRATCH/differences"; then
   fail "command lines differ"
   cat "$SCRATCH/differences" >&2
-  echo "What they print: tests/support/command_lines.py PROGRAM --keep DIR, with the old program and the new; then diff -r" >&2
+  echo "To see more: tests/support/command_lines.py PROGRAM --keep DIR, with the old program and the new; diff -r" >&2
 fi

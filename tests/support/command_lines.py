@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the command lines of command_lines.txt and prints a line for each: where it stands, arguments, exit code, digests
-of stdout, of stderr, and of every file that it wrote. So one sees whether a change of the code changes the program.
+"""Runs the command lines of command_lines.txt and prints a line for each: where it stands, arguments, exit code,
+digests of stdout, of stderr, and of every file that it wrote. So one sees whether a change of the code changes what the
+program does.
 
   command_lines.py PROGRAM --compare command_lines.expected   prints the lines that differ, and fails if there are any
-  command_lines.py PROGRAM --keep DIR                         also writes what each command printed; `diff -r` tells more
+  command_lines.py PROGRAM --keep DIR                         also writes what each printed, for `diff -r`
   command_lines.py PROGRAM --show 'split'                     prints what the command lines in question printed
 
 Whatever may differ between two runs, machines or file systems is replaced before: see SUBSTITUTIONS.
@@ -216,7 +217,8 @@ class Stage:
         if os.path.islink(path):
             return "->" + os.readlink(path)
         mode = stat.st_mode & 0o7777
-        return self.digest_of(path) + ("" if mode == 0o644 else f"({mode:o})") + ("(hard link)" if stat.st_nlink > 1 else "")
+        mode = "" if mode == 0o644 else f"({mode:o})"
+        return self.digest_of(path) + mode + ("(hard link)" if stat.st_nlink > 1 else "")
 
     def digest_of(self, path):
         with open(path, "rb", buffering=0) as file:
@@ -280,7 +282,7 @@ class Result:
 # what the file system can
 
 def shifts_blocks(folder):
-    """Whether blocks can be inserted in a file there, as `--in-place` does it, and not shared, which it would prefer."""
+    """Whether `--in-place` inserts blocks in files there. It would rather share blocks where that is possible."""
     insert_range, ficlone, size = 0x20, 0x40049409, 1 << 16
     with tempfile.TemporaryFile(dir=folder) as one, tempfile.TemporaryFile(dir=folder) as two:
         for file in one, two:
@@ -301,7 +303,7 @@ def run_all(arguments, root):
     program = str(Path(arguments.program).resolve())
     inputs = Inputs(root / "inputs", arguments.sources)
     scenes = read_scenes(arguments.list)
-    left_out = [scene.name for scene in scenes if scene.needs == "needs block shifting"] if not shifts_blocks(root) else []
+    left_out = [scene.name for scene in scenes if scene.needs == "needs block shifting" and not shifts_blocks(root)]
     scenes = [scene for scene in scenes if scene.name not in left_out]
     # Before any thread needs them, as two may need the same.
     for scene in scenes:
@@ -345,7 +347,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="scenes at once (default: %(default)s)")
     parser.add_argument("--list", type=Path, default=HERE / "command_lines.txt", metavar="FILE",
                         help="the command lines (default: those beside this script)")
-    parser.add_argument("--sources", type=Path, default=HERE.parent.parent, metavar="DIR", help="the project's directory")
+    parser.add_argument("--sources", type=Path, default=HERE.parent.parent, metavar="DIR",
+                        help="the project's directory")
     arguments = parser.parse_args()
 
     if arguments.work:
