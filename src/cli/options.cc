@@ -9,6 +9,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/version.h"
+#include "util/text.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -36,24 +37,13 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
-// The command that was probably meant: it shares all but two letters, in any order, or begins alike.
-std::string did_you_mean(const CLI::App& app, const std::string& word) {
+std::string did_you_mean(const CLI::App& app, std::string_view word) {
+  std::vector<std::string_view> names;
   for (const auto* command : app.get_subcommands({})) {
-    const auto& name = command->get_name();
-    auto left = word;
-    std::size_t shared = 0;
-    for (const char c : name) {
-      const auto at = left.find(c);
-      if (at != std::string::npos) {
-        left.erase(at, 1);
-        ++shared;
-      }
-    }
-    if (shared + 2 >= std::max(name.size(), word.size()) && shared + 1 >= word.size()) {
-      return fmt::format("did you mean '{}'?", name);
-    }
+    names.push_back(command->get_name());
   }
-  return "mtpgraft --help lists the commands";
+  const auto meant = nearest(word, names);
+  return meant.empty() ? "mtpgraft --help lists the commands" : fmt::format("did you mean '{}'?", meant);
 }
 
 // What CLI11 reports in terms of what is missing is mostly something that it did not understand.

@@ -85,6 +85,11 @@ expect_usage_error() {
 }
 expect_usage_error "unknown command 'grfat'" grfat "$TARGET" "$DONOR"
 expect_text "$STDERR" "did you mean 'graft'"
+expect_exit 2 "$MTPGRAFT" look "$TARGET"
+expect_stderr <<'END'
+mtpgraft: unknown command 'look'
+  hint: mtpgraft --help lists the commands
+END
 expect_usage_error --bogus inspect --bogus "$TARGET"
 expect_usage_error --bogus graft --bogus "$TARGET" "$DONOR"
 expect_usage_error --bogus verify --bogus "$TARGET"
