@@ -13,7 +13,7 @@ declare -A layer_of_header=(
   [convert.h]=donor [verify.h]=verify [execute.h]=job)
 # Headers of libraries and of the system that only these files may include.
 declare -A owners=(
-  ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/options\.cc' ['spdlog/']='src/cli/output\.cc'
+  ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/(options|completion)\.cc' ['spdlog/']='src/cli/output\.cc'
   ['nlohmann/']='src/(net/hub\.cc|donor/.*|release/.*|plan/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
   ['dlfcn\.h']='src/util/dynamic_library_posix\.cc' ['sched\.h']='src/util/processors_linux\.cc' ['curl/']='src/net/curl_library\.h'
   ['openssl/']='src/util/sha256\.cc'

@@ -1,4 +1,4 @@
-# Completion of mtpgraft for bash.
+# Completion of mtpgraft for bash, as `mtpgraft completion bash` prints it.
 
 _mtpgraft() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -9,79 +9,107 @@ _mtpgraft() {
     previous=${COMP_WORDS[COMP_CWORD - 2]}
   fi
 
-  local options="-h --help" words="" files=""
+  local options="" words="" files=() pattern
   if ((COMP_CWORD == 1)); then
-    words="inspect graft extract strip verify checksum release cache recover"
-    options+=" --version"
+    options="-h --help --version"
+    words="inspect graft extract strip verify checksum release cache recover completion"
   else
-    options+=" --json -q --quiet"
-    local writing="-o --output -n --dry-run -f --force --checksums --copy --no-sync -v --verbose"
-    local remote="--no-cache --allow-http"
-    local reading="--head-type --ggml --norm-offset $remote"
-    files=gguf
     case ${COMP_WORDS[1]} in
       inspect)
-        options+=" --tensors --kv --mmproj $remote"
-        files=donor
+        options="-h --help --tensors --kv --mmproj --no-cache --allow-http --json -q --quiet"
+        words="" files=('*.gguf' '*.safetensors')
+        case $previous in
+          --mmproj) words="" files=('*.gguf') ;;
+        esac
         ;;
       graft)
-        options+=" $writing $reading --in-place --replace --strict --no-record --set --unset --yarn --merge"
-        options+=" --split-head --link"
-        files=donor
+        options="-h --help -o --output --in-place -n --dry-run -f --force --checksums --copy --no-sync --replace
+          --strict --no-record --head-type --ggml --norm-offset --no-cache --allow-http --set --unset --yarn --merge
+          --split-head --link -v --verbose --json -q --quiet"
+        words="" files=('*.gguf' '*.safetensors')
+        case $previous in
+          -o | --output) words="" files=('*.gguf') ;;
+          --checksums | --ggml) words="" files=('*') ;;
+          --copy) words="auto buffered clone kernel" files=() ;;
+          --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files=() ;;
+          --norm-offset) words="0 1" files=() ;;
+          --set | --unset | --yarn) words="" files=() ;;
+          --link) words="auto clone copy hard sym" files=() ;;
+        esac
         ;;
       extract)
-        options+=" $writing $reading --for --tensors-only"
-        files=donor
+        options="-h --help -o --output -n --dry-run -f --force --checksums --copy --no-sync --for --tensors-only
+          --head-type --ggml --norm-offset --no-cache --allow-http -v --verbose --json -q --quiet"
+        words="" files=('*.gguf' '*.safetensors')
+        case $previous in
+          -o | --output | --for) words="" files=('*.gguf') ;;
+          --checksums | --ggml) words="" files=('*') ;;
+          --copy) words="auto buffered clone kernel" files=() ;;
+          --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files=() ;;
+          --norm-offset) words="0 1" files=() ;;
+        esac
         ;;
-      strip) options+=" $writing --in-place" ;;
+      strip)
+        options="-h --help -o --output --in-place -n --dry-run -f --force --checksums --copy --no-sync -v --verbose
+          --json -q --quiet"
+        words="" files=('*.gguf')
+        case $previous in
+          -o | --output) words="" files=('*.gguf') ;;
+          --checksums) words="" files=('*') ;;
+          --copy) words="auto buffered clone kernel" files=() ;;
+        esac
+        ;;
       verify)
-        options+=" $reading --target --donor --trust-shared-extents -c --check --exact --status --strict"
-        options+=" --ignore-missing"
+        options="-h --help --target --donor --trust-shared-extents --head-type --ggml --norm-offset --no-cache
+          --allow-http -c --check --exact --status --strict --ignore-missing --json -q --quiet"
+        words="" files=('*.gguf')
+        case $previous in
+          --target) words="" files=('*.gguf') ;;
+          --donor) words="" files=('*.gguf' '*.safetensors') ;;
+          --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files=() ;;
+          --ggml | -c | --check) words="" files=('*') ;;
+          --norm-offset) words="0 1" files=() ;;
+        esac
         ;;
-      checksum) options+=" --algorithm" ;;
+      checksum)
+        options="-h --help --algorithm --json -q --quiet"
+        words="" files=('*.gguf')
+        case $previous in
+          --algorithm) words="sha256 xxh128" files=() ;;
+        esac
+        ;;
       release)
-        options+=" -n --dry-run -j --jobs -f --force --no-sync"
-        files=plan
+        options="-h --help -n --dry-run -j --jobs -f --force --no-sync --json -q --quiet"
+        words="" files=('*.json')
+        case $previous in
+          -j | --jobs) words="" files=() ;;
+        esac
         ;;
       cache)
-        options+=" --list --clear"
-        files=
+        options="-h --help --list --clear --json -q --quiet"
         ;;
-      recover) ;;
-      *) files= ;;
-    esac
-    case $previous in
-      --copy) words="auto clone kernel buffered" files="" ;;
-      --algorithm) words="xxh128 sha256" files="" ;;
-      --link) words="auto hard clone sym copy" files="" ;;
-      --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files="" ;;
-      --norm-offset) words="0 1" files="" ;;
-      --set | --unset | --yarn) return ;;
-      --mmproj | --for | --target | -o | --output) files=gguf ;;
-      --donor) files=donor ;;
-      -c | --check | --checksums | --ggml) files=any ;;
+      recover)
+        options="-h --help --json -q --quiet"
+        words="" files=('*.gguf')
+        ;;
+      completion)
+        options="-h --help"
+        words="bash fish zsh" files=()
+        ;;
     esac
   fi
 
   if [[ $current == -* ]]; then
-    words=$options files=
+    words=$options files=()
   fi
-  local patterns=([0]='')
-  case $files in
-    gguf) patterns=('!*.gguf') ;;
-    plan) patterns=('!*.json') ;;
-    donor) patterns=('!*.gguf' '!*.safetensors') ;;
-  esac
   mapfile -t COMPREPLY < <(
     compgen -W "$words" -- "$current"
-    if [[ -n $files ]]; then
-      for pattern in "${patterns[@]}"; do
-        compgen -f -X "$pattern" -- "$current"
-      done
-      [[ $files == any ]] || compgen -d -- "$current"
-    fi
+    for pattern in "${files[@]}"; do
+      compgen -f -X "!$pattern" -- "$current"
+    done
+    [[ ${#files[@]} == 0 || ${files[0]} == '*' ]] || compgen -d -- "$current"
   )
-  [[ -z $files ]] || compopt -o filenames 2>/dev/null
+  [[ ${#files[@]} == 0 ]] || compopt -o filenames 2>/dev/null
 }
 
 complete -F _mtpgraft mtpgraft

@@ -14,6 +14,7 @@ Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output
 Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_release(const ReleaseOptions& options, const OutputOptions& output, FileSystem& files);
 Result<int> run_cache(const CacheOptions& options, const OutputOptions& output);
+Result<int> run_completion(const CompletionOptions& options);
 Result<int> run_recover(const RecoverOptions& options, const OutputOptions& output, FileSystem& files);
 
 }  // namespace mtpgraft::cli

@@ -23,6 +23,7 @@ Result<int> dispatch(const Options& options, FileSystem& files) {
     Result<int> operator()(const ChecksumOptions& command) const { return run_checksum(command, output, files); }
     Result<int> operator()(const ReleaseOptions& command) const { return run_release(command, output, files); }
     Result<int> operator()(const CacheOptions& command) const { return run_cache(command, output); }
+    Result<int> operator()(const CompletionOptions& command) const { return run_completion(command); }
     Result<int> operator()(const RecoverOptions& command) const { return run_recover(command, output, files); }
   };
   return std::visit(Visitor{options.output, files}, options.command);

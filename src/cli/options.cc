@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 
+#include "cli/completion.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/version.h"
@@ -97,14 +98,16 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
   command
       ->add_option("FILE", options.files,
                    "GGUF files and checkpoints, also on servers, as for graft; several are also compared in a table")
-      ->required();
+      ->required()
+      ->type_name(kDonorFiles);
   command->add_flag("--tensors{*}", options.tensors_glob,
                     "List tensors; --tensors='blk.8.*' lists those that match the pattern");
   command->add_flag("--kv{*}", options.keys_glob, "List keys and values; --kv='*.rope.*' lists those that match");
   command
       ->add_option("--mmproj", options.mmproj,
                    "Tell whether this vision or audio projector fits; exit code 3 unless it fits each FILE")
-      ->option_text("PROJECTOR");
+      ->option_text("PROJECTOR")
+      ->type_name(kModelFiles);
   add_remote_options(*command, options.remote);
   command->footer(
       "Examples:\n"
@@ -123,14 +126,16 @@ struct WriteFlags {
 WriteFlags add_write_options(CLI::App& command, WriteOptions& options, const char* output_help,
                              const char* in_place_help) {
   WriteFlags flags{};
-  flags.output = command.add_option("-o,--output", options.output, output_help)->option_text("FILE");
+  flags.output =
+      command.add_option("-o,--output", options.output, output_help)->option_text("FILE")->type_name(kModelFiles);
   if (in_place_help != nullptr) {
     flags.in_place = command.add_flag("--in-place", options.in_place, in_place_help)->excludes(flags.output);
   }
   command.add_flag("-n,--dry-run", options.dry_run, "Print the plan with every tensor of the head, write nothing");
   command.add_flag("-f,--force", options.force, "Replace an existing output file");
   command.add_option("--checksums", options.checksums, "Write the output's checksums too, as 'checksum' prints them")
-      ->option_text("FILE");
+      ->option_text("FILE")
+      ->type_name(kAnyFiles);
   const std::map<std::string, CopyMethod> copy_methods{{"auto", CopyMethod::kAuto},
                                                        {"clone", CopyMethod::kClone},
                                                        {"kernel", CopyMethod::kKernel},
@@ -155,9 +160,11 @@ void add_donor_options(CLI::App& command, DonorOptions& options) {
   command
       .add_option("--head-type", options.head_type,
                   "Convert an F32, F16 or BF16 head: f32, f16, bf16, q8_0; with ggml also q6_k, q4_k, ...")
-      ->option_text("TYPE");
+      ->option_text("TYPE")
+      ->type_name("{f32,f16,bf16,q8_0,q6_k,q5_k,q4_k}");
   command.add_option("--ggml", options.ggml_path, "llama.cpp's libggml-base.so, or its directory, for those types")
-      ->option_text("PATH");
+      ->option_text("PATH")
+      ->type_name(kAnyFiles);
   command.add_option("--norm-offset", options.norm_offset, "Of safetensors: 1 if 1 is to be added to norms, 0 if not")
       ->option_text("0|1")
       ->check(CLI::IsMember({0, 1}));
@@ -230,12 +237,14 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
   command
       ->add_option("TARGET", options.target,
                    "The GGUF that gets the head; only read, but with --in-place; of a split model the first file")
-      ->required();
+      ->required()
+      ->type_name(kModelFiles);
   command
       ->add_option("DONOR", options.donor.path,
                    "What has the head: a GGUF (full model, mtp-*.gguf, bare tensors) or safetensors (checkpoint "
                    "directory, file); a path, hf://OWNER/NAME[@REVISION][:FILE], or https://HOST/FILE")
-      ->required();
+      ->required()
+      ->type_name(kDonorFiles);
   const auto flags =
       add_write_options(*command, options.write, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)",
                         "Change TARGET itself, in the time and space that the head takes");
@@ -266,13 +275,16 @@ CLI::App* add_graft(CLI::App& app, GraftCommandOptions& options) {
 
 CLI::App* add_extract(CLI::App& app, ExtractOptions& options) {
   auto* command = app.add_subcommand("extract", "Write the MTP head of DONOR to a file of its own");
-  command->add_option("DONOR", options.donor.path, "What has the head, as for graft")->required();
+  command->add_option("DONOR", options.donor.path, "What has the head, as for graft")
+      ->required()
+      ->type_name(kDonorFiles);
   add_write_options(*command, options.write, "Output file; llama.cpp's -hf looks for names that begin with mtp-",
                     nullptr)
       .output->required();
   command
       ->add_option("--for", options.target, "Number the head for this model, and take keys and shared tensors from it")
-      ->option_text("TARGET");
+      ->option_text("TARGET")
+      ->type_name(kModelFiles);
   command->add_flag("--tensors-only", options.tensors_only, "Only the head's tensors: a small donor, not for -md");
   add_donor_options(*command, options.donor);
   command->add_flag("-v,--verbose", options.write.verbose,
@@ -287,7 +299,9 @@ CLI::App* add_extract(CLI::App& app, ExtractOptions& options) {
 
 CLI::App* add_strip(CLI::App& app, StripCommandOptions& options) {
   auto* command = app.add_subcommand("strip", "Take the MTP head out of a model");
-  command->add_option("FILE", options.file, "A model with a head, or one that declares a head it has not")->required();
+  command->add_option("FILE", options.file, "A model with a head, or one that declares a head it has not")
+      ->required()
+      ->type_name(kModelFiles);
   add_write_options(*command, options.write, "Output file", "Change FILE itself");
   command->add_flag("-v,--verbose", options.write.verbose, "Print every tensor that is taken out");
   command->footer(
@@ -299,10 +313,12 @@ CLI::App* add_strip(CLI::App& app, StripCommandOptions& options) {
 
 CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
   auto* command = app.add_subcommand("verify", "Check a graft: against its sources, against checksums, or on its own");
-  command->add_option("FILE", options.file, "The file to check")->required();
+  command->add_option("FILE", options.file, "The file to check")->required()->type_name(kModelFiles);
   auto* target = command->add_option("--target", options.target, "Compare every byte with what this and --donor make")
-                     ->option_text("FILE");
-  auto* donor = command->add_option("--donor", options.donor.path, "See --target")->option_text("FILE");
+                     ->option_text("FILE")
+                     ->type_name(kModelFiles);
+  auto* donor =
+      command->add_option("--donor", options.donor.path, "See --target")->option_text("FILE")->type_name(kDonorFiles);
   target->needs(donor);
   donor->needs(target);
   command
@@ -313,7 +329,8 @@ CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
   auto* check = command
                     ->add_option("-c,--check", options.checkfile,
                                  "Check the tensors that this list of checksum or llama-gguf-hash names; - is stdin")
-                    ->option_text("FILE");
+                    ->option_text("FILE")
+                    ->type_name(kAnyFiles);
   check->excludes(target)->excludes(donor);
   const auto add_check_flag = [&](const char* name, bool& value, const char* text) {
     command->add_flag(name, value, text)->needs(check);
@@ -332,7 +349,7 @@ CLI::App* add_verify(CLI::App& app, VerifyOptions& options) {
 
 CLI::App* add_checksum(CLI::App& app, ChecksumOptions& options) {
   auto* command = app.add_subcommand("checksum", "Print a checksum of each tensor, and one of the metadata");
-  command->add_option("FILE", options.file, "A GGUF file")->required();
+  command->add_option("FILE", options.file, "A GGUF file")->required()->type_name(kModelFiles);
   const std::map<std::string, DigestAlgorithm> algorithms{{"xxh128", DigestAlgorithm::kXxh128},
                                                           {"sha256", DigestAlgorithm::kSha256}};
   command
@@ -351,7 +368,9 @@ CLI::App* add_checksum(CLI::App& app, ChecksumOptions& options) {
 
 CLI::App* add_recover(CLI::App& app, RecoverOptions& options) {
   auto* command = app.add_subcommand("recover", "Undo, or finish, a graft --in-place that was interrupted");
-  command->add_option("TARGET", options.target, "The file that was to be changed in place")->required();
+  command->add_option("TARGET", options.target, "The file that was to be changed in place")
+      ->required()
+      ->type_name(kModelFiles);
   command->footer(
       "Example:\n"
       "  mtpgraft recover Model-Q4_K_M.gguf\n"
@@ -361,7 +380,9 @@ CLI::App* add_recover(CLI::App& app, RecoverOptions& options) {
 
 CLI::App* add_release(CLI::App& app, ReleaseOptions& options) {
   auto* command = app.add_subcommand("release", "Make all the grafts that a plan lists, and lists of their checksums");
-  command->add_option("PLAN", options.plan, "A JSON file: targets, donors, options (docs/releases.md)")->required();
+  command->add_option("PLAN", options.plan, "A JSON file: targets, donors, options (docs/releases.md)")
+      ->required()
+      ->type_name(kPlanFiles);
   command->add_flag("-n,--dry-run", options.dry_run, "Check and print the plan, write nothing");
   command->add_option("-j,--jobs", options.jobs, "Grafts that are written at once (default: 1)")
       ->option_text("N")
@@ -392,6 +413,27 @@ CLI::App* add_cache(CLI::App& app, CacheOptions& options) {
       "  mtpgraft cache\n"
       "  mtpgraft cache --clear\n"
       "It is in $XDG_CACHE_HOME/mtpgraft, or ~/.cache/mtpgraft.\n");
+  return command;
+}
+
+CLI::App* add_completion(CLI::App& app, CompletionOptions& options) {
+  auto* command = app.add_subcommand("completion", "Print the script with which a shell completes mtpgraft");
+  const std::map<std::string, Shell> shells{{"bash", Shell::kBash}, {"fish", Shell::kFish}, {"zsh", Shell::kZsh}};
+  command
+      ->add_option_function<std::string>(
+          "SHELL",
+          [&app, &options, shells](const std::string& name) {
+            options.script = completion_script(app, shells.at(name));
+          },
+          "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember(shells));
+  command->footer(
+      "Examples:\n"
+      "  source <(mtpgraft completion bash)                            # in ~/.bashrc\n"
+      "  mtpgraft completion zsh > DIRECTORY/_mtpgraft                 # one of $fpath\n"
+      "  mtpgraft completion fish > ~/.config/fish/completions/mtpgraft.fish\n"
+      "The scripts are installed with the program; these are for a program that was only copied.\n");
   return command;
 }
 
@@ -427,6 +469,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   RecoverOptions recover;
   ReleaseOptions release;
   CacheOptions cache;
+  CompletionOptions completion;
   const auto* inspect_command = add_inspect(app, inspect);
   const auto* graft_command = add_graft(app, graft);
   const auto* extract_command = add_extract(app, extract);
@@ -439,6 +482,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   for (auto* command : app.get_subcommands({})) {
     add_output_options(*command, options.output);
   }
+  // The script is for a shell, which wants neither JSON nor quiet.
+  const auto* completion_command = add_completion(app, completion);
   if (argc < 2) {
     fmt::print(stderr, "{}\n\n{}\nmtpgraft --help tells more.\n", kDescription, kExamples);
     return kExitUsage;
@@ -465,7 +510,9 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
       return app.exit(error);  // prints help or version
     }
     const auto commands = app.get_subcommands();
-    return report_error(explain(error, app), commands.empty() ? "" : commands.front()->get_name(), json);
+    const auto* command = commands.empty() ? nullptr : commands.front();
+    return report_error(explain(error, app), command == nullptr ? "" : command->get_name(),
+                        json && command != completion_command);
   }
   const auto* command = app.get_subcommands().front();
   options.command_name = command->get_name();
@@ -485,6 +532,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     options.command = std::move(release);
   } else if (command == cache_command) {
     options.command = cache;
+  } else if (command == completion_command) {
+    options.command = std::move(completion);
   } else {
     options.command = std::move(recover);
   }

@@ -81,10 +81,14 @@ struct CacheOptions {
   bool clear = false;  // else it is listed
 };
 
+struct CompletionOptions {
+  std::string script;  // that is to be printed
+};
+
 struct Options {
   OutputOptions output;
   std::variant<InspectOptions, GraftCommandOptions, ExtractOptions, StripCommandOptions, VerifyOptions, ChecksumOptions,
-               RecoverOptions, ReleaseOptions, CacheOptions>
+               RecoverOptions, ReleaseOptions, CacheOptions, CompletionOptions>
       command;
   std::string command_name;
 };

@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# The completions as the shells use them: all options of each command, files by their kind, the values of options.
+# The completions that are installed are those that the program prints, and shells can use them.
 . "$(dirname "$0")/common.sh"
 completions=$SOURCE_DIR/scripts/completions
 mkdir sub
-touch model.gguf mtp.safetensors notes.txt
+touch model.gguf mtp.safetensors notes.txt plan.json
+
+for printed in bash:mtpgraft.bash fish:mtpgraft.fish zsh:_mtpgraft; do
+  expect_exit 0 "$MTPGRAFT" completion "${printed%:*}"
+  expect_nothing_on stderr
+  cmp -s "$STDOUT" "$completions/${printed#*:}" ||
+    fail "write it anew: mtpgraft completion ${printed%:*} > scripts/completions/${printed#*:}"
+done
 
 mapfile -t commands < <("$MTPGRAFT" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z]\+\) .*/\1/p')
-for command in "${commands[@]}"; do
-  "$MTPGRAFT" "$command" --help | sed -n '/^Options:/,/^$/p' | sed -nE 's/^  (-[^ =[]*).*/\1/p' | tr ',' '\n' | sort \
-    >"$SCRATCH/options.$command"
-done
+
+# options_of COMMAND: as --help lists them.
+options_of() {
+  "$MTPGRAFT" "$1" --help | sed -n '/^Options:/,/^$/p' | sed -nE 's/^  (-[^ =[]*).*/\1/p' | tr ',' '\n'
+}
 
 # expect_words SHELL LINE WORD...: those that the line can be completed with, sorted.
 expect_words() {
@@ -64,7 +72,7 @@ try_shell() {
   expect_words "$shell" "mtpgraft g" graft
   for command in "${commands[@]}"; do
     # shellcheck disable=SC2046
-    expect_words "$shell" "mtpgraft $command -" $(cat "$SCRATCH/options.$command")
+    expect_words "$shell" "mtpgraft $command -" $(options_of "$command")
   done
 }
 
@@ -80,22 +88,30 @@ expect_words bash "mtpgraft graft " model.gguf mtp.safetensors sub
 expect_words bash "mtpgraft inspect " model.gguf mtp.safetensors sub
 expect_words bash "mtpgraft verify model.gguf --donor m" model.gguf mtp.safetensors
 expect_words bash "mtpgraft verify model.gguf -c n" notes.txt
+expect_words bash "mtpgraft release " plan.json sub
+expect_words bash "mtpgraft completion " bash fish zsh
 expect_words bash "mtpgraft graft --set " ''
 
 if command -v fish >/dev/null; then
   try_shell fish
   expect_words fish "mtpgraft graft --copy " auto buffered clone kernel
   expect_words fish "mtpgraft verify model.gguf -c n" notes.txt
+  expect_words fish "mtpgraft release p" plan.json
+  expect_words fish "mtpgraft completion " bash fish zsh
+  [[ -z $(complete_fish "mtpgraft graft --set ") ]] || fail "something completes a key"
 else
   skip_part "no fish"
 fi
 if command -v zsh >/dev/null; then
-  lines=("mtpgraft g")
+  lines=("mtpgraft g" "mtpgraft graft --in-place --s" "mtpgraft graft --copy " "mtpgraft graft model.gguf ")
   for command in "${commands[@]}"; do
     lines+=("mtpgraft $command -")
   done
   ask_zsh "${lines[@]}"
   try_shell zsh
+  expect_words zsh "mtpgraft graft --in-place --s" --set --strict
+  expect_text "$SCRATCH/zsh/mtpgraft graft --copy " 'auto +buffered +clone +kernel'
+  expect_text "$SCRATCH/zsh/mtpgraft graft model.gguf " 'model.gguf +mtp.safetensors +'
 else
   skip_part "no zsh"
 fi

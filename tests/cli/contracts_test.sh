@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What --help tells is in README.md, the man page, the completions and the schemas, and nothing else is.
+# What --help tells is in README.md, the man page and the schemas, and nothing else is.
 . "$(dirname "$0")/common.sh"
 
 python3 -B "$SOURCE_DIR/tests/support/check_contracts.py" "$MTPGRAFT" "$SOURCE_DIR" >&2 || fail "see above"

@@ -112,6 +112,9 @@ expect_usage_error FILE strip -o out.gguf
 expect_usage_error '-o FILE, or --in-place' strip "$GRAFT"
 expect_usage_error --output strip "$GRAFT" --in-place -o out.gguf
 expect_usage_error TARGET recover
+expect_usage_error SHELL completion
+expect_usage_error 'tcsh not in {bash,fish,zsh}' completion tcsh
+expect_usage_error --quiet completion bash --quiet
 for option in --set --unset --yarn --head-type --ggml --norm-offset; do
   expect_usage_error "$option needs a value" graft "$TARGET" "$DONOR" "$option"
   expect_usage_error "$option" strip "$GRAFT" -o out.gguf "$option" x
@@ -141,7 +144,7 @@ expect_help() {
   done
 }
 common=(--help --json --quiet -q -h)
-expect_help '' --help --version inspect graft extract strip verify checksum recover 'Exit codes:' 'Examples:'
+expect_help '' --help --version inspect graft extract strip verify checksum recover completion 'Exit codes:' 'Examples:'
 expect_help inspect FILE --tensors --kv --mmproj Examples "${common[@]}"
 writing=(--output -o --dry-run -n --force -f --checksums --copy --no-sync --verbose -v Examples)
 reading=(--head-type --ggml --norm-offset)
@@ -153,11 +156,13 @@ expect_help verify FILE --target --donor --trust-shared-extents --check --exact 
   Examples "${reading[@]}" "${common[@]}"
 expect_help recover TARGET Example "${common[@]}"
 expect_help checksum FILE --algorithm sha256 "${common[@]}"
+expect_help completion SHELL bash fish zsh --help -h
 
 # An answer that cannot be written is no success.
 if [[ -w /dev/full ]]; then
   for command in "inspect $TARGET" "checksum $TARGET" "verify $GRAFT" "graft -n -o other.gguf $TARGET $DONOR" \
-    "extract -n -o other.gguf $DONOR" "strip -n -o other.gguf $GRAFT" "recover $TARGET"; do
+    "extract -n -o other.gguf $DONOR" "strip -n -o other.gguf $GRAFT" "recover $TARGET" \
+    "completion bash"; do
     code=0
     # shellcheck disable=SC2086
     "$MTPGRAFT" $command >/dev/full 2>"$STDERR" || code=$?
