@@ -9,7 +9,8 @@ declare -A rank
 for i in "${!layers[@]}"; do rank[${layers[i]}]=$i; done
 declare -A layer_of_header=(
   [result.h]=util [digest.h]=util [file.h]=io [remote.h]=net [gguf.h]=gguf [split.h]=gguf [head.h]=model
-  [summary.h]=model [projector.h]=model [plan.h]=plan [strip.h]=plan [head_data.h]=donor [donor.h]=donor
+  [summary.h]=model [projector.h]=model [plan.h]=plan [file_plan.h]=plan [key_edits.h]=plan [output_name.h]=plan
+  [header_digest.h]=plan [strip.h]=plan [head_data.h]=donor [donor.h]=donor
   [convert.h]=donor [verify.h]=verify [execute.h]=job)
 # Headers of libraries and of the system that only these files may include.
 declare -A owners=(

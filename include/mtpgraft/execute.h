@@ -27,6 +27,7 @@ struct CopiedSegment {
 
 // What the plan reads of the donor.
 std::vector<ByteRange> donor_ranges(const FilePlan& plan);
+std::vector<ByteRange> donor_ranges(const Plan& plan);
 
 // The target's tensor data and where they are in the output; where --replace takes out a head, up to that. Empty if the
 // output's data begin with something else.

@@ -103,7 +103,7 @@ struct TensorInfo {
 // The value as it would be read: a KeyValue without name and place.
 KeyValue as_read(const GgufValue& value);
 
-// One file of a split model.
+// One file of a model.
 struct Shard {
   std::string path;
   std::uint64_t size = 0;
@@ -122,12 +122,12 @@ struct GgufFile {
   std::uint64_t infos_end = 0;      // one past the last tensor info
   std::uint64_t data_offset = 0;    // infos_end aligned up
   std::uint64_t data_end = 0;       // one past the last tensor and as much of its padding as the file has
-  std::vector<Shard> shards;        // of a split model; keys, version, alignment and the offsets above are the first's
+  // At least one. Keys, version, alignment and the offsets above are those of the first.
+  std::vector<Shard> files;
 
-  // The shards, or the file itself as the only one.
-  [[nodiscard]] std::vector<Shard> files() const;
-  // The one of them that holds the byte at `offset`.
-  [[nodiscard]] Shard file_at(std::uint64_t offset) const;
+  [[nodiscard]] bool is_split() const { return files.size() > 1; }
+  // The file that holds the byte at `offset`.
+  [[nodiscard]] const Shard& file_at(std::uint64_t offset) const;
   [[nodiscard]] std::span<const TensorInfo> tensors_of_file(std::size_t index) const;
   [[nodiscard]] const KeyValue* find_key(std::string_view key) const;
   [[nodiscard]] const TensorInfo* find_tensor(std::string_view name) const;

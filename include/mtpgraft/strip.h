@@ -1,9 +1,7 @@
 // Taking heads out of models, and out of donors.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
+#include <cstdint>
 
 #include "mtpgraft/plan.h"
 
@@ -14,26 +12,10 @@ struct StripOptions {
   bool keep_size = false;
 };
 
-struct StripPlan : SetPlan {  // all copies are of the target, which is the file
-  std::vector<KeyChange> key_changes;
-  std::vector<std::string> removed_tensors;
-  std::uint64_t removed_bytes = 0;  // of tensor data, without padding
-  // What the file's record tells of the target that the graft was made of; nothing without a record that fits.
-  struct Original {
-    std::string file;
-    std::uint64_t size = 0;
-    std::optional<Digest> header_digest;
-  };
-  std::optional<Original> original;
-  std::vector<Warning> warnings;
-};
-
-// The file without its head: with a record the original target, else a trunk as the converter's --no-mtp makes it.
-// Fails with kIncompatible if there is no head to take out, or nothing but a head.
-Result<StripPlan> make_strip_plan(const GgufFile& file, const StripOptions& options);
-
-// The digest of what a plan puts before the tensor data.
-Result<Digest> digest_planned_header(const FilePlan& plan, const ReadableFile& target);
+// The file without its head: with a record the original target, else a trunk as the converter's --no-mtp makes it. All
+// copies are of the target, which is the file. Fails with kIncompatible if there is no head to take out, or nothing but
+// a head.
+Result<Plan> make_strip_plan(const GgufFile& file, const StripOptions& options);
 
 enum class ExtractForm : std::uint8_t {
   kSidecar,      // what llama.cpp loads with -md: keys, the head, and the tensors that it shares with the trunk

@@ -2,6 +2,8 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "mtpgraft/header_digest.h"
+#include "mtpgraft/output_name.h"
 #include "report/json.h"
 #include "report/text.h"
 
@@ -16,17 +18,17 @@ Result<std::string> choose_output(const StripCommandOptions& options, std::size_
 }
 
 // Whether the plan restores the file that the record tells of; warns where it should and does not.
-Result<bool> restores_original(const StripPlan& plan, const ReadableFile& file, std::vector<Warning>& warnings) {
+Result<bool> restores_original(const Plan& plan, const ReadableFile& file, std::vector<Warning>& warnings) {
   if (!plan.original) {
     return false;
   }
-  MTPGRAFT_TRY(const auto digest, digest_planned_header(plan, file));
+  MTPGRAFT_TRY(const auto digest, digest_planned_header(plan.files.front(), file));
   if (plan.original->header_digest && digest != *plan.original->header_digest) {
     warnings.push_back(
         {"header-differs", fmt::format("the header is not that of the original '{}': keys were changed after the graft",
                                        plan.original->file)});
   }
-  return digest == plan.original->header_digest && plan.output_size == plan.original->size;
+  return digest == plan.original->header_digest && plan.files.front().output_size == plan.original->size;
 }
 
 }  // namespace
@@ -42,7 +44,7 @@ Result<int> run_strip(const StripCommandOptions& options, const OutputOptions& o
   const auto& gguf = model.gguf;
   report.file = summarise(gguf);
   MTPGRAFT_TRY(report.plan, make_strip_plan(gguf, {.keep_size = options.write.in_place}));
-  MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files().size()));
+  MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files.size()));
   report.warnings = report.plan.warnings;
   MTPGRAFT_TRY(report.restores_original, restores_original(report.plan, *sources.target, report.warnings));
   return deliver({"strip",

@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "mtpgraft/head_data.h"
+#include "mtpgraft/header_digest.h"
+#include "mtpgraft/output_name.h"
 #include "util/text.h"
 
 namespace mtpgraft::cli {
@@ -111,7 +113,7 @@ Result<PreparedGraft> prepare_graft(const GraftCommandOptions& options, const Pr
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_CHECK(make_plan(graft, DigestHead::kNo, progress));
   report.fetch = describe_fetch(graft.donor, donor_ranges(report.plan));
-  MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files().size()));
+  MTPGRAFT_TRY(report.writing.path, choose_output(options, report.plan.files.size()));
   report.warnings = report.plan.warnings;
   report.warnings.insert(report.warnings.end(), graft.donor.warnings.begin(), graft.donor.warnings.end());
   warn_of_name(report.writing.path, report.warnings);

@@ -11,6 +11,7 @@
 #include "cli/prepare_graft.h"
 #include "io/read_ahead.h"
 #include "io/stream.h"
+#include "mtpgraft/output_name.h"
 #include "mtpgraft/verify.h"
 #include "plan/record.h"
 #include "util/sha256.h"
@@ -53,10 +54,10 @@ class FileDigester {
 // One for each file of an output.
 using Digesters = std::vector<std::unique_ptr<FileDigester>>;
 
-Digesters make_digesters(const SetPlan& plan) {
+Digesters make_digesters(const Plan& plan) {
   Digesters digesters;
-  for (const auto* file : plan.files()) {
-    digesters.push_back(std::make_unique<FileDigester>(*file));
+  for (const auto& file : plan.files) {
+    digesters.push_back(std::make_unique<FileDigester>(file));
   }
   return digesters;
 }
@@ -103,11 +104,10 @@ void describe(const PreparedGraft& graft, const ReleasePlaces& places, ReleaseJo
   released.donor = describe_model(graft.report.donor_path, job.graft.donor, *graft.sources.donor);
   released.output = graft.report.writing.path;
   released.command = command_of(job.graft);
-  const auto plans = plan.files();
-  const auto paths = files_of(released.output, plans.size());
+  const auto paths = files_of(released.output, plan.files.size());
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const auto name = std::filesystem::path(paths[i]).lexically_relative(places.lists).string();
-    released.files.push_back({paths[i], name, plans[i]->output_size, {}});
+    released.files.push_back({paths[i], name, plan.files[i].output_size, {}});
   }
   released.sums_name = base_name(released.output) + ".sums";
   released.quant = quantisation_in_name(job.graft.target);
@@ -225,9 +225,8 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
   }
   MTPGRAFT_TRY(auto graft, prepare_graft(job.options, progress, count_nothing(progress), files));
   job.inputs = inputs_of(graft);
-  job.kept.resize(1);
-  for (const auto& shard : graft.report.plan.shards) {
-    job.kept.push_back(shard.kept ? graft.sources.target->sources()[*shard.kept]->stamp() : std::nullopt);
+  for (const auto& file : graft.report.plan.files) {
+    job.kept.push_back(file.kept_shard ? graft.sources.target->sources()[*file.kept_shard]->stamp() : std::nullopt);
   }
   describe(graft, places, job);
   auto& writing = graft.report.writing;
@@ -253,15 +252,14 @@ Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files)
   auto& released = job.released;
   MTPGRAFT_TRY(const auto graft, prepare_again(job, progress, files));
   const auto& plan = graft.report.plan;
-  const auto plans = plan.files();
   ModelFiles outputs;
-  for (std::size_t i = 0; i < plans.size(); ++i) {
+  for (std::size_t i = 0; i < plan.files.size(); ++i) {
     const auto& path = released.files[i].path;
     if (!exists(path)) {
       continue;
     }
     MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
-    MTPGRAFT_TRY(const auto report, compare_with_plan(*file, *plans[i], *graft.sources.target, *graft.sources.donor,
+    MTPGRAFT_TRY(const auto report, compare_with_plan(*file, plan.files[i], *graft.sources.target, *graft.sources.donor,
                                                       SharedExtents::kRead, progress));
     if (report.ok()) {
       outputs.push_back(std::move(file));
@@ -269,7 +267,7 @@ Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files)
       return differs(path, report);
     }
   }
-  if (outputs.size() < plans.size()) {
+  if (outputs.size() < plan.files.size()) {
     job.options.write.force = true;
     released.state = report::ReleaseState::kToWrite;
     return ok_status();

@@ -147,8 +147,8 @@ Status check_checksums_name(std::span<const ReadableFile* const> inputs, const W
 }
 
 // The file that a shard of the output is, if it is one of the target's.
-const ReadableFile* kept_file(const SetPlan& plan, std::size_t index, const Sources& sources) {
-  const auto kept = index > 0 ? plan.shards[index - 1].kept : std::nullopt;
+const ReadableFile* kept_file(const Plan& plan, std::size_t index, const Sources& sources) {
+  const auto kept = plan.files[index].kept_shard;
   return kept ? sources.target->sources()[*kept] : nullptr;
 }
 
@@ -260,7 +260,7 @@ Status check_writing_file(const FilePlan& plan, const Sources& sources, const Wr
 }
 
 // The same for an output that is a split model, whose first file is to be `writing.path`.
-Status check_writing_set(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
+Status check_writing_set(const Plan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
                          report::Writing& writing) {
   using Way = report::OutputFile::Way;
   const auto overwrite = options.force ? Overwrite::kYes : Overwrite::kNo;
@@ -269,9 +269,8 @@ Status check_writing_set(const SetPlan& plan, const Sources& sources, const Writ
   MTPGRAFT_TRY(writing.free_bytes, files.free_bytes(writing.path));
   writing.needed_bytes = 0;
   auto name = parse_shard_name(writing.path).value();
-  const auto plans = plan.files();
-  for (std::size_t i = 0; i < plans.size(); ++i) {
-    const auto& file = *plans[i];
+  for (std::size_t i = 0; i < plan.files.size(); ++i) {
+    const auto& file = plan.files[i];
     name.number = i + 1;
     const auto path = format_shard_name(name);
     const auto* kept = kept_file(plan, i, sources);
@@ -295,13 +294,12 @@ Status check_writing_set(const SetPlan& plan, const Sources& sources, const Writ
 
 // All files are complete before the first of them gets its name, and the first shard, without which the others are no
 // model, gets it last.
-Status write_set(const SetPlan& plan, const Sources& sources, const WriteOptions& options, const Observers& observers,
+Status write_set(const Plan& plan, const Sources& sources, const WriteOptions& options, const Observers& observers,
                  const Progress& progress, FileSystem& files, report::Writing& writing,
                  const std::function<Status()>& before_naming) {
   using Way = report::OutputFile::Way;
-  const auto plans = plan.files();
   std::vector<std::unique_ptr<StagedFile>> staged;
-  for (std::size_t i = 0; i < plans.size(); ++i) {
+  for (std::size_t i = 0; i < plan.files.size(); ++i) {
     const auto& [path, way, size] = writing.outputs[i];
     if (is_link(writing.outputs[i])) {
       const auto method = way == Way::kSymlinked ? LinkMethod::kSymbolic : LinkMethod::kHard;
@@ -309,7 +307,7 @@ Status write_set(const SetPlan& plan, const Sources& sources, const WriteOptions
       continue;
     }
     MTPGRAFT_TRY(staged.emplace_back(), files.stage(path, size));
-    MTPGRAFT_TRY(auto copies, execute_plan(*plans[i], *sources.target, *sources.donor, *staged.back(),
+    MTPGRAFT_TRY(auto copies, execute_plan(plan.files[i], *sources.target, *sources.donor, *staged.back(),
                                            {method_of(way, options), observers ? observers(i) : ByteSink{}}, progress));
     std::ranges::move(copies, std::back_inserter(writing.copies));
   }
@@ -319,14 +317,14 @@ Status write_set(const SetPlan& plan, const Sources& sources, const WriteOptions
 
 // The checksums are those of the bytes that were written, where all of them came through here; they are then complete
 // on disk, too, before the output gets its name.
-Status write_with_checksums(const SetPlan& plan, Sources sources, const WriteOptions& options, const Progress& progress,
+Status write_with_checksums(const Plan& plan, Sources sources, const WriteOptions& options, const Progress& progress,
                             const OutputOptions& output, FileSystem& files, report::Writing& writing) {
-  if (!plan.shards.empty() || writing.in_place == InPlaceMethod::kInsert) {
+  if (plan.files.size() > 1 || writing.in_place == InPlaceMethod::kInsert) {
     MTPGRAFT_CHECK(write_output(plan, sources, options, {}, progress, files, writing));
     sources = {};  // the file is read when it is no longer leased
     return keep_output(write_checksums_by_reading(options, output, files, writing), writing);
   }
-  ChecksumCollector collector(plan);
+  ChecksumCollector collector(plan.files.front());
   const auto observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); };
   std::unique_ptr<StagedFile> staged;
   const auto stage = [&]() -> Status {
@@ -353,10 +351,10 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
   return OpenedModel{std::move(file), std::move(gguf)};
 }
 
-Status check_writing(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
+Status check_writing(const Plan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
                      report::Writing& writing) {
-  return plan.shards.empty() ? check_writing_file(plan, sources, options, files, writing)
-                             : check_writing_set(plan, sources, options, files, writing);
+  return plan.files.size() == 1 ? check_writing_file(plan.files.front(), sources, options, files, writing)
+                                : check_writing_set(plan, sources, options, files, writing);
 }
 
 std::uint64_t bytes_to_write(const report::Writing& writing) {
@@ -367,12 +365,12 @@ std::uint64_t bytes_to_write(const report::Writing& writing) {
   return bytes;
 }
 
-Status write_output(const SetPlan& plan, const Sources& sources, const WriteOptions& options,
-                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing,
+Status write_output(const Plan& plan, const Sources& sources, const WriteOptions& options, const Observers& observers,
+                    const Progress& progress, FileSystem& files, report::Writing& writing,
                     const std::function<Status()>& before_naming) {
-  if (plan.shards.empty()) {
+  if (plan.files.size() == 1) {
     const auto observe = observers ? observers(0) : ByteSink{};
-    MTPGRAFT_CHECK(write_file(plan, sources, options, observe, progress, files, writing, before_naming));
+    MTPGRAFT_CHECK(write_file(plan.files.front(), sources, options, observe, progress, files, writing, before_naming));
   } else {
     MTPGRAFT_CHECK(write_set(plan, sources, options, observers, progress, files, writing, before_naming));
   }

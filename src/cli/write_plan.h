@@ -50,7 +50,7 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files);
 Status check_names(const WriteOptions& options);
 
 // What stands against writing the plan to `writing.path`; fills in how it will be written, and what space there is.
-Status check_writing(const SetPlan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
+Status check_writing(const Plan& plan, const Sources& sources, const WriteOptions& options, FileSystem& files,
                      report::Writing& writing);
 
 // Bytes of the files that are not links, which the progress of write_output() counts.
@@ -61,14 +61,14 @@ using Observers = std::function<ByteSink(std::size_t file)>;
 
 // Writes the plan as check_writing() found that it can be. `before_naming`, if set, is called when all bytes are
 // written. Then all files get their names, or none.
-Status write_output(const SetPlan& plan, const Sources& sources, const WriteOptions& options,
-                    const Observers& observers, const Progress& progress, FileSystem& files, report::Writing& writing,
+Status write_output(const Plan& plan, const Sources& sources, const WriteOptions& options, const Observers& observers,
+                    const Progress& progress, FileSystem& files, report::Writing& writing,
                     const std::function<Status()>& before_naming = {});
 
 // A plan on its way to the disk and to the user.
 struct Delivery {
   std::string_view label;  // of the progress line
-  const SetPlan& plan;
+  const Plan& plan;
   const WriteOptions& options;
   const std::vector<Warning>& warnings;
   report::Writing& writing;         // its path is set; the rest is filled in

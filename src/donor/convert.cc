@@ -196,7 +196,7 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
 
 // Counts and keys as they are; of a split model without those that say so, as all of it will be one file.
 void add_keys(const std::shared_ptr<const ReadableFile>& donor, const GgufFile& gguf, ComposedFile& file) {
-  const auto is_kept = [&](const KeyValue& item) { return gguf.shards.empty() || !item.key.starts_with("split."); };
+  const auto is_kept = [&](const KeyValue& item) { return !gguf.is_split() || !item.key.starts_with("split."); };
   const auto count = static_cast<std::uint64_t>(std::ranges::count_if(gguf.keys, is_kept));
   file.add_bytes(serialize_counts(gguf.version, gguf.tensors.size(), count));
   for (const auto& item : gguf.keys) {

@@ -147,22 +147,16 @@ std::optional<GgufValue> KeyValue::value() const {
   return is_complete() ? std::optional(GgufValue{type, element_type, element_count, kept}) : std::nullopt;
 }
 
-std::vector<Shard> GgufFile::files() const {
-  return shards.empty() ? std::vector<Shard>{{path, size, 0, data_end, tensors.size()}} : shards;
-}
-
-Shard GgufFile::file_at(std::uint64_t offset) const {
-  const auto all = files();
-  return *(std::ranges::upper_bound(all, offset, {}, &Shard::offset) - 1);
+const Shard& GgufFile::file_at(std::uint64_t offset) const {
+  return *(std::ranges::upper_bound(files, offset, {}, &Shard::offset) - 1);
 }
 
 std::span<const TensorInfo> GgufFile::tensors_of_file(std::size_t index) const {
-  const auto all = files();
   std::size_t first = 0;
   for (std::size_t i = 0; i < index; ++i) {
-    first += all[i].tensor_count;
+    first += files[i].tensor_count;
   }
-  return std::span(tensors).subspan(first, all[index].tensor_count);
+  return std::span(tensors).subspan(first, files[index].tensor_count);
 }
 
 KeyValue as_read(const GgufValue& value) {

@@ -259,6 +259,7 @@ class Parser {
     gguf_.infos_end = cursor_.offset();
     gguf_.data_offset = gguf_.infos_end;
     gguf_.data_end = gguf_.infos_end;
+    gguf_.files = {{gguf_.path, gguf_.size, 0, gguf_.data_end, gguf_.tensors.size()}};
     if (gguf_.tensors.empty()) {
       return ok_status();
     }
@@ -292,6 +293,7 @@ class Parser {
       expected = *end;
     }
     gguf_.data_end = std::min(gguf_.data_offset + expected, gguf_.size);
+    gguf_.files.front().data_end = gguf_.data_end;
     return ok_status();
   }
 

@@ -56,7 +56,7 @@ void append_shard(const GgufFile& part, std::uint64_t offset, GgufFile& whole) {
     whole.tensors.push_back(std::move(tensor));
   }
   whole.data_end = offset + part.data_end;
-  whole.shards.push_back({part.path, part.size, offset, whole.data_end, part.tensors.size()});
+  whole.files.push_back({part.path, part.size, offset, whole.data_end, part.tensors.size()});
   whole.size += part.size;
 }
 
@@ -64,7 +64,7 @@ Status check_unique_tensors(const GgufFile& whole) {
   std::unordered_set<std::string_view> seen;
   for (const auto& tensor : whole.tensors) {
     if (!seen.insert(tensor.name).second) {
-      const auto shard = whole.file_at(tensor.info_offset);
+      const auto& shard = whole.file_at(tensor.info_offset);
       return Error{ErrorCode::kMalformed, fmt::format("tensor '{}' stands in another shard, too", tensor.name),
                    shard.path, tensor.info_offset - shard.offset};
     }
@@ -100,7 +100,7 @@ std::string format_shard_name(const ShardName& name) {
 
 bool is_lone_shard(const GgufFile& file) {
   const auto* count = file.find_key(kSplitCountKey);
-  return file.shards.empty() &&
+  return !file.is_split() &&
          (count != nullptr ? count->integer_at().value_or(0) > 1 : file.find_key(kSplitNumberKey) != nullptr);
 }
 
@@ -149,6 +149,7 @@ Result<OpenedModel> read_model(const ModelFiles& files) {
   auto whole = first;
   whole.size = 0;
   whole.tensors.clear();
+  whole.files.clear();
   for (std::size_t i = 0; i < files.size(); ++i) {
     MTPGRAFT_TRY(const auto part, i == 0 ? Result<GgufFile>(first) : parse_gguf(*files[i]));
     MTPGRAFT_CHECK(check_key(part, kSplitNumberKey, ValueType::kU16, i));

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "io/read_ahead.h"
 #include "io/stream.h"
 #include "mtpgraft/remote.h"
@@ -149,6 +152,14 @@ std::vector<ByteRange> donor_ranges(const FilePlan& plan) {
     if (copy != nullptr && copy->source == Source::kDonor) {
       ranges.push_back({copy->offset, copy->length});
     }
+  }
+  return ranges;
+}
+
+std::vector<ByteRange> donor_ranges(const Plan& plan) {
+  std::vector<ByteRange> ranges;
+  for (const auto& file : plan.files) {
+    std::ranges::move(donor_ranges(file), std::back_inserter(ranges));
   }
   return ranges;
 }

@@ -94,8 +94,11 @@ std::optional<double> last_non_zero(const KeyValue& item, std::uint64_t trunk_bl
 
 // The name of an array of the model without "{arch}."; nothing if a head never changes it.
 std::optional<std::string_view> per_layer_name(const KeyValue& item, const GgufFile& file) {
+  if (!item.is_array()) {
+    return std::nullopt;
+  }
   const auto prefix = fmt::format("{}.", file.architecture());
-  if (!item.is_array() || !item.key.starts_with(prefix)) {
+  if (!item.key.starts_with(prefix)) {
     return std::nullopt;
   }
   const auto name = std::string_view(item.key).substr(prefix.size());

@@ -94,6 +94,14 @@ void lay_out_data(const Assembly& assembly, Layout& layout) {
 
 }  // namespace
 
+std::uint64_t bytes_of(const std::vector<TensorEntry>& tensors) {
+  std::uint64_t bytes = 0;
+  for (const auto& tensor : tensors) {
+    bytes += tensor.info.size_bytes;
+  }
+  return bytes;
+}
+
 TensorEntry keep_tensor(const TensorInfo& tensor) { return {tensor, Source::kTarget, &tensor}; }
 
 FilePlan assemble(Assembly& assembly) {

@@ -21,6 +21,9 @@ struct TensorEntry {
 // The target's tensor as it is.
 TensorEntry keep_tensor(const TensorInfo& tensor);
 
+// Of their data in the output, without padding.
+std::uint64_t bytes_of(const std::vector<TensorEntry>& tensors);
+
 struct Assembly {
   const GgufFile& target;  // version, alignment, and what is copied
   KeyList keys;

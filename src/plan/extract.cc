@@ -1,11 +1,14 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "model/compatibility.h"
 #include "mtpgraft/strip.h"
 #include "plan/assembly.h"
-#include "plan/head_changes.h"
+#include "plan/head_tensors.h"
 #include "plan/shards.h"
 
 namespace mtpgraft {
@@ -43,6 +46,16 @@ Status check_shared_tensors(const GgufFile& model, bool is_target) {
   return ok_status();
 }
 
+std::vector<TensorEntry> keep_shared_tensors(const GgufFile& model) {
+  std::vector<TensorEntry> entries;
+  for (const auto& tensor : model.tensors) {
+    if (!split_block_name(tensor.name)) {
+      entries.push_back(keep_tensor(tensor));
+    }
+  }
+  return entries;
+}
+
 }  // namespace
 
 Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data, const GgufFile* target,
@@ -52,7 +65,6 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   MTPGRAFT_CHECK(check_donor(donor, donor_head, model));
   Plan plan;
   auto first_block = donor_head.first_block;
-  auto keys = keys_of(model);
   if (target != nullptr) {
     const auto target_head = find_head(*target);
     MTPGRAFT_CHECK(check_target(*target, target_head, true));
@@ -60,15 +72,14 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
     MTPGRAFT_CHECK(refuse_misfit(*target, donor, fit));
     plan.warnings = std::move(fit.warnings);
     first_block = count_trunk_blocks(*target, target_head);
-    MTPGRAFT_CHECK(set_head_keys(*target, first_block, donor, donor_head, keys, plan));
-  } else {
-    plan.first_head_block = first_block;
-    plan.head_block_count = donor_head.block_count;
   }
-  Assembly assembly{.target = model, .keys = {}, .tensors = {}, .record = {}};
+  const HeadPlacement placement{model, first_block, donor, donor_head, head_data};
+  Assembly assembly{.target = model, .keys = keys_of(model), .tensors = {}, .record = {}};
+  if (target != nullptr) {
+    MTPGRAFT_TRY(assembly.keys, set_head_keys(placement, std::move(assembly.keys)));
+  }
   if (form == ExtractForm::kTensorsOnly) {
     assembly.keys = keys_of_tensors_only(model);
-    plan.key_changes.clear();
   } else {
     MTPGRAFT_CHECK(check_shared_tensors(model, target != nullptr));
     const auto architecture = find_architecture(model.architecture());
@@ -77,19 +88,19 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
                                                               "from a file of its own; it is a donor all the same",
                                                               architecture.name)});
     }
-    remove_split_keys(keys);
-    assembly.keys = std::move(keys);
-    for (const auto& tensor : model.tensors) {
-      if (!split_block_name(tensor.name)) {
-        assembly.tensors.push_back(keep_tensor(tensor));
-      }
-    }
+    plan.key_changes = describe_head_changes(placement, assembly.keys, {});
+    assembly.keys = set_split_keys(1, 0, std::move(assembly.keys));
+    assembly.tensors = keep_shared_tensors(model);
   }
-  for (auto& entry : rename_head(donor, donor_head, head_data, first_block, plan)) {
-    assembly.tensors.push_back(std::move(entry));
-  }
-  static_cast<FilePlan&>(plan) = assemble(assembly);
-  take_offsets(assembly.tensors, plan);
+  plan.first_head_block = first_block;
+  plan.head_block_count = donor_head.block_count;
+  auto head = rename_head(placement);
+  const auto shared = static_cast<std::ptrdiff_t>(assembly.tensors.size());
+  std::ranges::move(head, std::back_inserter(assembly.tensors));
+  plan.files.push_back(assemble(assembly));
+  head.assign(assembly.tensors.begin() + shared, assembly.tensors.end());
+  plan.head_bytes = bytes_of(head);
+  plan.head_tensors = describe_head(head);
   return plan;
 }
 

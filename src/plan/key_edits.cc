@@ -1,10 +1,11 @@
+#include "mtpgraft/key_edits.h"
+
 #include <fmt/core.h>
 
 #include <cmath>
 
 #include "gguf/format.h"
 #include "gguf/serialize.h"
-#include "mtpgraft/plan.h"
 #include "plan/value_json.h"
 #include "util/json_limits.h"
 

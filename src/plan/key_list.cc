@@ -3,10 +3,37 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
 
+#include "gguf/describe.h"
 #include "util/text.h"
 
 namespace mtpgraft {
+namespace {
+
+std::unordered_map<std::string_view, std::size_t> index_keys(const KeyList& keys) {
+  std::unordered_map<std::string_view, std::size_t> index;
+  index.reserve(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    index.emplace(keys[i].key, i);
+  }
+  return index;
+}
+
+std::string describe_entry(const KeyEntry& entry) {
+  return describe_value(entry.item != nullptr ? *entry.item : as_read(entry.value));
+}
+
+std::string type_of(const KeyEntry& entry) {
+  const auto type = entry.item != nullptr ? entry.item->type : entry.value.type;
+  const auto element_type = entry.item != nullptr ? entry.item->element_type : entry.value.element_type;
+  return fmt::format("{}{}", value_type_name(element_type), type == ValueType::kArray ? "[]" : "");
+}
+
+}  // namespace
+
+std::optional<GgufValue> KeyEntry::complete_value() const { return item != nullptr ? item->value() : value; }
 
 KeyList keys_of(const GgufFile& file) {
   KeyList keys;
@@ -17,6 +44,11 @@ KeyList keys_of(const GgufFile& file) {
     }
   }
   return keys;
+}
+
+const KeyEntry* find_key(const KeyList& keys, std::string_view key) {
+  const auto found = std::ranges::find(keys, key, &KeyEntry::key);
+  return found != keys.end() ? &*found : nullptr;
 }
 
 void set_key(KeyList& keys, std::string_view key, GgufValue value) {
@@ -33,72 +65,95 @@ void remove_key(KeyList& keys, std::string_view key) {
   std::erase_if(keys, [&](const KeyEntry& entry) { return entry.key == key; });
 }
 
+std::vector<KeyDifference> diff_keys(const KeyList& before, const KeyList& after) {
+  const auto places_before = index_keys(before);
+  const auto places_after = index_keys(after);
+  std::vector<KeyDifference> differences;
+  auto first_behind = after.size();  // of the keys behind before[i], the first of `after`
+  for (auto i = before.size(); i-- > 0;) {
+    const auto found = places_after.find(before[i].key);
+    const auto at = found != places_after.end() ? found->second : after.size();
+    // A key that was taken out and set again stands behind keys that it stood in front of.
+    const bool has_place = at == after.size() || first_behind < at;
+    first_behind = std::min(first_behind, at);
+    const auto* now = at < after.size() ? &after[at] : nullptr;
+    if (now == nullptr || before[i].item == nullptr || now->item != before[i].item) {
+      differences.push_back({&before[i], now, has_place ? std::optional(i) : std::nullopt});
+    }
+  }
+  std::ranges::reverse(differences);
+  for (const auto& entry : after) {
+    if (!places_before.contains(entry.key)) {
+      differences.push_back({nullptr, &entry, std::nullopt});
+    }
+  }
+  return differences;
+}
+
 Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now) {
   constexpr const char* kHint = "with --no-record it can be changed, but not be restored by 'strip'";
   std::vector<OldKey> old;
-  auto first_behind = now.end();  // of the keys behind before[i], the first of `now`
-  for (auto i = before.size(); i-- > 0;) {
-    const auto& entry = before[i];
-    const auto found = std::ranges::find(now, entry.key, &KeyEntry::key);
-    // A key that was taken out and set again stands behind keys that it stood in front of.
-    const bool has_place = found == now.end() || first_behind < found;
-    first_behind = std::min(first_behind, found);
-    if (found != now.end() && entry.item != nullptr && found->item == entry.item) {
-      continue;
+  for (const auto& difference : diff_keys(before, now)) {
+    const auto& key = difference.key();
+    if (!is_utf8(key)) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format("the name of key '{}' is not UTF-8, which the record needs", key),
+                   .hint = kHint};
     }
-    auto value = entry.item != nullptr ? entry.item->value() : std::optional(entry.value);
-    if (!value) {
-      return Error{ErrorCode::kUnsupported,
-                   fmt::format("the old value of key '{}' has {} bytes, too many for the record", entry.key,
-                               entry.item->value_bytes()),
-                   {},
-                   {},
-                   kHint};
+    auto value = difference.before != nullptr ? difference.before->complete_value() : std::nullopt;
+    if (difference.before != nullptr && !value) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format("the old value of key '{}' has {} bytes, too many for the record", key,
+                                          difference.before->item->value_bytes()),
+                   .hint = kHint};
     }
-    old.push_back({entry.key, std::move(value), has_place ? std::optional(i) : std::nullopt});
-  }
-  std::ranges::reverse(old);
-  for (const auto& entry : now) {
-    if (std::ranges::find(before, entry.key, &KeyEntry::key) == before.end()) {
-      old.push_back({entry.key, std::nullopt, std::nullopt});
-    }
-  }
-  const auto odd = std::ranges::find_if(old, [](const OldKey& entry) { return !is_utf8(entry.key); });
-  if (odd != old.end()) {
-    return Error{ErrorCode::kUnsupported,
-                 fmt::format("the name of key '{}' is not UTF-8, which the record needs", odd->key),
-                 {},
-                 {},
-                 kHint};
+    old.push_back({key, std::move(value), difference.place});
   }
   return old;
 }
 
 std::optional<KeyList> undo_keys(KeyList now, const std::vector<OldKey>& old) {
-  for (const auto& [key, value, place] : old) {
-    if (place) {
-      remove_key(now, key);
+  std::unordered_map<std::string_view, const OldKey*> old_by_key;
+  std::vector<const OldKey*> placed;
+  for (const auto& entry : old) {
+    old_by_key[entry.key] = &entry;
+    if (entry.place) {
+      placed.push_back(&entry);
+    }
+  }
+  std::size_t in_place = 0;
+  KeyList before;
+  before.reserve(now.size() + placed.size());
+  auto next = placed.begin();
+  const auto put_placed = [&] {
+    for (; next != placed.end() && *(*next)->place == before.size(); ++next) {
+      before.push_back({(*next)->key, nullptr, (*next)->value.value_or(GgufValue{})});
+    }
+  };
+  for (auto& entry : now) {
+    put_placed();
+    const auto found = old_by_key.find(entry.key);
+    if (found == old_by_key.end()) {
+      before.push_back(std::move(entry));
       continue;
     }
-    if (std::ranges::find(now, key, &KeyEntry::key) == now.end()) {
-      return std::nullopt;
-    }
-    if (value) {
-      set_key(now, key, *value);
-    } else {
-      remove_key(now, key);
-    }
-  }
-  // In the order of their places, so that each finds those before it.
-  for (const auto& [key, value, place] : old) {
-    if (place) {
-      if (*place > now.size()) {
-        return std::nullopt;
+    const auto& [key, value, place] = *found->second;
+    if (!place) {
+      ++in_place;
+      if (value) {
+        before.push_back({key, nullptr, *value});
       }
-      now.insert(now.begin() + static_cast<std::ptrdiff_t>(*place), {key, nullptr, value.value_or(GgufValue{})});
     }
   }
-  return now;
+  put_placed();
+  const bool has_all = next == placed.end() && in_place + placed.size() == old.size();
+  return has_all ? std::optional(std::move(before)) : std::nullopt;
+}
+
+KeyChange describe_change(const KeyDifference& difference) {
+  const auto& [before, after, place] = difference;
+  return {difference.key(), type_of(after != nullptr ? *after : *before),
+          before != nullptr ? describe_entry(*before) : "", after != nullptr ? describe_entry(*after) : "none"};
 }
 
 }  // namespace mtpgraft

@@ -2,16 +2,6 @@
 
 namespace mtpgraft {
 
-std::uint64_t segment_length(const Segment& segment) {
-  if (const auto* literal = std::get_if<Literal>(&segment)) {
-    return literal->bytes.size();
-  }
-  if (const auto* copy = std::get_if<Copy>(&segment)) {
-    return copy->length;
-  }
-  return std::get<Zero>(segment).length;
-}
-
 void Layout::begin(Region::Kind kind, std::string name) { regions_.push_back({kind, std::move(name), size_, 0}); }
 
 void Layout::begin_padding() {

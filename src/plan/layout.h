@@ -4,7 +4,7 @@
 #include <string>
 
 #include "gguf/serialize.h"
-#include "mtpgraft/plan.h"
+#include "mtpgraft/file_plan.h"
 
 namespace mtpgraft {
 

@@ -1,9 +1,10 @@
+#include "mtpgraft/output_name.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <string_view>
 
-#include "mtpgraft/plan.h"
 #include "mtpgraft/split.h"
 #include "util/path.h"
 

@@ -8,7 +8,6 @@
 #include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "mtpgraft/split.h"
-#include "plan/head_changes.h"
 #include "plan/layout.h"
 
 namespace mtpgraft {
@@ -33,12 +32,12 @@ std::array<GgufValue, kSplitKeys.size()> split_values(std::size_t number, std::s
 
 }  // namespace
 
-Result<std::vector<std::optional<std::size_t>>> arrange_shards(const GgufFile& target, const Head& head, Split split) {
-  std::vector<std::optional<std::size_t>> others;
-  if (split == Split::kMerge || (split == Split::kAsTarget && target.shards.empty())) {
+Result<OtherFiles> arrange_files(const GgufFile& target, const Head& head, Split split) {
+  OtherFiles others;
+  if (split == Split::kMerge || (split == Split::kAsTarget && !target.is_split())) {
     return others;
   }
-  const auto files = target.files();
+  const auto& files = target.files;
   std::vector<std::size_t> head_tensors(files.size());
   for (const auto index : head.tensors) {
     const auto file = std::ranges::upper_bound(files, target.tensors[index].info_offset, {}, &Shard::offset) - 1;
@@ -71,43 +70,32 @@ Result<std::vector<std::optional<std::size_t>>> arrange_shards(const GgufFile& t
   return others;
 }
 
-void set_split_keys(std::size_t file_count, std::size_t tensor_count, KeyList& keys) {
+KeyList set_split_keys(std::size_t file_count, std::size_t tensor_count, KeyList keys) {
+  if (file_count == 1) {
+    for (const auto key : kSplitKeys) {
+      remove_key(keys, key);
+    }
+    return keys;
+  }
   const auto values = split_values(0, file_count, tensor_count);
   for (std::size_t i = 0; i < kSplitKeys.size(); ++i) {
-    const auto entry = std::ranges::find(keys, kSplitKeys[i], &KeyEntry::key);
-    if (entry == keys.end() || entry->item == nullptr || entry->item->value() != values[i]) {
+    const auto* entry = find_key(keys, kSplitKeys[i]);
+    if (entry == nullptr || entry->item == nullptr || entry->item->value() != values[i]) {
       set_key(keys, kSplitKeys[i], values[i]);
     }
   }
-}
-
-void remove_split_keys(KeyList& keys) {
-  for (const auto key : kSplitKeys) {
-    remove_key(keys, key);
-  }
+  return keys;
 }
 
 std::uint64_t split_count(const KeyList& keys) {
-  const auto entry = std::ranges::find(keys, kSplitCountKey, &KeyEntry::key);
-  if (entry == keys.end()) {
-    return 1;
-  }
-  const auto count = entry->item != nullptr ? entry->item->unsigned_at() : as_read(entry->value).unsigned_at();
+  const auto* entry = find_key(keys, kSplitCountKey);
+  const auto value = entry != nullptr ? entry->complete_value() : std::nullopt;
+  const auto count = value ? as_read(*value).unsigned_at() : std::nullopt;
   return std::max<std::uint64_t>(count.value_or(1), 1);
 }
 
-void describe_split_changes(const GgufFile& target, const KeyList& keys, std::vector<KeyChange>& changes) {
-  for (const auto key : kSplitKeys) {
-    const auto* item = target.find_key(key);
-    const auto entry = std::ranges::find(keys, key, &KeyEntry::key);
-    if (entry == keys.end() ? item != nullptr : entry->item == nullptr) {
-      changes.push_back(describe_change(key, item, entry == keys.end() ? nullptr : &entry->value));
-    }
-  }
-}
-
-ShardPlan keep_shard(const GgufFile& target, std::size_t index) {
-  const auto& shard = target.shards[index];
+FilePlan keep_file(const GgufFile& target, std::size_t index) {
+  const auto& shard = target.files[index];
   Layout layout;
   layout.begin(Region::Kind::kHeader);
   // Up to `end` of the composed target, as what was begun last.
@@ -129,16 +117,16 @@ ShardPlan keep_shard(const GgufFile& target, std::size_t index) {
   }
   layout.begin_padding();
   add_up_to(shard.offset + shard.size);
-  ShardPlan plan;
+  FilePlan plan;
   std::move(layout).finish(plan);
   plan.data_offset = 0;  // all of it is the range to be shared with the target
   plan.tensor_count = tensors.size();
-  plan.kept = index;
+  plan.kept_shard = index;
   return plan;
 }
 
-Assembly assemble_head_shard(const GgufFile& target, std::size_t number, std::size_t file_count,
-                             std::size_t tensor_count, std::vector<TensorEntry> tensors) {
+Assembly assemble_head_file(const GgufFile& target, std::size_t number, std::size_t file_count,
+                            std::size_t tensor_count, std::vector<TensorEntry> tensors) {
   Assembly assembly{.target = target, .keys = {}, .tensors = std::move(tensors), .record = {}};
   const auto values = split_values(number, file_count, tensor_count);
   for (std::size_t i = 0; i < kSplitKeys.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "mtpgraft/output_name.h"
 #include "mtpgraft/plan.h"
 #include "mtpgraft/remote.h"
 #include "mtpgraft/split.h"

@@ -127,9 +127,9 @@ Json file_json(const InspectedFile& file) {
       json["keys"].push_back(key_json(item));
     }
   }
-  if (!gguf.shards.empty()) {
+  if (gguf.is_split()) {
     json["files"] = Json::array();
-    for (const auto& shard : gguf.shards) {
+    for (const auto& shard : gguf.files) {
       json["files"].push_back({{"path", shard.path}, {"size", shard.size}, {"tensor_count", shard.tensor_count}});
     }
   }
@@ -137,14 +137,14 @@ Json file_json(const InspectedFile& file) {
     json["tensors"] = Json::array();
     for (const auto index : listed_tensors) {
       const auto& tensor = gguf.tensors[index];
-      const auto holder = gguf.file_at(tensor.info_offset);
+      const auto& holder = gguf.file_at(tensor.info_offset);
       json["tensors"].push_back({{"name", tensor.name},
                                  {"type", tensor_type_name(tensor.type)},
                                  {"type_id", tensor.type},
                                  {"shape", shape_json(tensor)},
                                  {"offset", tensor.offset - holder.offset},
                                  {"bytes", tensor.size_bytes}});
-      if (!gguf.shards.empty()) {
+      if (gguf.is_split()) {
         json["tensors"].back()["path"] = holder.path;
       }
     }
@@ -152,17 +152,17 @@ Json file_json(const InspectedFile& file) {
   return json;
 }
 
-void add_file_plan(Json& result, const SetPlan& plan, const Writing& writing) {
+void add_file_plan(Json& result, const Plan& plan, const Writing& writing) {
   result["output"] = writing.path;
-  result["output_size"] = plan.bytes_of_files();
+  result["output_size"] = plan.output_size();
   result["outputs"] = Json::array();
   for (const auto& file : writing.outputs) {
     result["outputs"].push_back({{"path", file.path}, {"way", way_name(file.way)}, {"bytes", file.bytes}});
   }
   result["needed_bytes"] = writing.needed_bytes;
   result["free_bytes"] = writing.free_bytes;
-  result["data_offset"] = plan.data_offset;
-  result["tensor_count"] = plan.tensors_of_files();
+  result["data_offset"] = plan.files.front().data_offset;
+  result["tensor_count"] = plan.tensor_count();
 }
 
 void add_writing(Json& result, const Writing& writing) {

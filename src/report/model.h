@@ -95,7 +95,7 @@ struct ExtractReport {
 struct StripReport {
   std::string path;
   Summary file;
-  StripPlan plan;
+  Plan plan;
   bool restores_original = false;  // the header is the one that the record tells of
   std::vector<Warning> warnings;
   Writing writing;

@@ -38,10 +38,10 @@ std::string describe_projector(const ProjectorFit& fit) {
 
 // "at 36416", of split models "at 1184 of file 2".
 std::string describe_place(const GgufFile& gguf, const TensorInfo& tensor) {
-  const auto files = gguf.files();
+  const auto& files = gguf.files;
   const auto file = std::ranges::upper_bound(files, tensor.info_offset, {}, &Shard::offset) - 1;
   return fmt::format("at {}{}", tensor.offset - file->offset,
-                     files.size() > 1 ? fmt::format(" of file {}", file - files.begin() + 1) : "");
+                     gguf.is_split() ? fmt::format(" of file {}", file - files.begin() + 1) : "");
 }
 
 }  // namespace
@@ -68,10 +68,10 @@ std::string describe_inspected(const InspectedFile& file) {
   rows.push_back(
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
                             summary.name.empty() ? "" : ", " + quote(summary.name))});
-  rows.push_back({gguf.shards.empty() ? "file" : "files",
+  rows.push_back({gguf.is_split() ? "files" : "file",
                   is_checkpoint ? "a safetensors checkpoint; all below is of its head, read as a GGUF"
                                 : fmt::format("{}{} ({} bytes), GGUF v{}, {}, alignment {}, data at {}",
-                                              gguf.shards.empty() ? "" : plural(gguf.shards.size(), "file") + ", ",
+                                              gguf.is_split() ? plural(gguf.files.size(), "file") + ", " : "",
                                               format_bytes(gguf.size), gguf.size, gguf.version,
                                               plural(gguf.keys.size(), "key"), gguf.alignment, gguf.data_offset)});
   for (const auto& note : notes) {

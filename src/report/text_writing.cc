@@ -193,9 +193,9 @@ std::string describe_writing(const Writing& writing, const FilePlan& plan, bool 
   return text + describe_totals(writing);
 }
 
-std::string describe_output(const SetPlan& plan) {
-  return fmt::format("{} tensors, {} ({} bytes)", plan.tensors_of_files(), format_bytes(plan.bytes_of_files()),
-                     plan.bytes_of_files());
+std::string describe_output(const Plan& plan) {
+  return fmt::format("{} tensors, {} ({} bytes)", plan.tensor_count(), format_bytes(plan.output_size()),
+                     plan.output_size());
 }
 
 std::string describe_files(const Writing& writing) {
@@ -233,7 +233,7 @@ std::string describe_graft(const GraftReport& report, bool details) {
   if (!plan.removed_tensors.empty()) {
     text += fmt::format("{} tensors of the target's old head taken out\n", plan.removed_tensors.size());
   }
-  text += describe_warnings(report.warnings) + describe_writing(writing, plan, details);
+  text += describe_warnings(report.warnings) + describe_writing(writing, plan.files.front(), details);
   if (!writing.seconds) {
     return text;
   }
@@ -264,7 +264,8 @@ std::string describe_extract(const ExtractReport& report, bool details) {
   if (details) {
     text += describe_head_tensors(plan);
   }
-  text += describe_converted(plan) + describe_warnings(report.warnings) + describe_writing(writing, plan, details);
+  text += describe_converted(plan) + describe_warnings(report.warnings) +
+          describe_writing(writing, plan.files.front(), details);
   if (!writing.seconds) {
     return text;
   }
@@ -295,7 +296,7 @@ std::string describe_strip(const StripReport& report, bool details) {
     text += fmt::format("this is {} again, byte for byte: the header has the digest that the record tells\n",
                         quote(plan.original->file));
   }
-  text += describe_warnings(report.warnings) + describe_writing(writing, plan, details);
+  text += describe_warnings(report.warnings) + describe_writing(writing, plan.files.front(), details);
   return writing.seconds ? text + '\n' : text;
 }
 

@@ -8,6 +8,7 @@
 #include "model/compatibility.h"
 #include "model/layer_arrays.h"
 #include "mtpgraft/head_data.h"
+#include "mtpgraft/header_digest.h"
 #include "plan/record.h"
 
 namespace mtpgraft {
@@ -84,7 +85,7 @@ void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& he
 // Where everything differs, the reason is mostly that the files are not those of the graft.
 void name_other_sources(const Record& record, const GgufFile& target, const HeadData& head_data, VerifyReport& report) {
   const auto target_record = find_record(target);
-  const auto first = target.files().front();
+  const auto& first = target.files.front();
   const auto is_target = [&](std::uint64_t size, std::uint64_t tensor_count) {
     return record.origin.size == size && record.origin.tensor_count == tensor_count;
   };
@@ -111,7 +112,7 @@ void sort_findings(VerifyReport& report) {
 // Of tensors, with their padding.
 std::uint64_t data_bytes(const GgufFile& gguf) {
   std::uint64_t bytes = 0;
-  const auto files = gguf.files();
+  const auto& files = gguf.files;
   for (std::size_t i = 0; i < files.size(); ++i) {
     const auto tensors = gguf.tensors_of_file(i);
     bytes += tensors.empty() ? 0 : files[i].data_end - tensors.front().offset;
@@ -122,12 +123,13 @@ std::uint64_t data_bytes(const GgufFile& gguf) {
 Result<VerifyReport> compare_files(const ModelFiles& files, const Plan& plan, const OpenedModel& target,
                                    const OpenedModel& donor, SharedExtents shared, const Progress& progress) {
   VerifyReport report;
-  const auto plans = plan.files();
-  if (files.size() != plans.size()) {
-    report.findings.push_back({fmt::format("the model has {} files, the graft {}", files.size(), plans.size()), {}});
+  if (files.size() != plan.files.size()) {
+    report.findings.push_back(
+        {fmt::format("the model has {} files, the graft {}", files.size(), plan.files.size()), {}});
   }
-  for (std::size_t i = 0; i < std::min(files.size(), plans.size()); ++i) {
-    MTPGRAFT_TRY(auto compared, compare_with_plan(*files[i], *plans[i], *target.file, *donor.file, shared, progress));
+  for (std::size_t i = 0; i < std::min(files.size(), plan.files.size()); ++i) {
+    MTPGRAFT_TRY(auto compared,
+                 compare_with_plan(*files[i], plan.files[i], *target.file, *donor.file, shared, progress));
     for (auto& finding : compared.findings) {
       finding.path = files.size() > 1 ? files[i]->path() : "";
       report.findings.push_back(std::move(finding));
@@ -160,7 +162,7 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
   }
   // A target with a head can only have been grafted with --replace.
   GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
-  if (target.gguf.shards.empty() != (files.size() == 1)) {
+  if (target.gguf.is_split() != (files.size() > 1)) {
     options.split = files.size() == 1 ? Split::kMerge : Split::kHead;
   }
   MTPGRAFT_TRY(options.target_header, digest_header(*target.file, target.gguf));
@@ -171,7 +173,7 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
     options.labels.reset();
     MTPGRAFT_TRY(auto plain, make_graft_plan(target.gguf, donor.gguf, head_data, options));
     const auto size = files.front()->size();
-    if (size == plain.output_size || (parsed.ok() && size != plan.output_size)) {
+    if (size == plain.files.front().output_size || (parsed.ok() && size != plan.files.front().output_size)) {
       plan = std::move(plain);
     }
   }
@@ -223,8 +225,8 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
   report.compared_bytes = find_record(gguf) ? head.bytes : 0;
   report.unchecked_bytes = data_bytes(gguf) - report.compared_bytes;
   for (auto& finding : report.findings) {
-    if (finding.offset && !gguf.shards.empty()) {
-      const auto shard = gguf.file_at(*finding.offset);
+    if (finding.offset && gguf.is_split()) {
+      const auto& shard = gguf.file_at(*finding.offset);
       finding.path = shard.path;
       *finding.offset -= shard.offset;
     }

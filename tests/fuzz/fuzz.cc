@@ -9,6 +9,7 @@
 
 #include "mtpgraft/execute.h"
 #include "mtpgraft/head_data.h"
+#include "mtpgraft/header_digest.h"
 #include "mtpgraft/strip.h"
 #include "mtpgraft/summary.h"
 #include "mtpgraft/verify.h"
@@ -37,7 +38,7 @@ bool is_zero(std::span<const std::byte> bytes) {
 bool is_plain_target(const OpenedModel& target, const Bytes& bytes) {
   const auto& gguf = target.gguf;
   const auto head = find_head(gguf);
-  return head.state == HeadState::kNone && gguf.find_key(kRecordKey) == nullptr && gguf.shards.empty() &&
+  return head.state == HeadState::kNone && gguf.find_key(kRecordKey) == nullptr && !gguf.is_split() &&
          gguf.data_end == gguf.size &&
          is_zero(std::span(bytes).subspan(gguf.infos_end, gguf.data_offset - gguf.infos_end));
 }
@@ -46,7 +47,7 @@ void require_planned(const Plan& plan, const OpenedModel& target, const OpenedMo
   const auto target_bytes = read_all(*target.file);
   const auto donor_bytes = read_all(*donor.file);
   const auto output_bytes = read_all(*output.file);
-  require(output.gguf.tensors.size() == plan.tensors_of_files(), "the output has the planned number of tensors");
+  require(output.gguf.tensors.size() == plan.tensor_count(), "the output has the planned number of tensors");
   for (const auto& planned : plan.head_tensors) {
     const auto* tensor = output.gguf.find_tensor(planned.name);
     require(tensor != nullptr && tensor->type == planned.info.type && tensor->shape == planned.info.shape &&
@@ -116,7 +117,7 @@ void check_strip_of_graft(const OpenedModel& output, const OpenedModel& target, 
               find_head(target.gguf).state == HeadState::kPlaceholder,
           "a stripped graft declares no head");
   if (restores) {
-    const auto digest = digest_planned_header(plan.value(), *output.file);
+    const auto digest = digest_planned_header(plan.value().files.front(), *output.file);
     require(plan.value().original && digest.ok() && digest.value() == plan.value().original->header_digest,
             "strip knows that it restores the original");
     require(read_all(*files->front()) == read_all(*target.file), "strip gives the original back");
@@ -202,22 +203,21 @@ void require_tiles(const FilePlan& plan, const ReadableFile& target, const Reada
   require(at == plan.output_size, "regions tile the output");
 }
 
-std::optional<ModelFiles> write_plan(const SetPlan& plan, const OpenedModel& target, const OpenedModel& donor) {
-  const auto plans = plan.files();
-  for (const auto* file : plans) {
-    require_tiles(*file, *target.file, *donor.file);
+std::optional<ModelFiles> write_plan(const Plan& plan, const OpenedModel& target, const OpenedModel& donor) {
+  for (const auto& file : plan.files) {
+    require_tiles(file, *target.file, *donor.file);
   }
-  if (plan.bytes_of_files() > kOutputBytesMax) {
+  if (plan.output_size() > kOutputBytesMax) {
     return std::nullopt;
   }
   MemoryFileSystem files;
   ModelFiles outputs;
-  for (std::size_t i = 0; i < plans.size(); ++i) {
-    const auto path = plans.size() == 1 ? "out.gguf" : format_shard_name({"out", i + 1, plans.size()});
-    auto staged = files.stage(path, plans[i]->output_size);
-    ChecksumCollector collector(*plans[i]);
+  for (std::size_t i = 0; i < plan.files.size(); ++i) {
+    const auto path = plan.files.size() == 1 ? "out.gguf" : format_shard_name({"out", i + 1, plan.files.size()});
+    auto staged = files.stage(path, plan.files[i].output_size);
+    ChecksumCollector collector(plan.files[i]);
     const ExecuteOptions options{CopyMethod::kAuto, [&](auto bytes) { collector.observe(bytes); }};
-    require(execute_plan(*plans[i], *target.file, *donor.file, *staged.value(), options, keep_going).ok(),
+    require(execute_plan(plan.files[i], *target.file, *donor.file, *staged.value(), options, keep_going).ok(),
             "a plan can be executed");
     require(staged.value()->commit(Overwrite::kNo, Durability::kNoSync).ok(), "an output can be committed");
     outputs.emplace_back(files.open(path).value());
@@ -267,7 +267,7 @@ void check_graft(const OpenedModel& target, const OpenedModel& donor, const Graf
     require_verified(verify_graft(*files, target, donor, kLabels, SharedExtents::kRead, keep_going),
                      "verify accepts what graft wrote");
     const auto last = files->size() - 1;
-    check_damage(*files, 0, plan.data_offset / 2, target, donor);
+    check_damage(*files, 0, plan.files.front().data_offset / 2, target, donor);
     check_damage(*files, last, (*files)[last]->size() - 1, target, donor);
   }
   if (options.edits.empty()) {

@@ -44,7 +44,7 @@ Bytes read_all(const ReadableFile& file);
 void require_tiles(const FilePlan& plan, const ReadableFile& target, const ReadableFile& donor);
 
 // Checks every file of the plan and writes those that are not kept. Nothing if the output would be large.
-std::optional<ModelFiles> write_plan(const SetPlan& plan, const OpenedModel& target, const OpenedModel& donor);
+std::optional<ModelFiles> write_plan(const Plan& plan, const OpenedModel& target, const OpenedModel& donor);
 
 // Grafts, and checks that the output is what was planned, that verify accepts it, and what strip makes of it.
 void check_graft(const OpenedModel& target, const OpenedModel& donor, const GraftOptions& options);

@@ -6,6 +6,7 @@
 #include "fuzz.h"
 #include "gguf/tensor_types.h"
 #include "mtpgraft/convert.h"
+#include "mtpgraft/header_digest.h"
 
 namespace mtpgraft::fuzz {
 namespace {

@@ -2,6 +2,7 @@
 // it.
 #include "fuzz.h"
 #include "gguf_builder.h"
+#include "mtpgraft/header_digest.h"
 #include "mtpgraft/verify.h"
 #include "plan/record.h"
 #include "plan/value_json.h"

@@ -1,5 +1,6 @@
 // The files of a split model. Before them stands a byte of options.
 #include "fuzz.h"
+#include "mtpgraft/header_digest.h"
 
 namespace mtpgraft::fuzz {
 namespace {
@@ -25,7 +26,7 @@ void check_set(std::uint8_t flags, const std::vector<Bytes>& parts) {
     return;
   }
   const auto& model = read.value();
-  const auto& shards = model.gguf.shards;
+  const auto& shards = model.gguf.files;
   const auto bytes = read_all(*model.file);
   for (std::size_t i = 0; i < shards.size(); ++i) {
     require(std::ranges::equal(std::span(bytes).subspan(shards[i].offset, shards[i].size), parts[i]),

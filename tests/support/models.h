@@ -15,6 +15,7 @@
 #include "memory_file_system.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/head_data.h"
+#include "mtpgraft/header_digest.h"
 #include "mtpgraft/plan.h"
 #include "mtpgraft/split.h"
 
@@ -111,6 +112,12 @@ inline Plan make_plan(const Model& target, const Model& donor) {
   return make_plan(target, donor, graft_options(target, donor));
 }
 
+// Of an output that is one file.
+template <class... Options>
+FilePlan make_file_plan(const Model& target, const Model& donor, const Options&... options) {
+  return make_plan(target, donor, options...).files.front();
+}
+
 // What the segments spell, without the program's executor.
 inline Bytes spell(const FilePlan& plan, const Model& target, const Model& donor) {
   Bytes bytes;
@@ -127,6 +134,10 @@ inline Bytes spell(const FilePlan& plan, const Model& target, const Model& donor
     }
   }
   return bytes;
+}
+
+inline Bytes spell(const Plan& plan, const Model& target, const Model& donor) {
+  return spell(plan.files.front(), target, donor);
 }
 
 inline Model graft_model(const Model& target, const Model& donor, const GraftOptions& options) {

@@ -216,7 +216,7 @@ std::vector<std::string> lines_of(const std::vector<Checksum>& checksums) {
   return lines;
 }
 
-std::vector<std::string> collect(const Plan& plan, const Bytes& output, const std::vector<std::size_t>& pieces) {
+std::vector<std::string> collect(const FilePlan& plan, const Bytes& output, const std::vector<std::size_t>& pieces) {
   ChecksumCollector collector(plan);
   std::size_t piece = 0;
   for (std::size_t at = 0; at < output.size();) {
@@ -262,7 +262,7 @@ TEST_P(ChecksumCollectorTest, GivesWhatReadingTheFinishedFileGives) {
   for (const bool has_record : {true, false}) {
     const auto options =
         has_record ? graft_options(target, donor, GetParam().replace) : without_record(GetParam().replace);
-    const auto plan = make_plan(target, donor, options);
+    const auto plan = make_file_plan(target, donor, options);
     const auto graft = parse_model("graft.gguf", spell(plan, target, donor));
     const auto computed = compute_checksums(*graft.file, graft.gguf, DigestAlgorithm::kXxh128, keep_going);
     ASSERT_THAT(computed, IsOk());
@@ -278,14 +278,14 @@ TEST(ChecksumCollector, TakesTheOutputByteByByte) {
   const auto target = load_model("golden/tiny-qwen35-target");
   const auto donor = load_model("golden/tiny-qwen35-donor");
   const auto graft = graft_model(target, donor);
-  EXPECT_EQ(collect(make_plan(target, donor), graft.bytes(), {1}),
+  EXPECT_EQ(collect(make_file_plan(target, donor), graft.bytes(), {1}),
             lines_of(compute_checksums(*graft.file, graft.gguf, DigestAlgorithm::kXxh128, keep_going).value()));
 }
 
 TEST(ChecksumCollector, SeesTheOutputWhileItIsWritten) {
   const auto target = load_model("target-unpadded-end");
   const auto donor = load_model("donor-norms-f16");
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   ChecksumCollector collector(plan);
   const ExecuteOptions options{.method = CopyMethod::kAuto,
                                .observe = [&](std::span<const std::byte> bytes) { collector.observe(bytes); }};

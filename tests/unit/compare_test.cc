@@ -15,13 +15,13 @@ namespace {
 struct Case {
   Model target;
   Model donor;
-  Plan plan;
+  FilePlan plan;
   Bytes graft;
 };
 
 Case make_case(std::string_view target_name, std::string_view donor_name) {
   Case result{load_model(target_name), load_model(donor_name), {}, {}};
-  result.plan = make_plan(result.target, result.donor);
+  result.plan = make_file_plan(result.target, result.donor);
   result.graft = spell(result.plan, result.target, result.donor);
   return result;
 }
@@ -161,7 +161,7 @@ TEST(VerifyGraft, AcceptsAGraftUnderAnyName) {
 
 TEST(VerifyGraft, AcceptsAGraftWithoutRecord) {
   const auto& graft = tiny();
-  const auto plan = make_plan(graft.target, graft.donor, without_record());
+  const auto plan = make_file_plan(graft.target, graft.donor, without_record());
   EXPECT_TRUE(verify(graft, spell(plan, graft.target, graft.donor)).ok());
 }
 

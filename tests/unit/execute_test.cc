@@ -15,7 +15,7 @@ namespace mtpgraft {
 namespace {
 
 // Writes the plan and commits it as out.gguf.
-Status write_graft(FileSystem& files, const std::string& path, const Plan& plan, const ReadableFile& target,
+Status write_graft(FileSystem& files, const std::string& path, const FilePlan& plan, const ReadableFile& target,
                    const ReadableFile& donor, const Progress& progress = keep_going,
                    const ExecuteOptions& options = {}) {
   MTPGRAFT_TRY(const auto staged, files.stage(path, plan.output_size));
@@ -29,7 +29,7 @@ TEST(Execute, WritesTheSameBytesByEveryWay) {
   for (const std::string_view name : {kTarget, std::string_view("target-unpadded-end")}) {
     const auto target = load_model(name);
     const auto donor = load_model("donor-norms-f16");
-    const auto plan = make_plan(target, donor);
+    const auto plan = make_file_plan(target, donor);
     const auto expected = spell(plan, target, donor);
 
     MemoryFileSystem memory;
@@ -59,7 +59,7 @@ TEST(Execute, FollowsAnySegments) {
   };
   const MemoryFile target("target", bytes("0123456789"));
   const MemoryFile donor("donor", bytes("abcdefghij"));
-  Plan plan;
+  FilePlan plan;
   plan.segments = {Copy{Source::kDonor, 3, 4}, Zero{2}, Literal{bytes("XY")}, Copy{Source::kTarget, 0, 3}};
   plan.output_size = 11;
   MemoryFileSystem files;
@@ -71,7 +71,7 @@ TEST(Execute, FailsIfAnInputChangesMeanwhile) {
   for (const bool target_changes : {true, false}) {
     const auto target = load_model("golden/tiny-qwen35-target");
     const auto donor = load_model("golden/tiny-qwen35-donor");
-    const auto plan = make_plan(target, donor);
+    const auto plan = make_file_plan(target, donor);
     (target_changes ? target : donor).file->pretend_change();
     MemoryFileSystem files;
     EXPECT_THAT(write_graft(files, "out.gguf", plan, *target.file, *donor.file),
@@ -83,7 +83,7 @@ TEST(Execute, FailsIfAnInputChangesMeanwhile) {
 TEST(Execute, FailsIfAnInputIsShorterThanItWas) {
   const auto target = load_model("golden/tiny-qwen35-target");
   const auto donor = load_model("golden/tiny-qwen35-donor");
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   auto bytes = target.bytes();
   bytes.resize(bytes.size() - 40);
   MemoryFileSystem files;
@@ -95,7 +95,7 @@ TEST(Execute, FailsIfAnInputIsShorterThanItWas) {
 TEST(Execute, StopsWhenProgressSaysSo) {
   const auto target = load_model(kTarget);
   const auto donor = load_model(kDonor);
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   const TempDir folder;
   for (int allowed = 0; allowed < 3; ++allowed) {
     int calls = 0;
@@ -119,7 +119,7 @@ TEST(Execute, StopsWhenProgressSaysSo) {
 TEST(Execute, ReportsAllCopiedBytes) {
   const auto target = load_model(kTarget);
   const auto donor = load_model(kDonor);
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   std::uint64_t copied = 0;
   for (const auto& segment : plan.segments) {
     copied += std::holds_alternative<Copy>(segment) ? segment_length(segment) : 0;
@@ -203,7 +203,7 @@ class CloningFile final : public StagedFile {
   std::uint64_t reserved_bytes_ = 0;
 };
 
-void expect_counts_add_up(const std::vector<CopiedSegment>& copies, const Plan& plan) {
+void expect_counts_add_up(const std::vector<CopiedSegment>& copies, const FilePlan& plan) {
   std::vector<std::uint64_t> lengths;
   for (const auto& segment : plan.segments) {
     if (std::holds_alternative<Copy>(segment)) {
@@ -224,7 +224,7 @@ TEST(ExecuteCloning, WritesTheSameBytesEachOnce) {
     SCOPED_TRACE(name);
     const auto target = load_model(name);
     const auto donor = load_model("donor-norms-f16");
-    const auto plan = make_plan(target, donor);
+    const auto plan = make_file_plan(target, donor);
     CloningFile output(plan.output_size);
     const auto copies = execute_plan(plan, *target.file, *donor.file, output, {}, keep_going);
     ASSERT_THAT(copies, IsOk());
@@ -254,7 +254,7 @@ TEST(ExecuteCloning, WritesTheSameBytesEachOnce) {
 TEST(ExecuteCloning, IsNotTriedForOtherMethods) {
   const auto target = load_model(kTarget);
   const auto donor = load_model(kDonor);
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   for (const auto method : {CopyMethod::kKernel, CopyMethod::kBuffered}) {
     CloningFile output(plan.output_size);
     const auto copies = execute_plan(plan, *target.file, *donor.file, output, {method, {}}, keep_going);
@@ -269,7 +269,7 @@ TEST(ExecuteCloning, IsNotTriedForOtherMethods) {
 TEST(ExecuteCloning, CopiesWhatCannotBeClonedAndTellsWhy) {
   const auto target = load_model(kTarget);
   const auto donor = load_model(kDonor);
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   CloningFile output(plan.output_size);
   output.refuse_clones("of the weather");
   const auto copies = execute_plan(plan, *target.file, *donor.file, output, {}, keep_going);
@@ -286,7 +286,7 @@ TEST(ExecuteCloning, CopiesWhatCannotBeClonedAndTellsWhy) {
 TEST(ExecuteCloning, FailsWhereTheBodyMustBeClonedAndCannot) {
   const auto target = load_model(kTarget);
   const auto donor = load_model(kDonor);
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   const ExecuteOptions must_clone{CopyMethod::kClone, {}};
 
   MemoryFileSystem memory;
@@ -306,7 +306,7 @@ TEST(ExecuteCloning, FailsWhereTheBodyMustBeClonedAndCannot) {
 TEST(ExecuteCloning, OnADiskEitherClonesTheBodyOrLeavesNothing) {
   const auto target = load_model(kTarget);
   const auto donor = load_model(kDonor);
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   const TempDir folder;
   const auto path = folder.path("out.gguf");
   const auto files = make_posix_file_system();
@@ -329,7 +329,7 @@ TEST(ExecuteCloning, OnADiskEitherClonesTheBodyOrLeavesNothing) {
 TEST(ExecuteCloning, TellsWhyABodyDoesNotFit) {
   const MemoryFile target("target", pattern(200'000, 1));
   const MemoryFile donor("donor", pattern(100, 2));
-  Plan plan;
+  FilePlan plan;
   plan.data_offset = 100;
   for (const auto& [source_offset, length, reason] :
        {std::tuple{200U, 150'000U, "begins 100 bytes into a block of 4096, and 200"},
@@ -388,7 +388,7 @@ struct SparseCase {
   std::unique_ptr<FileSystem> files = make_posix_file_system();
   std::unique_ptr<ReadableFile> target;
   std::unique_ptr<ReadableFile> donor;
-  Plan plan;
+  FilePlan plan;
   Bytes expected;
 };
 
@@ -417,7 +417,7 @@ TEST(ExecuteObserve, SeesEveryByteInOrder) {
 TEST(ExecuteObserve, SeesWhatIsClonedToo) {
   const auto target = load_model(kTarget);
   const auto donor = load_model("donor-norms-f16");
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   Bytes seen;
   CloningFile output(plan.output_size);
   ASSERT_THAT(execute_plan(plan, *target.file, *donor.file, output, {CopyMethod::kAuto, append_to(seen)}, keep_going),
@@ -455,12 +455,12 @@ TEST(Execute, CountsEachCopiedByteOnce) {
 
 TEST(PlanBody, IsTheTargetsDataWhereTheOutputsDataBegin) {
   const auto target = load_model(kTarget);
-  const auto plan = make_plan(target, load_model(kDonor));
+  const auto plan = make_file_plan(target, load_model(kDonor));
   const auto body = plan_body(plan);
   EXPECT_EQ(body.offset, plan.data_offset);
   EXPECT_EQ(body.source_offset, target.gguf.data_offset);
   EXPECT_EQ(body.length, target.gguf.size - target.gguf.data_offset);
-  Plan other;
+  FilePlan other;
   other.data_offset = 10;
   other.segments = {Copy{Source::kTarget, 0, 10}, Copy{Source::kDonor, 0, 10}};
   EXPECT_EQ(plan_body(other).length, 0U);

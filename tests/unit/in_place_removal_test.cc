@@ -214,7 +214,7 @@ TEST_F(RemovalTest, RefusesToWriteBehindTheKeptBytes) {
 TEST(Removal, OfARealGraftGivesTheTargetBack) {
   const auto target = load_model(kTarget);
   const auto donor = load_model(kDonor);
-  const auto plan = make_plan(target, donor);
+  const auto plan = make_file_plan(target, donor);
   const TempDir folder;
   const auto path = folder.path("file");
   write_bytes(path, target.bytes());

@@ -53,7 +53,7 @@ class InsertionTest : public ShiftTest {
 class RealInsertionTest : public InsertionTest {
  protected:
   struct Graft {
-    Plan plan;
+    FilePlan plan;
     Change change;
   };
 
@@ -61,7 +61,7 @@ class RealInsertionTest : public InsertionTest {
     static const Graft result = [] {
       const auto target = load_model(kTarget);
       const auto donor = load_model(kDonor);
-      Graft made{make_plan(target, donor), {}};
+      Graft made{make_file_plan(target, donor), {}};
       made.change = {target.bytes(), spell(made.plan, target, donor), {plan_body(made.plan), made.plan.output_size}};
       return made;
     }();

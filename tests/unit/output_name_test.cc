@@ -1,3 +1,5 @@
+#include "mtpgraft/output_name.h"
+
 #include <gtest/gtest.h>
 
 #include "mtpgraft/plan.h"

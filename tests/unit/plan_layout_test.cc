@@ -21,7 +21,7 @@ TEST(PlanReference, EqualsTheIndependentGraftByteForByte) {
     const auto plus = name.find('+');
     const auto target = load_model(name.substr(0, plus));
     const auto donor = load_model(name.substr(plus + 1));
-    const auto bytes = spell(make_plan(target, donor, without_record()), target, donor);
+    const auto bytes = spell(make_file_plan(target, donor, without_record()), target, donor);
     // Not EXPECT_EQ, which would print megabytes.
     EXPECT_TRUE(bytes == read_bytes(entry.path()));
     ++count;
@@ -33,11 +33,11 @@ TEST(PlanReference, EqualsOtherwiseMadeGrafts) {
   const auto target = load_model(kTarget);
   const auto donor = load_model("mtp-base-8L-Q8_0");
   const auto grafted = load_model("target-with-head");
-  EXPECT_TRUE(spell(make_plan(target, donor, without_record()), target, donor) == grafted.bytes());
+  EXPECT_TRUE(spell(make_file_plan(target, donor, without_record()), target, donor) == grafted.bytes());
   // Taken out and put in again, wherever it lay.
-  EXPECT_TRUE(spell(make_plan(grafted, donor, without_record(true)), grafted, donor) == grafted.bytes());
+  EXPECT_TRUE(spell(make_file_plan(grafted, donor, without_record(true)), grafted, donor) == grafted.bytes());
   const auto head_first = load_model("target-with-head-first");
-  EXPECT_TRUE(spell(make_plan(head_first, donor, without_record(true)), head_first, donor) == grafted.bytes());
+  EXPECT_TRUE(spell(make_file_plan(head_first, donor, without_record(true)), head_first, donor) == grafted.bytes());
 }
 
 const KeyValue& record_of(const Model& graft) {
@@ -76,7 +76,7 @@ TEST(PlanCongruence, LetsFileSystemsShareAllOfTheBodyButItsEnds) {
       auto builder = GgufBuilder(plain.bytes(), plain.gguf).key("filler", std::string(length, 'f'));
       builder.tensor("filler.weight", {20'000}, 0, 80'000);
       const auto target = parse_model("target.gguf", builder.alignment(alignment).build());
-      const auto plan = make_plan(target, donor);
+      const auto plan = make_file_plan(target, donor);
       const auto body = plan_body(plan);
       ASSERT_EQ(body.source_offset, target.gguf.data_offset);
       ASSERT_EQ(body.length, target.gguf.size - target.gguf.data_offset);

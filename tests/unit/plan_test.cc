@@ -32,13 +32,13 @@ std::vector<std::string> donor_names() {
 }
 
 bool is_header_padding(const Region& region, const Plan& plan) {
-  return region.kind == Region::Kind::kPadding && region.offset + region.length == plan.data_offset;
+  return region.kind == Region::Kind::kPadding && region.offset + region.length == plan.files.front().data_offset;
 }
 
 // Checks what holds for every plan: both lists tile the output, sources are inside their files, and regions are named.
 void expect_sound(const Plan& plan, const Model& target, const Model& donor) {
   std::uint64_t at = 0;
-  for (const auto& segment : plan.segments) {
+  for (const auto& segment : plan.files.front().segments) {
     EXPECT_GT(segment_length(segment), 0U);
     if (const auto* copy = std::get_if<Copy>(&segment)) {
       const auto size = copy->source == Source::kTarget ? target.gguf.size : donor.gguf.size;
@@ -46,10 +46,10 @@ void expect_sound(const Plan& plan, const Model& target, const Model& donor) {
     }
     at += segment_length(segment);
   }
-  EXPECT_EQ(at, plan.output_size);
+  EXPECT_EQ(at, plan.files.front().output_size);
   at = 0;
   std::string before;
-  for (const auto& region : plan.regions) {
+  for (const auto& region : plan.files.front().regions) {
     EXPECT_EQ(region.offset, at);
     EXPECT_GT(region.length, 0U) << region.name;
     EXPECT_EQ(region.name.empty(), region.kind == Region::Kind::kCounts || is_header_padding(region, plan));
@@ -59,7 +59,7 @@ void expect_sound(const Plan& plan, const Model& target, const Model& donor) {
     before = region.name;
     at += region.length;
   }
-  EXPECT_EQ(at, plan.output_size);
+  EXPECT_EQ(at, plan.files.front().output_size);
 }
 
 // Checks the graft against its sources, tensor by tensor and key by key, as any reader would find them.
@@ -68,11 +68,11 @@ void expect_faithful(const Plan& plan, const Model& target, const Model& donor) 
   const auto data = [](const Model& model, const TensorInfo& tensor) {
     return std::span(model.bytes()).subspan(tensor.offset, tensor.size_bytes);
   };
-  EXPECT_EQ(graft.gguf.data_offset, plan.data_offset);
-  EXPECT_EQ(graft.gguf.data_end, plan.output_size);
+  EXPECT_EQ(graft.gguf.data_offset, plan.files.front().data_offset);
+  EXPECT_EQ(graft.gguf.data_end, plan.files.front().output_size);
   EXPECT_EQ(graft.gguf.alignment, target.gguf.alignment);
   EXPECT_EQ(graft.gguf.version, target.gguf.version);
-  ASSERT_EQ(graft.gguf.tensors.size(), plan.tensor_count);
+  ASSERT_EQ(graft.gguf.tensors.size(), plan.files.front().tensor_count);
   for (const auto& tensor : target.gguf.tensors) {
     if (std::ranges::count(plan.removed_tensors, tensor.name) == 0) {
       const auto* kept = graft.gguf.find_tensor(tensor.name);
@@ -142,7 +142,7 @@ TEST(Plan, CopiesTheBodyInOnePiece) {
     const auto target = load_model(name);
     const auto plan = make_plan(target, load_model(kDonor));
     std::vector<Copy> copies;
-    for (const auto& segment : plan.segments) {
+    for (const auto& segment : plan.files.front().segments) {
       const auto* copy = std::get_if<Copy>(&segment);
       if (copy != nullptr && copy->source == Source::kTarget && copy->offset + copy->length > target.gguf.data_offset) {
         copies.push_back(*copy);
@@ -160,7 +160,7 @@ TEST(Plan, CopiesUnchangedKeysAndInfos) {
   const auto plan = make_plan(target, load_model(kDonor), without_record());
   std::vector<Copy> copies;
   std::uint64_t literal_bytes = 0;
-  for (const auto& segment : plan.segments) {
+  for (const auto& segment : plan.files.front().segments) {
     if (const auto* copy = std::get_if<Copy>(&segment)) {
       copies.push_back(*copy);
     } else if (const auto* literal = std::get_if<Literal>(&segment)) {
@@ -192,7 +192,7 @@ TEST(Plan, TellsWhatChanges) {
   EXPECT_EQ(plan.key_changes[2].from, "");
   EXPECT_EQ(plan.first_head_block, 12U);
   EXPECT_EQ(plan.head_block_count, 1U);
-  EXPECT_EQ(plan.tensor_count, 162U + 15U);
+  EXPECT_EQ(plan.files.front().tensor_count, 162U + 15U);
   EXPECT_EQ(plan.head_tensors.size(), 15U);
   EXPECT_EQ(plan.head_tensors.front().name, "blk.12.attn_k.weight");
   EXPECT_EQ(plan.head_tensors.front().donor_name, "blk.8.attn_k.weight");
@@ -208,7 +208,7 @@ TEST(Plan, ChangesOnlyTheHeadOfAPlaceholder) {
   const auto plan = make_plan(load_model("target-placeholder"), load_model(kDonor), without_record());
   EXPECT_TRUE(plan.key_changes.empty());
   EXPECT_EQ(plan.first_head_block, 12U);
-  EXPECT_EQ(plan.tensor_count, 162U + 15U);
+  EXPECT_EQ(plan.files.front().tensor_count, 162U + 15U);
 }
 
 TEST(Plan, LengthensPerLayerArrays) {
@@ -257,7 +257,7 @@ TEST(Plan, ReplacesAHead) {
     const auto target = load_model(name);
     const auto plan = make_plan(target, donor, without_record(true));
     EXPECT_EQ(plan.removed_tensors.size(), 15U);
-    EXPECT_EQ(plan.tensor_count, 162U + 15U);
+    EXPECT_EQ(plan.files.front().tensor_count, 162U + 15U);
     EXPECT_TRUE(plan.key_changes.empty());
   }
 }

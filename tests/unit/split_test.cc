@@ -50,7 +50,7 @@ TEST(Split, IsReadAsTheModelThatWasSplit) {
     const auto result = open_model(files, name(prefix, 1, count));
     ASSERT_THAT(result, IsOk());
     const auto& model = result.value();
-    EXPECT_EQ(model.gguf.shards.size(), count);
+    EXPECT_EQ(model.gguf.files.size(), count);
     EXPECT_EQ(find_head(model.gguf).state, HeadState::kNone);
     ASSERT_EQ(model.gguf.tensors.size(), whole.gguf.tensors.size());
     for (std::size_t i = 0; i < whole.gguf.tensors.size(); ++i) {

@@ -9,6 +9,7 @@
 #include "gguf_builder.h"
 #include "matchers.h"
 #include "models.h"
+#include "mtpgraft/header_digest.h"
 
 namespace mtpgraft {
 namespace {
@@ -42,11 +43,11 @@ std::vector<std::string> donor_names() {
           "donor-recurrent-layers"};
 }
 
-Result<StripPlan> try_strip(const GgufFile& file, bool keep_size = false) {
+Result<Plan> try_strip(const GgufFile& file, bool keep_size = false) {
   return make_strip_plan(file, {.keep_size = keep_size});
 }
 
-StripPlan strip_plan(const Model& file, bool keep_size = false) {
+Plan strip_plan(const Model& file, bool keep_size = false) {
   auto plan = try_strip(file.gguf, keep_size);
   if (!plan.ok()) {
     throw std::runtime_error(describe(plan.error()));
@@ -56,7 +57,7 @@ StripPlan strip_plan(const Model& file, bool keep_size = false) {
 
 Bytes stripped(const Model& file, bool keep_size = false) { return spell(strip_plan(file, keep_size), file, file); }
 
-std::vector<std::string> warning_ids(const StripPlan& plan) {
+std::vector<std::string> warning_ids(const Plan& plan) {
   std::vector<std::string> ids;
   for (const auto& warning : plan.warnings) {
     ids.push_back(warning.id);
@@ -98,10 +99,10 @@ TEST(Strip, GivesTheTargetBackForEveryPair) {
                 is_placeholder ? std::vector<std::string>{"placeholder"} : std::vector<std::string>{});
       ASSERT_TRUE(plan.original);
       EXPECT_EQ(plan.original->file, target.file->path());
-      EXPECT_EQ(plan.original->size, plan.output_size);
+      EXPECT_EQ(plan.original->size, plan.files.front().output_size);
       const auto digest = digest_header(*target.file, target.gguf).value();
       EXPECT_EQ(plan.original->header_digest, digest);
-      EXPECT_EQ(digest_planned_header(plan, *graft.file).value(), digest);
+      EXPECT_EQ(digest_planned_header(plan.files.front(), *graft.file).value(), digest);
     }
   }
 }
@@ -120,7 +121,7 @@ TEST(Strip, TellsWhatItTakesOut) {
   EXPECT_EQ(plan.removed_tensors.size(), 15U);
   EXPECT_EQ(plan.removed_tensors.front(), "blk.12.attn_k.weight");
   EXPECT_EQ(plan.removed_bytes, head.bytes);
-  EXPECT_EQ(plan.tensor_count, 162U);
+  EXPECT_EQ(plan.files.front().tensor_count, 162U);
   std::vector<std::string> changes;
   for (const auto& change : plan.key_changes) {
     changes.push_back(fmt::format("{} {} {} -> {}", change.key, change.type, change.from, change.to));
@@ -132,12 +133,12 @@ TEST(Strip, TellsWhatItTakesOut) {
 TEST(Strip, CopiesTheBodyInOnePiece) {
   const auto graft = graft_model(load_model(kTarget), load_model(kDonor));
   const auto plan = strip_plan(graft);
-  const auto* body = std::get_if<Copy>(&plan.segments.back());
+  const auto* body = std::get_if<Copy>(&plan.files.front().segments.back());
   ASSERT_NE(body, nullptr);
   EXPECT_EQ(body->offset, graft.gguf.data_offset);
-  EXPECT_EQ(body->length, plan.output_size - plan.data_offset);
+  EXPECT_EQ(body->length, plan.files.front().output_size - plan.files.front().data_offset);
   // Where disks share blocks and shift them.
-  EXPECT_EQ((graft.gguf.data_offset - plan.data_offset) % kCloneBlockBytes, 0U);
+  EXPECT_EQ((graft.gguf.data_offset - plan.files.front().data_offset) % kCloneBlockBytes, 0U);
 }
 
 TEST(Strip, UndoesEditsOfKeys) {
@@ -225,10 +226,9 @@ TEST(Strip, LeavesNoShardThatAsksForTheFileOfAReplacedHead) {
     auto options = graft_options(target, donor, true);
     options.split = split;
     const auto plan = make_plan(target, donor, options);
-    const auto plans = plan.files();
-    for (std::size_t i = 0; i < plans.size(); ++i) {
-      files.put(split == Split::kMerge ? "out.gguf" : format_shard_name({"out", i + 1, plans.size()}),
-                spell(*plans[i], target, donor));
+    for (std::size_t i = 0; i < plan.files.size(); ++i) {
+      files.put(split == Split::kMerge ? "out.gguf" : format_shard_name({"out", i + 1, plan.files.size()}),
+                spell(plan.files[i], target, donor));
     }
     const auto graft =
         composed(open_model(files, split == Split::kMerge ? "out.gguf" : format_shard_name({"out", 1, 3})).value());
@@ -337,7 +337,7 @@ TEST(Strip, KeepsKeysThatChangedAfterTheGraft) {
     const auto plan = strip_plan(renamed);
     EXPECT_THAT(plan.warnings, IsEmpty());
     ASSERT_TRUE(plan.original);
-    EXPECT_NE(digest_planned_header(plan, *renamed.file).value(), plan.original->header_digest);
+    EXPECT_NE(digest_planned_header(plan.files.front(), *renamed.file).value(), plan.original->header_digest);
     const auto trunk = parse_model("trunk.gguf", spell(plan, renamed, renamed));
     EXPECT_EQ(trunk.gguf.find_key("general.name")->text(), name);
     EXPECT_EQ(key_names(trunk.gguf), key_names(target.gguf));
@@ -348,16 +348,16 @@ TEST(Strip, RegionsAndSegmentsTileTheOutput) {
   const auto graft = graft_model(load_model("target-odd-keys"), load_model(kDonor));
   const auto plan = strip_plan(graft);
   std::uint64_t segments_end = 0;
-  for (const auto& segment : plan.segments) {
+  for (const auto& segment : plan.files.front().segments) {
     segments_end += segment_length(segment);
   }
-  EXPECT_EQ(segments_end, plan.output_size);
+  EXPECT_EQ(segments_end, plan.files.front().output_size);
   std::uint64_t regions_end = 0;
-  for (const auto& region : plan.regions) {
+  for (const auto& region : plan.files.front().regions) {
     EXPECT_EQ(region.offset, regions_end);
     regions_end += region.length;
   }
-  EXPECT_EQ(regions_end, plan.output_size);
+  EXPECT_EQ(regions_end, plan.files.front().output_size);
 }
 
 TEST(Strip, RefusesWhatHasNoHeadOrNothingElse) {

@@ -1,0 +1,21 @@
+// Names of outputs, from those of their targets.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace mtpgraft {
+
+// "X-Q6_K.gguf" -> "X-MTP-Q6_K.gguf", in the same directory; "X.gguf" -> "X-MTP.gguf". A name that has
+// MTP as a word stays as it is. Of several files, the first: "X-Q6_K-00001-of-00003.gguf" ->
+// "X-MTP-Q6_K-00001-of-00004.gguf".
+std::string default_output_path(const std::string& target_path, std::size_t file_count = 1);
+
+// "Q6_K" of "X-MTP-Q6_K.gguf" and of a shard's name; empty if the name does not tell.
+std::string quantisation_in_name(const std::string& path);
+
+// The first of `file_count` files: "X.gguf" -> "X-00001-of-00004.gguf". A name that is such a one, or is to be the only
+// one, stays as it is.
+std::string first_output_path(const std::string& path, std::size_t file_count);
+
+}  // namespace mtpgraft

@@ -1,0 +1,138 @@
+#include "plan/head_tensors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "gguf/describe.h"
+#include "gguf/serialize.h"
+#include "gguf/tensor_types.h"
+#include "model/layer_arrays.h"
+
+namespace mtpgraft {
+namespace {
+
+std::string describe_extension(const GgufValue& value, std::uint64_t trunk_blocks) {
+  const auto item = as_read(value);
+  std::vector<std::string> added;
+  for (auto i = trunk_blocks; i < item.element_count; ++i) {
+    added.push_back(describe_element(item, i));
+  }
+  return fmt::format("{} entries, the head's: {}", item.element_count, fmt::join(added, ", "));
+}
+
+KeyChange describe_head_change(const HeadPlacement& placement, const KeyDifference& difference) {
+  auto change = describe_change(difference);
+  const auto* before = difference.before != nullptr ? difference.before->item : nullptr;
+  const auto* after = difference.after;
+  if (before != nullptr && before->is_array() && after != nullptr && after->value.type == ValueType::kArray &&
+      after->value.element_type != ValueType::kString && after->value.element_count == placement.block_count()) {
+    change.from = fmt::format("{} entries", before->element_count);
+    change.to = describe_extension(after->value, placement.trunk_blocks);
+  }
+  return change;
+}
+
+}  // namespace
+
+Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys) {
+  const auto& [target, trunk_blocks, donor, head, data] = placement;
+  const auto set_u32 = [&](std::string_view name, std::uint64_t number) {
+    const auto* item = target.find_arch_key(name);
+    if (item == nullptr || item->unsigned_at() != number) {
+      set_key(keys, fmt::format("{}.{}", target.architecture(), name), u32_value(static_cast<std::uint32_t>(number)));
+    }
+  };
+  for (auto& entry : keys) {
+    if (entry.item == nullptr) {
+      continue;
+    }
+    MTPGRAFT_TRY(auto value, extend_layer_array(*entry.item, target, trunk_blocks, donor, head));
+    if (value) {
+      entry = {entry.key, nullptr, std::move(*value)};
+    }
+  }
+  set_u32("block_count", placement.block_count());
+  set_u32("nextn_predict_layers", head.block_count);
+  return keys;
+}
+
+bool is_depth_key(const GgufFile& model, std::string_view key) {
+  const auto architecture = model.architecture();
+  return key == fmt::format("{}.block_count", architecture) ||
+         key == fmt::format("{}.nextn_predict_layers", architecture);
+}
+
+std::vector<KeyChange> describe_head_changes(const HeadPlacement& placement, const KeyList& keys,
+                                             const std::vector<KeyEdit>& edits) {
+  const auto before = keys_of(placement.target);
+  std::vector<std::pair<std::ptrdiff_t, KeyChange>> ranked;
+  for (const auto& difference : diff_keys(before, keys)) {
+    const auto edit =
+        std::find_if(edits.rbegin(), edits.rend(), [&](const KeyEdit& each) { return each.key == difference.key(); });
+    if (edit != edits.rend()) {
+      ranked.emplace_back(edits.rend() - edit, describe_change(difference));
+    } else {
+      ranked.emplace_back(is_depth_key(placement.target, difference.key()) ? -1 : 0,
+                          describe_head_change(placement, difference));
+    }
+  }
+  std::ranges::stable_sort(ranked, {}, [](const auto& entry) { return entry.first; });
+  std::vector<KeyChange> changes;
+  for (auto& [rank, change] : ranked) {
+    changes.push_back(std::move(change));
+  }
+  return changes;
+}
+
+std::vector<TensorEntry> rename_head(const HeadPlacement& placement) {
+  const auto& [target, trunk_blocks, donor, head, data] = placement;
+  std::vector<TensorEntry> entries;
+  entries.reserve(head.tensors.size());
+  for (std::size_t i = 0; i < head.tensors.size(); ++i) {
+    const auto& tensor = donor.tensors[head.tensors[i]];
+    const auto split = split_block_name(tensor.name).value();
+    TensorEntry entry{tensor, Source::kDonor, &tensor};
+    entry.info.name = fmt::format("blk.{}.{}", split.block - head.first_block + trunk_blocks, split.name);
+    if (tensor.is_vector() && tensor.type != tensor_type::kF32) {
+      entry.info.type = tensor_type::kF32;
+      entry.info.size_bytes = tensor.element_count() * sizeof(float);
+      entry.values = &data.vectors[i].value();
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+std::vector<HeadTensor> describe_head(const std::vector<TensorEntry>& head) {
+  std::vector<HeadTensor> tensors;
+  tensors.reserve(head.size());
+  for (const auto& entry : head) {
+    tensors.push_back({entry.info.name, entry.from->name, entry.info, entry.from->type});
+  }
+  return tensors;
+}
+
+std::vector<TensorEntry> keep_trunk(const GgufFile& model, const Head& head, std::size_t count) {
+  const std::unordered_set<std::size_t> head_tensors(head.tensors.begin(), head.tensors.end());
+  std::vector<TensorEntry> entries;
+  entries.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!head_tensors.contains(i)) {
+      entries.push_back(keep_tensor(model.tensors[i]));
+    }
+  }
+  return entries;
+}
+
+std::vector<std::string> names_of_head(const GgufFile& model, const Head& head) {
+  std::vector<std::string> names;
+  for (const auto index : head.tensors) {
+    names.push_back(model.tensors[index].name);
+  }
+  return names;
+}
+
+}  // namespace mtpgraft
