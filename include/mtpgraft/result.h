@@ -21,14 +21,65 @@ enum class ErrorCode {
   kInterrupted,   // the caller's Progress asked to stop
 };
 
+// The field of a request that is at fault. Front ends call it by their own names: the command line "--head-type", a
+// release plan "head_type". The message of such an error continues that name: "q9: there is no such tensor type".
+enum class RequestField {
+  kNone,  // no field, or one that need not be named
+  kOutput,
+  kChecksums,
+  kHeadType,
+  kGgml,
+  kNormOffset,
+  kSet,
+  kUnset,
+  kYarn,
+  kStrict,
+};
+
+// What in the request would mend it, or what else to call. Front ends have their own words for it: a program that uses
+// the library tells its users of its own buttons. `Error::hint` has what holds for all of them.
+enum class Remedy {
+  kNone,
+  kNameOutput,        // give the output another name, or one at all
+  kNameFile,          // give the output the name of a file: it is a directory
+  kOutputIsInput,     // give the output a name that no input has
+  kNameChecksums,     // give the list of checksums another name, or overwrite it
+  kOverwriteOutput,   // ask for Overwrite::kYes, or give the output another name
+  kOverwriteChanged,  // the same where the output is there, and is not what would be made
+  kOtherDisk,         // write to a disk with more space
+  kWriteNewFile,      // write a new file instead of changing this one in place
+  kLeaveOutInPlace,   // the same of a split model, whose unchanged files cost nothing
+  kRecover,           // undo the change in place that was interrupted, if none is running: recover()
+  kCopyAuto,          // CopyMethod::kAuto, which copies what cannot be cloned
+  kLinkAuto,          // Link::kAuto, which clones or copies files that cannot be linked
+  kCopyShards,        // the same for files that cannot be cloned
+  kReplaceHead,       // ask for the donor's head in the place of the one that is there
+  kMergeShards,       // ask for one file: Split::kMerge
+  kMergeFirst,        // make one file of the split model first, by a graft with Split::kMerge
+  kOmitRecord,        // ask for a graft without record: its keys can then not be restored
+  kListKeys,          // look at the target's keys
+  kSetKeys,           // give the keys of the context's extension one by one; `subject` is the architecture
+  kGiveYarnFactor,    // a factor above 1, such as 4
+  kSayNormOffset,     // say whether 1 is to be added to norms (1) or is in them (0)
+  kNameGgml,          // name the file of ggml's library, of another llama.cpp where one was found
+  kExtractForTarget,  // name a target, which gives its keys and shared tensors, or extract the tensors alone
+  kVerifyAlone,       // verify the file without target and donor
+  kAllowHttp,         // allow http without encryption, where the network is trusted
+  kWithoutCache,      // do without the cache, or clear it; `subject` is its directory where writing to it failed
+};
+
 struct Error {
   ErrorCode code = ErrorCode::kIo;
-  std::string message;                    // lower case, no full stop; the path is not repeated in it
-  std::string path{};                     // the file it is about, empty if none
-  std::optional<std::uint64_t> offset{};  // bytes from the start of that file
-  std::string hint{};                     // how to mend it, may be empty
-  std::vector<std::string> details{};     // reasons, where there can be several
+  std::string message;                       // lower case, no full stop; neither path nor field are repeated in it
+  std::string path{};                        // the file it is about, empty if none
+  std::optional<std::uint64_t> offset{};     // bytes from the start of that file
+  std::string hint{};                        // how to mend it, whatever the front end; may be empty
+  std::vector<std::string> details{};        // reasons, where there can be several
+  RequestField field = RequestField::kNone;  // what of the request is at fault
+  Remedy remedy = Remedy::kNone;             // how to mend it by another request; where there is a hint, an alternative
+  std::string subject{};                     // what the remedy is about, where `path` does not say it
 
+  [[nodiscard]] bool has_advice() const { return !hint.empty() || remedy != Remedy::kNone; }
   bool operator==(const Error&) const = default;
 };
 

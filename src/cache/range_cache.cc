@@ -106,9 +106,12 @@ class CacheStore final : public RangeStore {
         if (const int reason = errno; reason != 0 && reason != ENOENT) {
           return advise(io_error(path_, "open", reason));
         }
-        return Error{ErrorCode::kIo,
-                     fmt::format("bytes {}-{} are not in the cache any more", offset, offset + out.size()), source_.url,
-                     offset, "another program has cleared the cache; try again, or use --no-cache"};
+        return Error{.code = ErrorCode::kIo,
+                     .message = fmt::format("bytes {}-{} are not in the cache any more", offset, offset + out.size()),
+                     .path = source_.url,
+                     .offset = offset,
+                     .hint = "another program has cleared the cache; try again",
+                     .remedy = Remedy::kWithoutCache};
       }
       const auto skipped = offset - part.offset;
       const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), part.length - skipped));
@@ -151,10 +154,9 @@ class CacheStore final : public RangeStore {
 
   // An error of writing to the cache, with what can be done about it.
   [[nodiscard]] Error advise(Error error) const {
-    error.hint = fmt::format(
-        "the cache is '{}'; --no-cache does without it, XDG_CACHE_HOME names another place, 'mtpgraft cache --clear' "
-        "frees its space",
-        directory_);
+    error.hint.clear();
+    error.remedy = Remedy::kWithoutCache;
+    error.subject = directory_;
     return error;
   }
 

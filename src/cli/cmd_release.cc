@@ -27,8 +27,6 @@ namespace {
 constexpr std::uint64_t kPlanBytesMax = std::uint64_t{1} << 20;
 constexpr std::uint64_t kListBytesMax = std::uint64_t{64} << 20;
 
-constexpr std::string_view kOtherPlace = "give the plan another output_directory, or the graft another output";
-
 Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max) {
   if (file.size() > bytes_max) {
     return Error{ErrorCode::kMalformed,
@@ -103,7 +101,9 @@ class Release {
   Status read_plan() {
     auto file = files_.open(options_.plan);
     if (!file.ok()) {
-      file.error().hint = file.error().hint.empty() ? "" : "name the plan, a JSON file";
+      // Only where it would tell of donors on servers, or of a change in place.
+      file.error().hint = file.error().has_advice() ? "name the plan, a JSON file" : "";
+      file.error().remedy = Remedy::kNone;
       return std::move(file.error());
     }
     MTPGRAFT_TRY(const auto text, read_text(*file.value(), kPlanBytesMax));
@@ -182,11 +182,16 @@ class Release {
       error.path = options_.plan;
       const auto is_at_fault = [&](const ReleaseOption& option) {
         const auto name = "--" + option.name;
-        return error.message.starts_with(name + ':') || error.message.starts_with(name + ' ');
+        return report::field_name(error.field, report::Front::kCommandLine) == name ||
+               error.message.starts_with(name + ':') || error.message.starts_with(name + ' ');
       };
       const auto option = std::ranges::find_if(graft.options, is_at_fault);
       if (option == graft.options.end()) {
-        error.message = fmt::format("{} ({}): {}", graft.pointer, graft.target, error.message);
+        const auto name = report::field_name(error.field, report::Front::kPlan);
+        error.message =
+            fmt::format("{} ({}): {}{}{}", graft.pointer, graft.target, name, name.empty() ? "" : " ", error.message);
+      } else if (error.field != RequestField::kNone) {
+        error.message = fmt::format("{}: {}", option->pointer, error.message);
       } else {
         const auto rest = error.message.find_first_not_of(": ", 2 + option->name.size());
         error.message = fmt::format("{}: {}", option->pointer, error.message.substr(rest));
@@ -194,23 +199,13 @@ class Release {
     } else {
       error.message += fmt::format(" ({})", graft.pointer);
     }
-    fit_hint(error.hint);
+    if (error.hint.starts_with("mtpgraft ")) {
+      error.hint.clear();  // of the command line: a plan has no --help
+    }
     if (error.code == ErrorCode::kUsage) {
       error.code = ErrorCode::kMalformed;
     }
     return error;
-  }
-
-  // Of the options of `graft` a plan has others, or none.
-  static void fit_hint(std::string& hint) {
-    if (hint.starts_with("mtpgraft ")) {
-      hint.clear();
-    } else if (hint.ends_with("with -o")) {
-      const auto before = hint.find_last_of(",;");
-      hint = before == std::string::npos
-                 ? kOtherPlace
-                 : fmt::format("{} {}{}", hint.substr(0, before + 1), hint[before] == ',' ? "or " : "", kOtherPlace);
-    }
   }
 
   Status check_space() {
@@ -308,7 +303,8 @@ class Release {
   // No file is to be written that is an input, or that is to be written twice.
   void check_names() {
     const auto refuse = [&](const std::string& path, std::string what) {
-      problems_.push_back({ErrorCode::kRefused, std::move(what), path, {}, std::string(kOtherPlace)});
+      problems_.push_back(
+          {.code = ErrorCode::kRefused, .message = std::move(what), .path = path, .remedy = Remedy::kNameOutput});
     };
     std::vector<FileStamp> inputs = plan_stamps_;
     for (const auto& job : jobs_) {
@@ -449,7 +445,7 @@ class Release {
       MTPGRAFT_CHECK(print_answer(report::release_to_json(report_) + '\n'));
     } else {
       for (const auto& problem : report_.problems) {
-        report_error(problem, "release", false);
+        log_error(problem, report::Front::kPlan);
       }
       log_problem(fmt::format("{} {}; {}", report_.problems.size(),
                               report_.problems.size() == 1 ? "problem" : "problems", outcome));

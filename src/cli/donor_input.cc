@@ -120,7 +120,9 @@ Result<DonorInput> open_donor(const DonorOptions& options, std::string_view arch
   } else {
     auto model = open_donor_model(*source, path);
     if (!model.ok()) {
-      model.error().hint = model.error().hint.empty() ? hint_at_server(path) : model.error().hint;
+      if (!model.error().has_advice()) {
+        model.error().hint = hint_at_server(path);
+      }
       return model.error();
     }
     donor.file = std::move(model.value().file);

@@ -48,12 +48,17 @@ void log_problem(std::string_view message) {
   logger().error("mtpgraft: {}", printable_message(message));
 }
 
-int report_error(const Error& error, std::string_view command, bool json) {
+void log_error(const Error& error, report::Front front) {
   erase_progress();
+  logger().error("{}", report::describe_error(error, front));
+}
+
+int report_error(const Error& error, std::string_view command, bool json) {
   if (json) {
+    erase_progress();
     fmt::print("{}\n", report::error_to_json(error, command));
   } else {
-    logger().error("{}", report::describe_error(error));
+    log_error(error, report::Front::kCommandLine);
   }
   return exit_code(error.code);
 }

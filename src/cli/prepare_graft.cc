@@ -38,7 +38,7 @@ Result<std::string> choose_output(const GraftCommandOptions& options, std::size_
     fault = fmt::format("'{}' is not the name of the first of {} files, which the graft has", path, file_count);
   }
   if (!fault.empty()) {
-    return Error{ErrorCode::kUsage, fault, {}, {}, "give the output a name with -o"};
+    return Error{.code = ErrorCode::kUsage, .message = fault, .remedy = Remedy::kNameOutput};
   }
   return path;
 }

@@ -62,12 +62,12 @@ std::uint64_t needed_bytes(const FilePlan& plan, const ReadableFile& target, boo
 
 Status check_space(const report::Writing& writing) {
   if (writing.needed_bytes > writing.free_bytes) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("no space: {} needed, {} free", format_bytes(writing.needed_bytes),
-                             format_bytes(writing.free_bytes)),
-                 writing.path,
-                 {},
-                 writing.in_place ? "free some space" : "free some space, or write to another disk with -o"};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("no space: {} needed, {} free", format_bytes(writing.needed_bytes),
+                                        format_bytes(writing.free_bytes)),
+                 .path = writing.path,
+                 .hint = "free some space",
+                 .remedy = writing.in_place ? Remedy::kNone : Remedy::kOtherDisk};
   }
   return ok_status();
 }
@@ -141,7 +141,8 @@ Status check_checksums_name(std::span<const ReadableFile* const> inputs, const W
   }
   auto status = files.check_output(*options.checksums, inputs, options.force ? Overwrite::kYes : Overwrite::kNo);
   if (!status.ok()) {
-    status.error().hint = "give --checksums another name, or use --force if it is an old list";
+    status.error().hint.clear();
+    status.error().remedy = Remedy::kNameChecksums;
   }
   return status;
 }

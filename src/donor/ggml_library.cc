@@ -21,9 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kHint =
-    "--ggml /path/to/libggml-base.so; every build and release of llama.cpp has that file";
-
 std::array<std::string, 2> file_names() { return {library_file_name("ggml-base"), library_file_name("ggml-base", 0)}; }
 
 std::string environment(const char* name) {
@@ -68,8 +65,10 @@ void find_symbol(void* handle, const char* name, Function*& function, std::vecto
 Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
   const auto loaded = load_library(file);
   if (!loaded.ok()) {
-    return Error{
-        ErrorCode::kIo, fmt::format("cannot load ggml: {}", loaded.error().message), file, {}, std::string(kHint)};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("cannot load ggml: {}", loaded.error().message),
+                 .path = file,
+                 .remedy = Remedy::kNameGgml};
   }
   void* const handle = loaded.value();
   GgmlLibrary ggml;
@@ -86,11 +85,10 @@ Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
   find_symbol(handle, "ggml_quantize_init", functions.quantize_init, missing);
   find_symbol(handle, "ggml_quantize_chunk", functions.quantize_chunk, missing);
   if (!missing.empty()) {
-    return Error{ErrorCode::kUnsupported,
-                 fmt::format("is not ggml: has no {}", fmt::join(missing, ", ")),
-                 file,
-                 {},
-                 std::string(kHint)};
+    return Error{.code = ErrorCode::kUnsupported,
+                 .message = fmt::format("is not ggml: has no {}", fmt::join(missing, ", ")),
+                 .path = file,
+                 .remedy = Remedy::kNameGgml};
   }
   find_symbol(handle, "ggml_version", functions.version, missing);
   // Older builds make the tables here that they convert F16 with.
@@ -110,7 +108,10 @@ Result<GgmlLibrary> GgmlLibrary::load_given(const std::string& path) {
       return load_file((absolute / name).string());
     }
   }
-  return Error{ErrorCode::kIo, fmt::format("has no {}", fmt::join(file_names(), " or ")), path, {}, std::string(kHint)};
+  return Error{.code = ErrorCode::kIo,
+               .message = fmt::format("has no {}", fmt::join(file_names(), " or ")),
+               .path = path,
+               .remedy = Remedy::kNameGgml};
 }
 
 Result<GgmlLibrary> GgmlLibrary::load(const std::string& path) {
@@ -139,9 +140,10 @@ Result<GgmlLibrary> GgmlLibrary::load(const std::string& path) {
     }
     tried.push_back(fmt::format("{}: {}", library.error().path, library.error().message));
   }
-  return Error{
-      ErrorCode::kIo,  "found no ggml, which makes all types but F32, F16, BF16 and Q8_0", "", {}, std::string(kHint),
-      std::move(tried)};
+  return Error{.code = ErrorCode::kIo,
+               .message = "found no ggml, which makes all types but F32, F16, BF16 and Q8_0",
+               .details = std::move(tried),
+               .remedy = Remedy::kNameGgml};
 }
 
 std::string GgmlLibrary::version() const { return functions_.version != nullptr ? functions_.version() : "unknown"; }
@@ -149,7 +151,11 @@ std::string GgmlLibrary::version() const { return functions_.version != nullptr 
 Status GgmlLibrary::prepare(const TensorType& type) const {
   const auto id = static_cast<int>(type.id);
   const auto refuse = [&](ErrorCode code, std::string message) {
-    return Error{code, std::move(message), path_, {}, "use another type, or the ggml of another llama.cpp with --ggml"};
+    return Error{.code = code,
+                 .message = std::move(message),
+                 .path = path_,
+                 .hint = "use another type",
+                 .remedy = Remedy::kNameGgml};
   };
   // Before anything is asked of the type: ggml looks ids up in its table without a check, and ends the program where it
   // cannot make a type.

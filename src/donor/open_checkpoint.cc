@@ -174,11 +174,12 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
     return 1;
   }
   if (*median >= kUnshiftedNormsBelow && *median < kShiftedNormsFrom) {
-    return incompatible(checkpoint,
-                        fmt::format("the norm weights have a mean of about {:.2f}: this does not tell whether they are "
-                                    "the checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
-                                    *median),
-                        "say it: --norm-offset 1 for the checkpoint's own, --norm-offset 0 for such with the 1");
+    auto error = incompatible(
+        checkpoint, fmt::format("the norm weights have a mean of about {:.2f}: this does not tell whether they are the "
+                                "checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
+                                *median));
+    error.remedy = Remedy::kSayNormOffset;
+    return error;
   }
   const int offset = *median < kUnshiftedNormsBelow ? 1 : 0;
   notes.push_back(offset == 1 ? fmt::format("norm weights have a mean of about {:.2f}: 1 is added", *median)

@@ -122,7 +122,9 @@ Result<ModelFiles> open_model_files(FileSource& files, const std::string& path) 
     if (!shard.ok()) {
       auto& error = shard.error();
       error.message = fmt::format("shard {} of {}: {}", name->number, name->count, error.message);
-      error.hint = error.hint.empty() ? kNamesHint : error.hint;
+      if (!error.has_advice()) {
+        error.hint = kNamesHint;
+      }
       return error;
     }
     opened.push_back(std::move(shard).value());

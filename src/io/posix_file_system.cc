@@ -15,7 +15,6 @@
 #include "io/recovery.h"
 #include "mtpgraft/file.h"
 #include "util/path.h"
-#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -25,11 +24,10 @@ bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == 
 Status check_no_journal(const std::string& path) {
   MTPGRAFT_TRY(const bool is_being_changed, has_journal(path));
   if (is_being_changed) {
-    return Error{ErrorCode::kRefused,
-                 "an in-place change of this file is running or was interrupted",
-                 path,
-                 {},
-                 "if none is running: mtpgraft recover " + shell_quoted(path)};
+    return Error{.code = ErrorCode::kRefused,
+                 .message = "an in-place change of this file is running or was interrupted",
+                 .path = path,
+                 .remedy = Remedy::kRecover};
   }
   return ok_status();
 }
@@ -138,11 +136,11 @@ class PosixFileSystem final : public FileSystem {
         if (errno != ENOENT) {
           return io_error(path, "look at the output's directory");
         }
-        return Error{ErrorCode::kIo,
-                     fmt::format("the directory '{}' does not exist", parent_of(path)),
-                     path,
-                     {},
-                     "make it first, or give another name with -o"};
+        return Error{.code = ErrorCode::kIo,
+                     .message = fmt::format("the directory '{}' does not exist", parent_of(path)),
+                     .path = path,
+                     .hint = "make it first",
+                     .remedy = Remedy::kNameOutput};
       }
       return check_no_journal(path);
     }
@@ -150,16 +148,18 @@ class PosixFileSystem final : public FileSystem {
       for (const auto* source : input->sources()) {
         const auto* posix = dynamic_cast<const PosixReadableFile*>(source);
         if (posix != nullptr && same_file(posix->status(), status)) {
-          return Error{ErrorCode::kRefused,
-                       fmt::format("the output is the input '{}'", source->path()),
-                       path,
-                       {},
-                       "inputs are never written; give another name with -o"};
+          return Error{.code = ErrorCode::kRefused,
+                       .message = fmt::format("the output is the input '{}'", source->path()),
+                       .path = path,
+                       .remedy = Remedy::kOutputIsInput};
         }
       }
     }
     if (S_ISDIR(status.st_mode)) {
-      return Error{ErrorCode::kRefused, "the output is a directory", path, {}, "give a file name with -o"};
+      return Error{.code = ErrorCode::kRefused,
+                   .message = "the output is a directory",
+                   .path = path,
+                   .remedy = Remedy::kNameFile};
     }
     if (overwrite == Overwrite::kNo) {
       return output_exists(path);
@@ -208,7 +208,11 @@ class PosixFileSystem final : public FileSystem {
                    kWriteNewFile};
     }
     if ((status.st_mode & 0222) == 0) {
-      return Error{ErrorCode::kRefused, "is read-only", path, {}, "chmod u+w it first, or leave out --in-place"};
+      return Error{.code = ErrorCode::kRefused,
+                   .message = "is read-only",
+                   .path = path,
+                   .hint = "chmod u+w it first",
+                   .remedy = Remedy::kWriteNewFile};
     }
     MTPGRAFT_TRY(auto file, open_with_lease(path));
     return std::unique_ptr<ReadableFile>(std::move(file));

@@ -181,6 +181,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
   if (!opened.ok()) {
     if (opened.error().code == ErrorCode::kRefused) {
       opened.error().hint = "if mtpgraft is still changing the file, wait for it; else end that program";
+      opened.error().remedy = Remedy::kNone;
     }
     return opened.error();
   }

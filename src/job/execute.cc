@@ -178,11 +178,10 @@ CopyRange plan_body(const FilePlan& plan) {
 }
 
 Error clone_refusal(const std::string& target_path, const std::string& reason) {
-  return {ErrorCode::kIo,
-          "cannot clone the target's tensor data: " + reason,
-          target_path,
-          {},
-          "use --copy=auto, which copies what cannot be cloned"};
+  return {.code = ErrorCode::kIo,
+          .message = "cannot clone the target's tensor data: " + reason,
+          .path = target_path,
+          .remedy = Remedy::kCopyAuto};
 }
 
 Result<std::vector<CopiedSegment>> execute_plan(const FilePlan& plan, const ReadableFile& target,

@@ -70,16 +70,16 @@ Status check_target(const GgufFile& target, const Head& head, bool replace) {
   switch (head.state) {
     case HeadState::kPresent:
       if (!replace) {
-        return incompatible(
-            target,
-            fmt::format("the target already has a head at blk.{} ({} tensors)", head.first_block, head.tensors.size()),
-            "use --replace to put the donor's head in its place");
+        auto error = incompatible(target, fmt::format("the target already has a head at blk.{} ({} tensors)",
+                                                      head.first_block, head.tensors.size()));
+        error.remedy = Remedy::kReplaceHead;
+        return error;
       }
       break;
     case HeadState::kBroken:
       if (!replace || !head.has_tensors()) {
         auto error = broken(target, head, "target");
-        error.hint = head.has_tensors() ? "use --replace to put the donor's head in its place" : "";
+        error.remedy = head.has_tensors() ? Remedy::kReplaceHead : Remedy::kNone;
         return error;
       }
       break;

@@ -102,8 +102,9 @@ Status check_url(const HttpFile& file, const std::string& url, const std::string
     return refuse("that leads from https to http", kFetchOtherwise);
   }
   if (!allow_http) {
-    return refuse("http is neither encrypted nor protected against changes",
-                  "use https, or --allow-http if you trust the network");
+    auto error = refuse("http is neither encrypted nor protected against changes", "use https");
+    error.remedy = Remedy::kAllowHttp;
+    return error;
   }
   return ok_status();
 }

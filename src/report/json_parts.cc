@@ -33,13 +33,17 @@ Json envelope(std::string_view command, bool ok) {
   return {{"schema_version", kSchemaVersion}, {"command", command}, {"ok", ok}};
 }
 
-Json error_json(const Error& error) {
+Json error_json(const Error& error, Front front) {
+  const auto hint = advice(error, front);
+  const auto text_or_null = [](std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); };
   return {{"code", code_name(error.code)},
-          {"message", error.message},
-          {"path", error.path.empty() ? Json(nullptr) : Json(error.path)},
+          {"message", worded_message(error, front)},
+          {"path", text_or_null(error.path)},
           {"offset", error.offset ? Json(*error.offset) : Json(nullptr)},
-          {"hint", error.hint.empty() ? Json(nullptr) : Json(error.hint)},
-          {"details", error.details}};
+          {"hint", text_or_null(hint)},
+          {"details", error.details},
+          {"field", text_or_null(field_id(error.field))},
+          {"remedy", text_or_null(remedy_id(error.remedy))}};
 }
 
 Json types_json(const std::vector<TypeShare>& shares) {

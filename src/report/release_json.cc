@@ -77,10 +77,10 @@ std::string release_to_json(const ReleaseReport& report) {
   result["lists"] = report.lists;
   auto json = envelope("release", report.problems.empty());
   if (!report.problems.empty()) {
-    json["error"] = error_json(report.problems.front());
+    json["error"] = error_json(report.problems.front(), Front::kPlan);
     result["problems"] = Json::array();
     for (const auto& problem : report.problems) {
-      result["problems"].push_back(error_json(problem));
+      result["problems"].push_back(error_json(problem, Front::kPlan));
     }
   }
   json["result"] = std::move(result);

@@ -46,18 +46,18 @@ std::string describe_place(const GgufFile& gguf, const TensorInfo& tensor) {
 
 }  // namespace
 
-std::string describe_error(const Error& error) {
+std::string describe_error(const Error& error, Front front) {
   std::string text = "mtpgraft: ";
   if (!error.path.empty()) {
     text += printable(error.path) + ": ";
   }
-  text += printable_message(error.message);
+  text += printable_message(worded_message(error, front));
   text += describe_offset(error.offset);
   for (const auto& detail : error.details) {
     text += "\n  - " + printable_message(detail);
   }
-  if (!error.hint.empty()) {
-    text += "\n  hint: " + printable_message(error.hint);
+  if (const auto hint = advice(error, front); !hint.empty()) {
+    text += "\n  hint: " + printable_message(hint);
   }
   return text;
 }

@@ -5,6 +5,7 @@
 
 #include "mtpgraft/result.h"
 #include "report/model.h"
+#include "report/remedy.h"
 
 namespace mtpgraft::report {
 
@@ -12,7 +13,7 @@ namespace mtpgraft::report {
 std::string_view way_name(OutputFile::Way way);
 
 // "mtpgraft: FILE: message (at byte N)" and, on a second line, the hint. No newline at the end.
-std::string describe_error(const Error& error);
+std::string describe_error(const Error& error, Front front = Front::kCommandLine);
 
 std::string describe_inspected(const InspectedFile& file);
 std::string compare_inspected(const std::vector<InspectedFile>& files);

@@ -153,11 +153,10 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
   if (parsed.ok() && !record) {
     const auto state = find_head(parsed.value().gguf).state;
     if (state == HeadState::kSidecar || state == HeadState::kTensorsOnly) {
-      return Error{ErrorCode::kIncompatible,
-                   "is a head without trunk, not a graft",
-                   parsed.value().gguf.path,
-                   {},
-                   "mtpgraft verify FILE checks it on its own"};
+      return Error{.code = ErrorCode::kIncompatible,
+                   .message = "is a head without trunk, not a graft",
+                   .path = parsed.value().gguf.path,
+                   .remedy = Remedy::kVerifyAlone};
     }
   }
   // A target with a head can only have been grafted with --replace.

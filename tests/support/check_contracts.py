@@ -98,7 +98,7 @@ def check_json():
     answering = {command for command in commands if "--json" in options[command]}
     compare("docs/schema", "file for", answering | {""}, set(schemas))
     compare("docs/json.md", "command", answering, words_of(section(intro, r"\| field \| \|", r"\n")) & commands)
-    compare("docs/json.md", "section", answering, set(sections) - {"Example", "Warning ids"})
+    compare("docs/json.md", "section", answering, set(sections) - {"Example", "Remedies", "Warning ids"})
 
     ids = set(schemas["graft"]["$defs"]["warning_id"]["enum"])
     known = {}
@@ -114,6 +114,11 @@ def check_json():
         compare(f"docs/schema/{name}.json", "name",
                 told - commands - (known["graft"] if shared else set()) - known[name], set())
     compare("docs/schema", "name", words_of(intro) - commands - set().union(*known.values()), set())
+    table = read("src/report/remedy.cc")
+    compare("docs/json.md", "field or remedy",
+            set(re.findall(r'Remedy::k\w+,\s*"([a-z-]+)"', table)) | set(
+                re.findall(r'RequestField::k\w+, "[^"]+", "(\w+)"', table)),
+            words_of(sections["Remedies"]) - {"field"})
     compare("docs/json.md", "warning id", ids, words_of(sections["Warning ids"]))
     code = "".join(path.read_text() for path in (sources / "src").rglob("*.cc"))
     compare("docs/schema/common.json", "warning id",

@@ -130,7 +130,7 @@ TEST(Convert, AGgmlThatIsNotThereIsAnError) {
   const auto result = try_convert(donor, "Q4_K", "/nowhere/libggml-base.so");
   EXPECT_THAT(result, FailsWith(ErrorCode::kIo, "No such file"));
   EXPECT_EQ(result.error().path, "/nowhere/libggml-base.so");
-  EXPECT_THAT(result.error().hint, HasSubstr("--ggml"));
+  EXPECT_EQ(result.error().remedy, Remedy::kNameGgml);
   EXPECT_THAT(try_convert(donor, "Q4_K", MODELS_DIR), FailsWith(ErrorCode::kIo, "has no libggml-base.so"));
   EXPECT_THAT(try_convert(donor, "Q4_K", std::string(MODELS_DIR) + "/README.md"),
               FailsWith(ErrorCode::kIo, "cannot load ggml"));

@@ -66,7 +66,7 @@ TEST(TargetRole, NeedsCountsOfTheTypeThatLoadersTake) {
 TEST(TargetRole, WithAHeadNeedsReplace) {
   const auto plan = plan_with_target("target-with-head");
   EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "already has a head at blk.12 (15 tensors)"));
-  EXPECT_THAT(plan.error().hint, testing::HasSubstr("--replace"));
+  EXPECT_EQ(plan.error().remedy, Remedy::kReplaceHead);
   EXPECT_THAT(plan_with_target("target-with-head", true), IsOk());
 }
 
@@ -75,7 +75,7 @@ TEST(TargetRole, WithABrokenHeadNeedsReplace) {
     const auto plan = plan_with_target(name);
     EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "the target's head is broken"));
     EXPECT_EQ(plan.error().details, find_head(load_model(name).gguf).problems);
-    EXPECT_THAT(plan.error().hint, testing::HasSubstr("--replace"));
+    EXPECT_EQ(plan.error().remedy, Remedy::kReplaceHead);
     EXPECT_THAT(plan_with_target(name, true), IsOk());
   }
 }
@@ -86,7 +86,7 @@ TEST(TargetRole, ThatIsBrokenWithoutAHeadIsRefused) {
   set_u32(target.gguf, "qwen35.nextn_predict_layers", 12);
   const auto plan = plan_with_target(target, true);
   EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "nextn_predict_layers 12 is not below block_count 12"));
-  EXPECT_EQ(plan.error().hint, "");
+  EXPECT_FALSE(plan.error().has_advice());
 }
 
 TEST(TargetRole, OfAHeadWithoutTrunkIsRefused) {

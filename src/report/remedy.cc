@@ -1,0 +1,192 @@
+#include "report/remedy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "util/text.h"
+
+namespace mtpgraft::report {
+namespace {
+
+struct FieldWords {
+  RequestField field;
+  std::string_view option;
+  std::string_view plan;  // also its name in JSON
+};
+
+constexpr auto kFields = std::to_array<FieldWords>({
+    {RequestField::kOutput, "-o", "output"},
+    {RequestField::kChecksums, "--checksums", "checksums"},
+    {RequestField::kHeadType, "--head-type", "head_type"},
+    {RequestField::kGgml, "--ggml", "ggml"},
+    {RequestField::kNormOffset, "--norm-offset", "norm_offset"},
+    {RequestField::kSet, "--set", "set"},
+    {RequestField::kUnset, "--unset", "unset"},
+    {RequestField::kYarn, "--yarn", "yarn"},
+    {RequestField::kStrict, "--strict", "strict"},
+});
+
+// {path} is the error's path, quoted for a shell; {subject} its subject. Empty: there is nothing to do in that front.
+struct Words {
+  std::string_view alone;
+  std::string_view after_hint{};  // after "HINT, or "; empty if that is the same
+};
+
+struct RemedyWords {
+  Remedy remedy;
+  std::string_view id;
+  Words command_line;
+  Words plan;
+};
+
+#define MTPGRAFT_OTHER_PLACE "give the plan another output_directory, or the graft another output"
+
+constexpr auto kRemedies = std::to_array<RemedyWords>({
+    {Remedy::kNameOutput,
+     "name-output",
+     {"give the output a name with -o", "give another name with -o"},
+     {MTPGRAFT_OTHER_PLACE}},
+    {Remedy::kNameFile, "name-file", {"give a file name with -o"}, {MTPGRAFT_OTHER_PLACE}},
+    {Remedy::kOutputIsInput,
+     "output-is-input",
+     {"inputs are never written; give another name with -o"},
+     {"inputs are never written; " MTPGRAFT_OTHER_PLACE}},
+    {Remedy::kNameChecksums,
+     "name-checksums",
+     {"give --checksums another name, or use --force if it is an old list"},
+     {"give the plan another output_directory, or use --force if it is an old list"}},
+    {Remedy::kOverwriteOutput,
+     "overwrite-output",
+     {"use --force to replace it, or -o for another name", "use --force to replace it"},
+     {"use --force to replace it, or " MTPGRAFT_OTHER_PLACE, "use --force to replace it"}},
+    {Remedy::kOverwriteChanged,
+     "overwrite-changed",
+     {"use --force to replace it, if it is not to be kept"},
+     {"if the plan is right, use --force to replace it"}},
+    {Remedy::kOtherDisk, "other-disk", {"write to another disk with -o"}, {MTPGRAFT_OTHER_PLACE}},
+    {Remedy::kWriteNewFile,
+     "write-new-file",
+     {"write a new file instead: leave out --in-place", "leave out --in-place"},
+     {"write a new file instead"}},
+    {Remedy::kLeaveOutInPlace,
+     "leave-out-in-place",
+     {"leave out --in-place: the files that stay as they are get a second name, and are not copied"},
+     {"write new files instead: those that stay as they are get a second name, and are not copied"}},
+    {Remedy::kRecover,
+     "recover",
+     {"if none is running: mtpgraft recover {path}"},
+     {"if none is running: mtpgraft recover {path}"}},
+    {Remedy::kCopyAuto,
+     "copy-auto",
+     {"use --copy=auto, which copies what cannot be cloned"},
+     {R"(use "copy": "auto", which copies what cannot be cloned)"}},
+    {Remedy::kLinkAuto,
+     "link-auto",
+     {"use --link=auto, which clones or copies where that is impossible"},
+     {R"(use "link": "auto", which clones or copies where that is impossible)"}},
+    {Remedy::kCopyShards,
+     "copy-shards",
+     {"use --link=auto, which copies what cannot be cloned"},
+     {R"(use "link": "auto", which copies what cannot be cloned)"}},
+    {Remedy::kReplaceHead,
+     "replace-head",
+     {"use --replace to put the donor's head in its place"},
+     {R"(use "replace": true to put the donor's head in its place)"}},
+    {Remedy::kMergeShards,
+     "merge-shards",
+     {"use --merge, which writes one file"},
+     {R"(use "merge": true, which writes one file)"}},
+    {Remedy::kMergeFirst,
+     "merge-first",
+     {"join the files first: graft --replace --merge"},
+     {R"(join the files first, by a graft with "replace": true and "merge": true)"}},
+    {Remedy::kOmitRecord,
+     "omit-record",
+     {"with --no-record keys can be changed, but not be restored by 'strip'"},
+     {R"(with "no_record": true keys can be changed, but not be restored by 'strip')"}},
+    {Remedy::kListKeys, "list-keys", {"mtpgraft inspect --kv lists its keys"}, {""}},
+    {Remedy::kSetKeys,
+     "set-keys",
+     {"give the keys yourself: --set {subject}.rope.scaling.type=str:yarn, and the same for "
+      "{subject}.rope.scaling.factor (f32), {subject}.rope.scaling.original_context_length (u32) and "
+      "{subject}.context_length (u32)"},
+     {R"(give the keys yourself: "set": ["{subject}.rope.scaling.type=str:yarn", ...], and the same for )"
+      "{subject}.rope.scaling.factor (f32), {subject}.rope.scaling.original_context_length (u32) and "
+      "{subject}.context_length (u32)"}},
+    {Remedy::kGiveYarnFactor, "give-yarn-factor", {"--yarn 4, for example"}, {R"("yarn": 4, for example)"}},
+    {Remedy::kSayNormOffset,
+     "say-norm-offset",
+     {"say it: --norm-offset 1 for the checkpoint's own, --norm-offset 0 for such with the 1"},
+     {R"(say it: "norm_offset": 1 for the checkpoint's own, "norm_offset": 0 for such with the 1)"}},
+    {Remedy::kNameGgml,
+     "name-ggml",
+     {"--ggml /path/to/libggml-base.so; every build and release of llama.cpp has that file",
+      "the ggml of another llama.cpp with --ggml"},
+     {R"("ggml": "/path/to/libggml-base.so"; every build and release of llama.cpp has that file)",
+      R"(the ggml of another llama.cpp with "ggml")"}},
+    {Remedy::kExtractForTarget,
+     "extract-for-target",
+     {"--for TARGET takes it from the target; --tensors-only makes a donor without it; of a checkpoint only the head "
+      "is read"},
+     {"extract it for a target, which has it; of a checkpoint only the head is read"}},
+    {Remedy::kVerifyAlone, "verify-alone", {"mtpgraft verify FILE checks it on its own"}, {""}},
+    {Remedy::kAllowHttp,
+     "allow-http",
+     {"--allow-http if you trust the network"},
+     {R"("allow_http": true if you trust the network)"}},
+    {Remedy::kWithoutCache,
+     "without-cache",
+     {"the cache is '{subject}'; --no-cache does without it, XDG_CACHE_HOME names another place, 'mtpgraft cache "
+      "--clear' frees its space",
+      "use --no-cache"},
+     {R"(the cache is '{subject}'; "no_cache": true does without it, XDG_CACHE_HOME names another place, )"
+      "'mtpgraft cache --clear' frees its space",
+      R"(use "no_cache": true)"}},
+});
+
+#undef MTPGRAFT_OTHER_PLACE
+
+const FieldWords* find_field(RequestField field) {
+  const auto found = std::ranges::find(kFields, field, &FieldWords::field);
+  return found == kFields.end() ? nullptr : found;
+}
+
+const RemedyWords* find_remedy(Remedy remedy) {
+  const auto found = std::ranges::find(kRemedies, remedy, &RemedyWords::remedy);
+  return found == kRemedies.end() ? nullptr : found;
+}
+
+}  // namespace
+
+std::string_view field_name(RequestField field, Front front) {
+  const auto* words = find_field(field);
+  return words == nullptr ? "" : front == Front::kPlan ? words->plan : words->option;
+}
+
+std::string_view field_id(RequestField field) { return field_name(field, Front::kPlan); }
+
+std::string worded_message(const Error& error, Front front) {
+  const auto name = front == Front::kCommandLine ? field_name(error.field, front) : "";
+  return name.empty() ? error.message : fmt::format("{} {}", name, error.message);
+}
+
+std::string advice(const Error& error, Front front) {
+  const auto* remedy = find_remedy(error.remedy);
+  if (remedy == nullptr) {
+    return error.hint;
+  }
+  const auto& words = front == Front::kPlan ? remedy->plan : remedy->command_line;
+  const auto& template_text = error.hint.empty() || words.after_hint.empty() ? words.alone : words.after_hint;
+  const auto text = fmt::format(fmt::runtime(template_text), fmt::arg("path", shell_quoted(error.path)),
+                                fmt::arg("subject", error.subject));
+  return error.hint.empty() || text.empty() ? error.hint + text : fmt::format("{}, or {}", error.hint, text);
+}
+
+std::string_view remedy_id(Remedy remedy) {
+  const auto* words = find_remedy(remedy);
+  return words == nullptr ? "" : words->id;
+}
+
+}  // namespace mtpgraft::report
