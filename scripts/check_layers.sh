@@ -47,5 +47,17 @@ while IFS=: read -r file included; do
   [[ $file != include/* || ! $included =~ [./] ]] || fail "$file: a public header includes <$included>"
 done < <(grep -rHoP '^#include <\K[^>]+' src include)
 
+# The library has other users than those of the command line: what they are to do is a Remedy, report/ has the words.
+# Options of other programs are told everywhere.
+commands='graft|extract|strip|verify|inspect|checksum|recover|cache|release'
+ours='"[^"]*((^|[^a-z-])--[a-z]| -o\b|mtpgraft ('$commands') )'
+others='"[^"]*(\bcp|hf download|gguf_new_metadata\.py|llama-server) [^"]*--'
+for layer in "${layers[@]}"; do
+  [[ $layer != report ]] || break
+  while IFS= read -r line; do
+    fail "$line: a literal names an option or a command of the program"
+  done < <(grep -rnE "$ours" "src/$layer" | grep -vE "$others")
+done
+
 ((failures == 0)) && echo "layers: ok"
 exit $((failures > 0))

@@ -18,6 +18,18 @@ struct TypeShare {
 // Largest first.
 std::vector<TypeShare> share_types(const std::vector<const TensorInfo*>& tensors);
 
+// What llama.cpp b10256 does with a file.
+enum class Runtime {
+  kUnknown,         // it has no code for heads of this architecture, and refuses files that have one
+  kRuns,            // runs it, and would draft if it had its head
+  kDrafts,          // drafts with its head
+  kSkipsHead,       // runs it, and leaves heads of this architecture unused
+  kRunsAsDrafter,   // runs it beside its model: it is a drafter of its own
+  kDraftsBeside,    // drafts with it beside its model; it is nothing but a head
+  kRefuses,         // does not load it, or never drafts
+  kNeedsFirstFile,  // one file of a split model, which is loaded by its first
+};
+
 struct Summary {
   std::string architecture;
   std::string name;  // general.name
@@ -29,8 +41,7 @@ struct Summary {
   std::string block_pattern;  // "9 recurrent, 3 attention (3 x RRRA)"; empty where tensors do not tell
   Head head;
   std::vector<TypeShare> head_types;
-  std::string runtime;          // what llama.cpp does with the file
-  std::string advice;           // what the user can do about it, may be empty
+  Runtime runtime = Runtime::kUnknown;
   bool is_usable = false;       // llama.cpp drafts with this file as it is
   bool is_draft_model = false;  // llama.cpp drafts with it beside another file
 };

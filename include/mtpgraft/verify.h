@@ -28,6 +28,7 @@ struct Finding {
 struct VerifyReport {
   std::vector<Finding> findings;   // what concerns the whole file first, then ordered by offset
   std::vector<std::string> notes;  // what was, or could not be, checked
+  bool has_no_record = false;      // so that only a comparison with target and donor can check the head's bytes
   std::uint64_t compared_bytes = 0;
   std::uint64_t shared_bytes = 0;     // not compared: the same blocks on disk as in the source
   std::uint64_t unchecked_bytes = 0;  // of tensor data, which only target and donor, or checksums, can vouch for

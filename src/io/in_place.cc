@@ -22,8 +22,13 @@
 namespace mtpgraft {
 namespace {
 
-Error refusal(const std::string& path, std::string message, std::string hint) {
-  return {ErrorCode::kRefused, std::move(message), path, {}, std::move(hint)};
+// `hint`: how to make the change possible.
+Error refusal(const std::string& path, std::string message, std::string hint = {}) {
+  return {.code = ErrorCode::kRefused,
+          .message = std::move(message),
+          .path = path,
+          .hint = std::move(hint),
+          .remedy = Remedy::kWriteNewFile};
 }
 
 // Writing the head to disk is started by this much at a time.
@@ -257,8 +262,7 @@ class RemovalFile final : public ChangedFile {
 }  // namespace
 
 Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path) {
-  const auto in_use = refusal(path, "another program has the file open",
-                              "end that program first ('fuser' names it), or leave out --in-place");
+  const auto in_use = refusal(path, "another program has the file open", "end that program first ('fuser' names it)");
   // Should another program wait for our lease to end, O_NONBLOCK makes us the one who gives way.
   FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK); }));
   struct stat status {};
@@ -266,15 +270,14 @@ Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& pa
     return errno == EWOULDBLOCK || errno == ETXTBSY ? in_use : io_error(path, "open for writing");
   }
   if (!S_ISREG(status.st_mode)) {
-    return refusal(path, "is not a regular file", kWriteNewFile);
+    return refusal(path, "is not a regular file");
   }
   // The usual one, SIGIO, would end the program if another one wants the file at once.
   ::fcntl(fd.get(), F_SETSIG, SIGURG);
   if (::fcntl(fd.get(), F_SETLEASE, F_WRLCK) != 0) {
     return errno == EAGAIN
                ? in_use
-               : refusal(path, "the system does not tell whether another program has the file open (no lease)",
-                         kWriteNewFile);
+               : refusal(path, "the system does not tell whether another program has the file open (no lease)");
   }
   // No signal when another program wants the file; check_unchanged() asks.
   ::fcntl(fd.get(), F_SETOWN, 0);
@@ -287,16 +290,15 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
   const auto shift = shift_of(kept);
   const bool removes = is_removal(change, file.size());
   if (shift % kCloneBlockBytes != 0) {
-    return refusal(path, "its data cannot be shifted by whole blocks", kWriteNewFile);
+    return refusal(path, "its data cannot be shifted by whole blocks");
   }
   const auto new_end = kept.offset + kept.length;
   const auto old_end = kept.source_offset + kept.length;
   if (removes ? new_end != change.new_size || old_end > file.size() : old_end != file.size()) {
     return refusal(
         path,
-        "its end would change (a head that --replace takes out, or bytes behind the last tensor), which takes a file "
-        "system that can share blocks",
-        kWriteNewFile);
+        "its end would change (a head that is replaced, or bytes behind the last tensor), which takes a file "
+        "system that can share blocks");
   }
   if (shift == 0) {
     return ok_status();
@@ -306,12 +308,12 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
     return io_error(path, "look at the file system");
   }
   if (system.f_type != EXT4_SUPER_MAGIC && system.f_type != XFS_SUPER_MAGIC) {
-    return refusal(path, "its file system can neither share blocks between files nor shift them safely", kWriteNewFile);
+    return refusal(path, "its file system can neither share blocks between files nor shift them safely");
   }
   MTPGRAFT_TRY(const bool is_whole, is_stored_whole(file.descriptor(), path, file.size()));
   if (!is_whole) {
     return refusal(path, "it is sparse: after a crash, its holes could not be told from the gap that shifting leaves",
-                   "fill the holes first (cp --sparse=never FILE NEW), or leave out --in-place");
+                   "fill the holes first (cp --sparse=never FILE NEW)");
   }
   // The same shift of a block in a file that nobody needs.
   const FileDescriptor probe(
@@ -323,7 +325,7 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
   MTPGRAFT_CHECK(write_fully(probe.get(), path, removes ? shift : 0, block));
   const auto mode = removes ? FALLOC_FL_COLLAPSE_RANGE : FALLOC_FL_INSERT_RANGE;
   if (retry([&] { return ::fallocate(probe.get(), mode, 0, static_cast<off_t>(shift)); }) != 0) {
-    return is_unsupported(errno) ? refusal(path, "its file system cannot shift blocks", kWriteNewFile)
+    return is_unsupported(errno) ? refusal(path, "its file system cannot shift blocks")
                                  : io_error(path, "shift blocks of a file beside it");
   }
   return ok_status();

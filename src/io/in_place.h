@@ -11,9 +11,6 @@
 
 namespace mtpgraft {
 
-// The hint where this is impossible.
-inline constexpr const char* kWriteNewFile = "write a new file instead: leave out --in-place";
-
 // Opens the file for reading and writing, with a lease: fails with kRefused if any program has it open.
 Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path);
 

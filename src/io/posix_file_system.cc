@@ -200,12 +200,12 @@ class PosixFileSystem final : public FileSystem {
       return io_error(path, "open");
     }
     if (status.st_nlink > 1) {
-      return Error{ErrorCode::kRefused,
-                   fmt::format("has {} names (hard links): the others would change with it, or be left behind",
-                               std::uint64_t{status.st_nlink}),
-                   path,
-                   {},
-                   kWriteNewFile};
+      return Error{
+          .code = ErrorCode::kRefused,
+          .message = fmt::format("has {} names (hard links): the others would change with it, or be left behind",
+                                 std::uint64_t{status.st_nlink}),
+          .path = path,
+          .remedy = Remedy::kWriteNewFile};
     }
     if ((status.st_mode & 0222) == 0) {
       return Error{.code = ErrorCode::kRefused,

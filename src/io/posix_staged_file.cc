@@ -179,7 +179,8 @@ Status settle(const std::string& path, Overwrite overwrite, Durability durabilit
 }  // namespace
 
 Error output_exists(const std::string& path) {
-  return {ErrorCode::kRefused, "the output exists", path, {}, "use --force to replace it, or -o for another name"};
+  return {
+      .code = ErrorCode::kRefused, .message = "the output exists", .path = path, .remedy = Remedy::kOverwriteOutput};
 }
 
 Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::string& path, std::uint64_t size) {

@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "model/architectures.h"
-#include "mtpgraft/remote.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -75,71 +74,40 @@ std::string describe_blocks(const GgufFile& file, std::uint64_t trunk_blocks) {
   return fmt::format("{} recurrent, {} attention ({})", recurrent, std::ranges::count(letters, 'A'), fold(letters));
 }
 
-void judge(const GgufFile& file, Summary& summary) {
-  const auto architecture = find_architecture(summary.architecture);
-  const auto& head = summary.head;
-  const bool drafts = architecture.support == MtpSupport::kDrafts;
-  const auto how = [&]() -> std::string {
-    switch (architecture.support) {
-      case MtpSupport::kDrafts:
-        return architecture.note.empty() ? fmt::format("drafts with the MTP head of {} models", summary.architecture)
-                                         : std::string(architecture.note);
-      case MtpSupport::kSkips:
-        return fmt::format("loads the head of {} models and leaves it unused", summary.architecture);
-      case MtpSupport::kSeparateDrafter:
-        return "runs it as a drafter of its own beside its model (-md)";
-      case MtpSupport::kUnknown:
-        break;
-    }
-    return fmt::format("b10256 has no MTP code for {} and refuses such a file with a head",
-                       summary.architecture.empty() ? "this architecture" : summary.architecture);
-  }();
-  // Of a file on a server a download, since that is what these commands take.
-  const auto path = shell_quoted(is_remote(file.path) ? file.path.substr(file.path.rfind('/') + 1) : file.path);
-  const auto give_donor = fmt::format("mtpgraft graft {} DONOR puts a head in, taken from the base model's GGUF", path);
-  switch (head.state) {
-    case HeadState::kNone:
-      summary.runtime =
-          drafts ? fmt::format("runs it without drafting; with a head, it drafts with {} models", summary.architecture)
-                 : how;
-      summary.advice = drafts ? give_donor : "";
-      break;
-    case HeadState::kPresent:
-      summary.runtime = how;
-      summary.is_usable = drafts;
-      summary.advice = drafts ? fmt::format("llama-server -m {} --spec-type draft-mtp", path) : "";
-      break;
-    case HeadState::kPlaceholder:
-      summary.runtime = architecture.loads_placeholder
-                            ? "loads it, but cannot draft"
-                            : fmt::format("refuses it: missing tensor 'blk.{}.attn_norm.weight'", head.first_block);
-      summary.advice = give_donor + fmt::format("; mtpgraft strip --in-place {} makes it load without one", path);
-      break;
-    case HeadState::kSidecar:
-      summary.is_draft_model = architecture.loads_sidecar || architecture.support == MtpSupport::kSeparateDrafter;
-      summary.runtime = architecture.support == MtpSupport::kSeparateDrafter ? how
-                        : architecture.loads_sidecar
-                            ? "drafts with it beside its model (-md), and crashes if it is run as a model"
-                            : "does not load a head without its trunk";
-      summary.advice = architecture.support == MtpSupport::kSeparateDrafter ? "" : "it can be a graft's donor";
-      break;
-    case HeadState::kTensorsOnly:
-      summary.runtime = "does not load head tensors without the keys of a model";
-      summary.advice = "it can be a graft's donor";
-      break;
-    case HeadState::kBroken:
-      summary.runtime = "refuses it, or never drafts";
-      summary.advice = head.has_tensors()
-                           ? fmt::format("mtpgraft graft --replace {} DONOR puts a sound head in its place", path)
-                           : "";
-      break;
-    case HeadState::kShard:
-      summary.runtime = "loads split models by their first file";
-      summary.advice = head.has_tensors() && head.problems.empty()
-                           ? "it holds the head, and can be a graft's donor"
-                           : "name the first file, ...-00001-of-....gguf, with the others beside it";
+Runtime runtime_of(MtpSupport support) {
+  switch (support) {
+    case MtpSupport::kDrafts:
+      return Runtime::kDrafts;
+    case MtpSupport::kSkips:
+      return Runtime::kSkipsHead;
+    case MtpSupport::kSeparateDrafter:
+      return Runtime::kRunsAsDrafter;
+    case MtpSupport::kUnknown:
       break;
   }
+  return Runtime::kUnknown;
+}
+
+Runtime judge(const Architecture& architecture, HeadState state) {
+  const auto usual = runtime_of(architecture.support);
+  switch (state) {
+    case HeadState::kNone:
+      return usual == Runtime::kDrafts ? Runtime::kRuns : usual;
+    case HeadState::kPresent:
+      return usual;
+    case HeadState::kPlaceholder:
+      return architecture.loads_placeholder ? Runtime::kRuns : Runtime::kRefuses;
+    case HeadState::kSidecar:
+      return usual == Runtime::kRunsAsDrafter ? usual
+             : architecture.loads_sidecar     ? Runtime::kDraftsBeside
+                                              : Runtime::kRefuses;
+    case HeadState::kTensorsOnly:
+    case HeadState::kBroken:
+      return Runtime::kRefuses;
+    case HeadState::kShard:
+      break;
+  }
+  return Runtime::kNeedsFirstFile;
 }
 
 }  // namespace
@@ -161,7 +129,10 @@ Summary summarise(const GgufFile& file) {
   summary.trunk_blocks = count_trunk_blocks(file, summary.head);
   summary.block_pattern = describe_blocks(file, summary.trunk_blocks);
   summary.head_types = types_of(file, summary.head.tensors);
-  judge(file, summary);
+  const auto state = summary.head.state;
+  summary.runtime = judge(find_architecture(summary.architecture), state);
+  summary.is_usable = summary.runtime == Runtime::kDrafts;
+  summary.is_draft_model = state == HeadState::kSidecar && summary.runtime != Runtime::kRefuses;
   return summary;
 }
 

@@ -32,15 +32,11 @@ KeyList keys_of_tensors_only(const GgufFile& model) {
 Status check_shared_tensors(const GgufFile& model, bool is_target) {
   for (const auto name : {kTokenEmbedding, kOutputNorm}) {
     if (model.find_tensor(name) == nullptr) {
-      return Error{
-          ErrorCode::kIncompatible,
-          fmt::format("has no tensor '{}', which llama.cpp wants in a sidecar", name),
-          model.path,
-          {},
-          is_target
-              ? "it is not a complete language model"
-              : "--for TARGET takes it from the target; --tensors-only makes a donor without it; of a checkpoint only "
-                "the head is read"};
+      return Error{.code = ErrorCode::kIncompatible,
+                   .message = fmt::format("has no tensor '{}', which llama.cpp wants in a sidecar", name),
+                   .path = model.path,
+                   .hint = is_target ? "it is not a complete language model" : "",
+                   .remedy = is_target ? Remedy::kNone : Remedy::kExtractForTarget};
     }
   }
   return ok_status();

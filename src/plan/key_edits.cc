@@ -46,24 +46,21 @@ Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double fact
   auto trained = read("rope.scaling.original_context_length");
   trained = trained ? trained : read("context_length");
   if (!trained || *trained == 0) {
-    return Error{ErrorCode::kIncompatible,
-                 fmt::format("key '{}.context_length' is absent: --yarn cannot tell what the target was trained with",
-                             target.architecture()),
-                 target.path,
-                 {},
-                 fmt::format("give the keys yourself: --set {0}.rope.scaling.type=str:yarn, and the same for "
-                             "{0}.rope.scaling.factor (f32), {0}.rope.scaling.original_context_length (u32) and "
-                             "{0}.context_length (u32)",
-                             target.architecture())};
+    return Error{
+        .code = ErrorCode::kIncompatible,
+        .message = fmt::format("key '{}.context_length' is absent: YaRN cannot tell what the target was trained with",
+                               target.architecture()),
+        .path = target.path,
+        .remedy = Remedy::kSetKeys,
+        .subject = std::string(target.architecture())};
   }
   const auto extended = std::round(static_cast<double>(*trained) * factor);
   if (!(factor > 1) || extended > UINT32_MAX) {
     return Error{
-        ErrorCode::kUsage,
-        fmt::format("--yarn {}: the factor must be above 1, and {} tokens times it below 2^32", factor, *trained),
-        {},
-        {},
-        "--yarn 4, for example"};
+        .code = ErrorCode::kUsage,
+        .message = fmt::format("{}: the factor must be above 1, and {} tokens times it below 2^32", factor, *trained),
+        .field = RequestField::kYarn,
+        .remedy = Remedy::kGiveYarnFactor};
   }
   const auto edit = [&](std::string_view name, GgufValue value) {
     return KeyEdit{fmt::format("{}.{}", target.architecture(), name), std::move(value)};

@@ -91,21 +91,20 @@ std::vector<KeyDifference> diff_keys(const KeyList& before, const KeyList& after
 }
 
 Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now) {
-  constexpr const char* kHint = "with --no-record it can be changed, but not be restored by 'strip'";
   std::vector<OldKey> old;
   for (const auto& difference : diff_keys(before, now)) {
     const auto& key = difference.key();
     if (!is_utf8(key)) {
       return Error{.code = ErrorCode::kUnsupported,
                    .message = fmt::format("the name of key '{}' is not UTF-8, which the record needs", key),
-                   .hint = kHint};
+                   .remedy = Remedy::kOmitRecord};
     }
     auto value = difference.before != nullptr ? difference.before->complete_value() : std::nullopt;
     if (difference.before != nullptr && !value) {
       return Error{.code = ErrorCode::kUnsupported,
                    .message = fmt::format("the old value of key '{}' has {} bytes, too many for the record", key,
                                           difference.before->item->value_bytes()),
-                   .hint = kHint};
+                   .remedy = Remedy::kOmitRecord};
     }
     old.push_back({key, std::move(value), difference.place});
   }

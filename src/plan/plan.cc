@@ -25,12 +25,12 @@ bool is_reserved(const GgufFile& target, std::string_view key) {
 
 Status check_edit(const GgufFile& target, const KeyEdit& edit) {
   if (is_reserved(target, edit.key)) {
-    return Error{.code = ErrorCode::kUsage, .message = fmt::format("key '{}' is not for --set or --unset", edit.key)};
+    return Error{.code = ErrorCode::kUsage, .message = fmt::format("key '{}' cannot be set or unset", edit.key)};
   }
   if (!edit.value && target.find_key(edit.key) == nullptr) {
     return Error{.code = ErrorCode::kUsage,
                  .message = fmt::format("the target has no key '{}' to take out", edit.key),
-                 .hint = "mtpgraft inspect --kv lists its keys"};
+                 .remedy = Remedy::kListKeys};
   }
   return ok_status();
 }
@@ -117,7 +117,7 @@ Status check_record_size(std::size_t bytes) {
                  .message = fmt::format("the record would have {} bytes, and {} are read again: the keys' new and old "
                                         "values are too long for it",
                                         bytes, kBytesMax),
-                 .hint = "with --no-record keys can be changed, but not be restored by 'strip'"};
+                 .remedy = Remedy::kOmitRecord};
   }
   return ok_status();
 }

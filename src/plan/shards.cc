@@ -50,15 +50,14 @@ Result<OtherFiles> arrange_files(const GgufFile& target, const Head& head, Split
       continue;
     }
     if (head_tensors[i] != files[i].tensor_count || head_tensors[i] != head.tensors.size()) {
-      return Error{
-          ErrorCode::kUnsupported,
-          fmt::format("the target's old head has {} tensors in shard {} of {}, and that is not its own file: {}",
-                      head_tensors[i], i + 1, files.size(),
-                      head_tensors[i] == files[i].tensor_count ? "the others stand elsewhere"
-                                                               : "the trunk has tensors there too"),
-          files[i].path,
-          {},
-          "use --merge, which writes one file"};
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format(
+                       "the target's old head has {} tensors in shard {} of {}, and that is not its own file: {}",
+                       head_tensors[i], i + 1, files.size(),
+                       head_tensors[i] == files[i].tensor_count ? "the others stand elsewhere"
+                                                                : "the trunk has tensors there too"),
+                   .path = files[i].path,
+                   .remedy = Remedy::kMergeShards};
     }
     // The new head takes its place, since the number of a shard stands in the shard.
     others.emplace_back(std::nullopt);

@@ -53,7 +53,7 @@ Result<std::vector<std::size_t>> choose_kept_files(const GgufFile& file, const H
                        "the head has shard {} of {} for itself, and those behind it have their numbers in them", *index,
                        file.files.size()),
                    .path = file.path,
-                   .hint = "join the files first: graft --replace --merge"};
+                   .remedy = Remedy::kMergeFirst};
     }
     if (index) {
       kept.push_back(*index);

@@ -5,7 +5,9 @@
 
 #include "gguf/describe.h"
 #include "report/json_parts.h"
+#include "report/llama_cpp.h"
 #include "report/text.h"
+#include "report/words.h"
 
 namespace mtpgraft::report {
 namespace {
@@ -72,8 +74,9 @@ Json key_json(const KeyValue& item) {
   return json;
 }
 
-Json head_json(const Summary& summary, const std::string& grafted_from) {
+Json head_json(const GgufFile& file, const Summary& summary, const std::string& grafted_from) {
   const auto& head = summary.head;
+  const auto next_step = describe_next_step(summary, file.path);
   return {{"state", head_state_name(head.state)},
           {"usable", summary.is_usable},
           {"first_block", head.block_count > 0 ? Json(head.first_block) : Json(nullptr)},
@@ -82,8 +85,8 @@ Json head_json(const Summary& summary, const std::string& grafted_from) {
           {"bytes", head.bytes},
           {"types", types_json(summary.head_types)},
           {"problems", head.problems},
-          {"llama_cpp", summary.runtime},
-          {"advice", summary.advice.empty() ? Json(nullptr) : Json(summary.advice)},
+          {"llama_cpp", describe_runtime(summary)},
+          {"advice", next_step.empty() ? Json(nullptr) : Json(next_step)},
           {"grafted_from", grafted_from.empty() ? Json(nullptr) : Json(grafted_from)}};
 }
 
@@ -116,7 +119,7 @@ Json file_json(const InspectedFile& file) {
             {"trunk_blocks", summary.trunk_blocks},
             {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
             {"notes", notes},
-            {"mtp", head_json(summary, grafted_from)}};
+            {"mtp", head_json(gguf, summary, grafted_from)}};
   if (mmproj) {
     json["mmproj"] = projector_json(*mmproj);
   }
@@ -347,7 +350,7 @@ std::string verification_to_json(const std::string& path, const VerifyReport& re
                                   {"offset", optional_json(finding.offset)},
                                   {"path", finding.path.empty() ? path : finding.path}});
   }
-  result["notes"] = report.notes;
+  result["notes"] = list_notes(report);
   return dump(json);
 }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "gguf/describe.h"
+#include "report/llama_cpp.h"
 #include "report/words.h"
 #include "util/text.h"
 
@@ -97,9 +98,9 @@ std::string describe_inspected(const InspectedFile& file) {
   if (mmproj) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
-  rows.push_back({"llama.cpp", is_checkpoint ? "reads no safetensors" : printable(summary.runtime)});
-  if (!summary.advice.empty()) {
-    rows.push_back({"", printable(summary.advice)});
+  rows.push_back({"llama.cpp", is_checkpoint ? "reads no safetensors" : printable(describe_runtime(summary))});
+  if (const auto next_step = describe_next_step(summary, gguf.path); !next_step.empty()) {
+    rows.push_back({"", printable(next_step)});
   }
   auto text = printable(gguf.path) + '\n' + format_table(rows, "  ");
   if (!listed_keys.empty()) {
@@ -146,7 +147,7 @@ std::string describe_verification(const std::string& path, const VerifyReport& r
   };
   const auto add = [&](const std::string& line) { add_for(path, line); };
   if (details) {
-    for (const auto& note : report.notes) {
+    for (const auto& note : list_notes(report)) {
       add(printable(note));
     }
   }

@@ -54,6 +54,14 @@ std::string describe_head(const Summary& summary) {
   return {};
 }
 
+std::vector<std::string> list_notes(const VerifyReport& report) {
+  auto notes = report.notes;
+  if (report.has_no_record) {
+    notes.emplace_back("no record: the head's bytes cannot be checked without --target and --donor");
+  }
+  return notes;
+}
+
 std::string describe_offset(const std::optional<std::uint64_t>& offset) {
   return offset ? fmt::format(" (at byte {})", *offset) : "";
 }

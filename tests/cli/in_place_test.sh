@@ -176,7 +176,7 @@ in_place_on() {
     expect_same "$fs/target-trailing-bytes.gguf" trailing.gguf
   else
     expect_exit 5 "$MTPGRAFT" graft --in-place --replace "$fs/target-with-head.gguf" "$donor"
-    expect_text "$STDERR" 'its end would change \(a head that --replace takes out, or bytes behind the last tensor\), which takes a file system that can share blocks$'
+    expect_text "$STDERR" 'its end would change \(a head that is replaced, or bytes behind the last tensor\), which takes a file system that can share blocks$'
     expect_same "$fs/target-with-head.gguf" target-with-head.gguf
     expect_exit 5 "$MTPGRAFT" graft --in-place "$fs/target-trailing-bytes.gguf" "$donor"
     expect_text "$STDERR" 'its end would change '

@@ -71,7 +71,7 @@ expect_exit 3 "$MTPGRAFT" graft --replace plain.gguf "$DONOR" --unset long -o ou
 expect_nothing_on stdout
 expect_stderr <<'END_OF_TEXT'
 mtpgraft: plain.gguf: the old value of key 'long' has 70000 bytes, too many for the record
-  hint: with --no-record it can be changed, but not be restored by 'strip'
+  hint: with --no-record keys can be changed, but not be restored by 'strip'
 END_OF_TEXT
 expect_exit 0 "$MTPGRAFT" graft -q --no-record --replace plain.gguf "$DONOR" --unset long -o out.gguf
 "$MTPGRAFT" graft -q --no-record "$TARGET" "$DONOR" -o direct.gguf
@@ -115,8 +115,8 @@ expect_refusal 2 "the value for key 'x' is no u8: 256" --set x=u8:256
 expect_refusal 2 "the value for key 'x' is no bool: 1" --set x=bool:1
 expect_refusal 2 "the value for key 'x' is no u32[]: [1,-1]" --set 'x=u32[]:[1, -1]'
 for key in general.architecture general.alignment mtpgraft.record qwen35.block_count qwen35.nextn_predict_layers split.no; do
-  expect_refusal 2 "key '$key' is not for --set or --unset" --set "$key=u32:1"
-  expect_refusal 2 "key '$key' is not for --set or --unset" --unset "$key"
+  expect_refusal 2 "key '$key' cannot be set or unset" --set "$key=u32:1"
+  expect_refusal 2 "key '$key' cannot be set or unset" --unset "$key"
 done
 expect_refusal 2 "the target has no key 'no.such' to take out" --unset no.such
 expect_refusal 2 '--set needs a value' --set
@@ -134,7 +134,7 @@ expect_exit 2 "$MTPGRAFT" graft --json "$TARGET" "$DONOR" --set x
 # A target that does not tell its context.
 expect_exit 0 "$MTPGRAFT" graft -q --no-record "$TARGET" "$DONOR" --unset qwen35.context_length -o none.gguf
 expect_exit 3 "$MTPGRAFT" graft --replace none.gguf "$DONOR" --yarn 4 -o out.gguf
-expect_text "$STDERR" "^mtpgraft: none.gguf: key 'qwen35.context_length' is absent: --yarn cannot tell what the target was trained with\$"
+expect_text "$STDERR" "^mtpgraft: none.gguf: key 'qwen35.context_length' is absent: YaRN cannot tell what the target was trained with\$"
 expect_text "$STDERR" '^  hint: give the keys yourself: --set qwen35.rope.scaling.type=str:yarn, '
 no_leftovers . "${inputs[@]}" none.gguf
 

@@ -243,7 +243,7 @@ TEST(Extract, RefusesASidecarOfWhatHasNoSharedTensors) {
   const auto donor = load_model("head-only-base-8L-BF16");
   const auto plan = try_extract(donor, nullptr, ExtractForm::kSidecar);
   EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "has no tensor 'token_embd.weight'"));
-  EXPECT_THAT(plan.error().hint, HasSubstr("--for TARGET"));
+  EXPECT_EQ(plan.error().remedy, Remedy::kExtractForTarget);
   EXPECT_THAT(try_extract(donor, nullptr, ExtractForm::kTensorsOnly), IsOk());
 }
 

@@ -108,7 +108,8 @@ TEST(KeyEdits, RefuseToExtendAnUnknownContext) {
   const auto edits = make_yarn_edits(target_with({}), 4);
   EXPECT_THAT(edits, FailsWith(ErrorCode::kIncompatible, "key 'qwen35.context_length' is absent"));
   EXPECT_EQ(edits.error().path, "target.gguf");
-  EXPECT_THAT(edits.error().hint, HasSubstr("--set qwen35.rope.scaling.type=str:yarn"));
+  EXPECT_EQ(edits.error().remedy, Remedy::kSetKeys);
+  EXPECT_EQ(edits.error().subject, "qwen35");
   EXPECT_THAT(make_yarn_edits(target_with({{"context_length", 0}}), 4), FailsWith(ErrorCode::kIncompatible, "absent"));
   auto array = target_with({});
   set_array<std::uint32_t>(array, "qwen35.context_length", {1024});
@@ -119,7 +120,9 @@ TEST(KeyEdits, RefuseFactorsThatDoNotExtend) {
   const auto target = target_with({{"context_length", 1U << 20}});
   for (const double factor : {1.0, 0.5, 0.0, -4.0, 4096.0, 1e300, std::numeric_limits<double>::infinity(),
                               std::numeric_limits<double>::quiet_NaN()}) {
-    EXPECT_THAT(make_yarn_edits(target, factor), FailsWith(ErrorCode::kUsage, "--yarn ")) << factor;
+    const auto edits = make_yarn_edits(target, factor);
+    ASSERT_THAT(edits, FailsWith(ErrorCode::kUsage, ": the factor must be above 1")) << factor;
+    EXPECT_EQ(edits.error().field, RequestField::kYarn);
   }
   EXPECT_EQ(yarn_of(make_yarn_edits(target, 4095)).context, u32_value(4095U << 20));
 }
@@ -160,7 +163,7 @@ TEST(KeyEdits, AreAppliedInOrderAndTold) {
 TEST(KeyEdits, LeaveAloneWhatTheGraftItselfDecides) {
   for (const auto* key : {"general.architecture", "general.alignment", "mtpgraft.record", "qwen35.block_count",
                           "qwen35.nextn_predict_layers", "split.count", "split.no"}) {
-    const auto message = fmt::format("key '{}' is not for --set or --unset", key);
+    const auto message = fmt::format("key '{}' cannot be set or unset", key);
     EXPECT_THAT(plan_with({{key, u32_value(1)}}), FailsWith(ErrorCode::kUsage, message));
     EXPECT_THAT(plan_with({{key, std::nullopt}}), FailsWith(ErrorCode::kUsage, message));
   }
