@@ -122,7 +122,7 @@ def check_json():
     compare("docs/json.md", "warning id", ids, words_of(sections["Warning ids"]))
     code = "".join(path.read_text() for path in (sources / "src").rglob("*.cc"))
     compare("docs/schema/common.json", "warning id",
-            set(re.findall(r'warnings_?\.push_back\(\s*\{\s*"([^"]+)"', code)), ids)
+            set(re.findall(r'(?:warnings_?\.push_back\(\s*\{\s*|return \{\{(?="[^"]+", fmt))"([^"]+)"', code)), ids)
 
 
 check_exit_codes()
