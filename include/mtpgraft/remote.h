@@ -77,4 +77,7 @@ std::vector<RemoteFetch> plan_fetches(const ReadableFile& file, std::span<const 
 // Fetches it now, in one go; reading is then no wait. Does nothing for what is on disk.
 Status fetch(const ReadableFile& file, std::span<const ByteRange> ranges);
 
+// "libcurl 7.88.1"; empty in a program that was built without, or where there is none.
+std::string http_library();
+
 }  // namespace mtpgraft

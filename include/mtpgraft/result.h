@@ -63,6 +63,9 @@ enum class Remedy {
   kSayNormOffset,     // say whether 1 is to be added to norms (1) or is in them (0)
   kNameGgml,          // name the file of ggml's library, of another llama.cpp where one was found
   kExtractForTarget,  // name a target, which gives its keys and shared tensors, or extract the tensors alone
+  kMakeList,          // write a list of checksums first
+  kOverwriteList,     // move away what has the name of a list, or ask for Overwrite::kYes
+  kDropList,          // the same for a list with a file that has left the release
   kVerifyAlone,       // verify the file without target and donor
   kAllowHttp,         // allow http without encryption, where the network is trusted
   kWithoutCache,      // do without the cache, or clear it; `subject` is its directory where writing to it failed

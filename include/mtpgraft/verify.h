@@ -114,6 +114,34 @@ CheckFile parse_checkfile(std::string_view text);
 // kNotComparable: a checksum of all data, where the list names other tensors than the file has, as after a graft.
 enum class CheckResult : std::uint8_t { kOk, kDiffers, kMissing, kNotComparable };
 
+// What to ask of a list besides that the tensors that it names are right.
+struct ListOptions {
+  bool exact = false;           // no other tensors, and the same keys
+  bool strict = false;          // lines that cannot be read are a failure
+  bool ignore_missing = false;  // tensors that the file has not are no failure
+};
+
+struct ListedTensor {
+  std::string name;
+  CheckResult result;  // the worst of all algorithms
+};
+
+struct ListReport {
+  std::vector<ListedTensor> lines;  // in the order of the list
+  std::vector<std::string> extra;   // with `exact`, tensors of the file that the list has not
+  // Without `exact`, those of them that are not the head's: the list may be cut short.
+  std::uint64_t unlisted_trunk_tensors = 0;
+  std::vector<std::uint64_t> bad_lines;  // line numbers from 1
+  std::optional<bool> metadata_equal;    // nothing: not asked for, or not in the list
+  std::optional<CheckResult> all_data;   // of the checksums of all data; nothing: none in the list
+  bool ok = false;  // by coreutils' rules: no list, or one of which the file has nothing, proves nothing
+};
+
+// Holds a file against the text of a list. Fails with kMalformed if no line of it is a checksum; `list_path` is for
+// that message.
+Result<ListReport> check_against_list(const OpenedModel& model, std::string_view list, const std::string& list_path,
+                                      const ListOptions& options, const Progress& progress);
+
 // The result of each listed checksum, in order. Reads no tensor twice.
 Result<std::vector<CheckResult>> check_listed(const ReadableFile& file, const GgufFile& gguf,
                                               const std::vector<Checksum>& listed, const Progress& progress);

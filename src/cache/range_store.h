@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "mtpgraft/cache.h"
 #include "mtpgraft/file.h"
 #include "mtpgraft/result.h"
 
@@ -57,14 +58,6 @@ struct CachedFile {
   bool operator==(const CachedFile&) const = default;
 };
 
-struct CacheEntry {
-  std::string url;                 // empty if it cannot be told any more
-  std::uint64_t size = 0;          // of the whole file; 0 likewise
-  std::uint64_t stored_bytes = 0;  // of its parts
-  std::size_t part_count = 0;
-  std::int64_t used_s = 0;  // when something was last added or read, in seconds since 1970
-};
-
 // Safe to use from several threads, and several programs. Its stores may outlive it.
 class RangeCache {
  public:
@@ -80,20 +73,11 @@ class RangeCache {
   virtual Result<std::unique_ptr<RangeStore>> open(const std::string& url, const CachedFile& file) = 0;
 };
 
-// "$XDG_CACHE_HOME/mtpgraft", else "$HOME/.cache/mtpgraft"; empty if neither is set.
-std::string default_cache_directory();
-
 // A cache in `directory`, which is made (0700) when something is stored. Each part is a file of its own that appears
 // complete or not at all, with the XXH128 of its bytes behind them. `files` must outlive it and its stores.
 std::unique_ptr<RangeCache> make_range_cache(std::string directory, FileSystem& files);
 
 // Nothing outlives the program: parts are files without a name in $TMPDIR, else in /var/tmp.
 std::unique_ptr<RangeCache> make_temporary_cache();
-
-// What is in the cache, the longest unused first.
-Result<std::vector<CacheEntry>> list_cache(const std::string& directory);
-
-// Removes all of it, and nothing that is not of the cache. Returns the bytes that were freed.
-Result<std::uint64_t> clear_cache(const std::string& directory);
 
 }  // namespace mtpgraft

@@ -1,52 +1,57 @@
-#include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "mtpgraft/head_data.h"
 #include "report/json.h"
 #include "report/text.h"
 
 namespace mtpgraft::cli {
+namespace {
 
-Result<int> run_extract(const ExtractOptions& options, const OutputOptions& output, FileSystem& files) {
-  MTPGRAFT_CHECK(check_names(options.write));
-  report::ExtractReport report;
-  report.donor_path = options.donor.path;
-  report.form = options.tensors_only ? ExtractForm::kTensorsOnly : ExtractForm::kSidecar;
-  report.writing.path = options.write.output.value();
-  Sources sources;
-  std::optional<GgufFile> target;
-  if (!options.target.empty()) {
-    MTPGRAFT_TRY(auto model, open_model(files, options.target));
-    sources.target = std::move(model.file);
-    target = std::move(model.gguf);
-  }
-  MTPGRAFT_TRY(const auto donor,
-               open_donor(options.donor, target ? target->architecture() : "", fetch_progress(output), files));
-  sources.donor = donor.file;
-  if (!sources.target) {
-    sources.target = sources.donor;
-  }
-  report.donor = summarise(donor.gguf);
-  report.donor_notes = donor.notes;
-  MTPGRAFT_TRY(const auto head_data, read_head_data(*sources.donor, donor.gguf, DigestHead::kNo,
-                                                    make_progress("read head", report.donor.head.bytes, output)));
-  MTPGRAFT_TRY(report.plan, make_extract_plan(donor.gguf, head_data, target ? &*target : nullptr, report.form));
-  report.warnings = report.plan.warnings;
-  report.warnings.insert(report.warnings.end(), donor.warnings.begin(), donor.warnings.end());
-  report.fetch = describe_fetch(donor, donor_ranges(report.plan));
-  const auto finished = [&]() -> const report::ExtractReport& {
-    note_received(donor, report.fetch);
-    return report;
-  };
-  return deliver({"extract",
-                  report.plan,
-                  options.write,
-                  report.warnings,
-                  report.writing,
-                  {},
-                  [&](bool details) { return report::describe_extract(finished(), details); },
-                  [&] { return report::extract_to_json(finished()); }},
-                 std::move(sources), output, files);
+struct ExtractCommand {
+  ExtractRequest request;
+  WriteOptions write;
+};
+
+Result<int> run_extract(const ExtractCommand& options, const OutputOptions& output, FileSystem& files) {
+  auto request = options.request;
+  MTPGRAFT_TRY(request.output, make_output_request(options.write));
+  const auto context = make_context(files, output, {{Phase::kWrite, "extract"}});
+  MTPGRAFT_TRY(auto job, prepare_extract(request, context));
+  MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
+  MTPGRAFT_CHECK(print_answer(
+      output, [&] { return report::extract_to_json(request, job); },
+      [&] { return report::describe_extract(request, job, shows_details(options.write)); }));
+  return exit_code(obstacle);
+}
+
+}  // namespace
+
+void add_extract(CLI::App& app, Program& program) {
+  const auto options = std::make_shared<ExtractCommand>();
+  auto& request = options->request;
+  auto* command =
+      add_command(app, program, "extract", "Write the MTP head of DONOR to a file of its own", options, run_extract);
+  command->add_option("DONOR", request.donor.path, "What has the head, as for graft")
+      ->required()
+      ->type_name(kDonorFiles);
+  add_write_options(*command, options->write, "Output file; llama.cpp's -hf looks for names that begin with mtp-",
+                    nullptr);
+  options->write.output_option->required();
+  command
+      ->add_option("--for", request.target, "Number the head for this model, and take keys and shared tensors from it")
+      ->option_text("TARGET")
+      ->type_name(kModelFiles);
+  command->add_flag_callback(
+      "--tensors-only", [&request] { request.form = ExtractForm::kTensorsOnly; },
+      "Only the head's tensors: a small donor, not for -md");
+  add_donor_options(*command, request.donor);
+  command->add_flag("-v,--verbose", options->write.verbose,
+                    "Print every tensor of the head, and how each range was copied");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft extract Base-MTP-Q8_0.gguf -o mtp-Base-Q8_0.gguf    # for llama-server -md, and as a donor\n"
+      "  mtpgraft extract Base-MTP-Q8_0.gguf --for Model-Q4_K_M.gguf -o mtp-Model-Q8_0.gguf\n"
+      "  mtpgraft extract hf://Qwen/Qwen3.5-9B --for Model-Q4_K_M.gguf -o mtp-Model-BF16.gguf\n");
 }
 
 }  // namespace mtpgraft::cli

@@ -2,17 +2,25 @@
 
 #include <algorithm>
 
-#include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "mtpgraft/donor.h"
+#include "mtpgraft/projector.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "util/glob.h"
 
 namespace mtpgraft::cli {
 namespace {
+
+struct InspectOptions {
+  std::vector<std::string> files;
+  std::string tensors_glob;  // empty: do not list
+  std::string keys_glob;
+  std::optional<std::string> mmproj;
+  RemoteFlags remote;
+};
 
 template <class T>
 std::vector<std::size_t> list_matches(const std::vector<T>& items, std::string T::*name, const std::string& glob) {
@@ -38,13 +46,13 @@ struct Subject {
 };
 
 // A repository of GGUF files, or a pattern, is all of them.
-Status add_subjects(const std::string& path, const InspectOptions& options, const OutputOptions& output,
-                    FileSystem& files, std::vector<Subject>& subjects) {
+Status add_subjects(const std::string& path, const RemoteFlags& remote, const Context& context,
+                    std::vector<Subject>& subjects) {
   if (!is_remote(path)) {
     subjects.push_back({path, nullptr});
     return ok_status();
   }
-  MTPGRAFT_TRY(const auto source, open_source(options.remote, fetch_progress(output), files));
+  MTPGRAFT_TRY(const auto source, open_remote_source(remote, context));
   MTPGRAFT_TRY(const auto paths, list_remote_models(path, *source));
   for (const auto& model : paths) {
     subjects.push_back({model, source});
@@ -53,26 +61,24 @@ Status add_subjects(const std::string& path, const InspectOptions& options, cons
 }
 
 // What only a donor can be is read as one: a checkpoint, or a model on a server.
-Status open_inspected(const Subject& subject, const OutputOptions& output, FileSystem& files,
-                      report::InspectedFile& inspected) {
+Status open_inspected(const Subject& subject, const Context& context, report::InspectedFile& inspected) {
   const auto& [path, source] = subject;
-  if (source || is_checkpoint(path, files)) {
-    MTPGRAFT_TRY(auto donor, open_donor({.path = path, .source = source}, "", fetch_progress(output), files));
+  if (source || is_checkpoint(path, context.files)) {
+    MTPGRAFT_TRY(auto donor, open_donor({.path = path}, "", context, std::nullopt, source));
     inspected.gguf = std::move(donor.gguf);
     inspected.notes = std::move(donor.notes);
     inspected.is_checkpoint = donor.is_checkpoint;
     return ok_status();
   }
-  MTPGRAFT_TRY(auto model, open_model(files, path));
+  MTPGRAFT_TRY(auto model, open_model(context.files, path));
   inspected.gguf = std::move(model.gguf);
   return ok_status();
 }
 
 Result<report::InspectedFile> inspect(const Subject& subject, const InspectOptions& options,
-                                      const std::optional<Projector>& projector, const OutputOptions& output,
-                                      FileSystem& files) {
+                                      const std::optional<Projector>& projector, const Context& context) {
   report::InspectedFile inspected;
-  MTPGRAFT_CHECK(open_inspected(subject, output, files, inspected));
+  MTPGRAFT_CHECK(open_inspected(subject, context, inspected));
   inspected.summary = summarise(inspected.gguf);
   if (const auto labels = find_record_labels(inspected.gguf)) {
     inspected.grafted_from = labels->donor_file;
@@ -92,9 +98,8 @@ Result<report::InspectedFile> inspect(const Subject& subject, const InspectOptio
   return inspected;
 }
 
-}  // namespace
-
 Result<int> run_inspect(const InspectOptions& options, const OutputOptions& output, FileSystem& files) {
+  const auto context = make_context(files, output, {});
   std::optional<Projector> projector;
   if (options.mmproj) {
     MTPGRAFT_TRY(projector, open_projector(*options.mmproj, files));
@@ -103,36 +108,27 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
   std::vector<report::FailedFile> failed;
   std::vector<Subject> subjects;
   for (const auto& path : options.files) {
-    if (auto status = add_subjects(path, options, output, files, subjects); !status.ok()) {
+    if (auto status = add_subjects(path, options.remote, context, subjects); !status.ok()) {
       failed.push_back({path, std::move(status.error())});
     }
   }
   for (const auto& subject : subjects) {
-    auto file = inspect(subject, options, projector, output, files);
+    auto file = inspect(subject, options, projector, context);
     if (file.ok()) {
       inspected.push_back(std::move(file).value());
       continue;
     }
     auto& error = file.error();
-    if (error.code == ErrorCode::kIo && !subject.source && subject.path.find_first_of("*?[") != std::string::npos) {
+    if (error.code == ErrorCode::kIo && !subject.source && is_pattern(subject.path)) {
       error.hint = "a pattern belongs to its option: --tensors='blk.8.*'";
     }
     failed.push_back({subject.path, std::move(error)});
   }
-  if (output.json) {
-    MTPGRAFT_CHECK(print_answer(report::inspected_to_json(inspected, failed) + '\n'));
-  } else {
-    std::string text;
-    for (const auto& file : inspected) {
-      text += text.empty() ? "" : "\n";
-      text += report::describe_inspected(file);
-    }
-    if (inspected.size() > 1) {
-      text += '\n';
-      text += report::compare_inspected(inspected);
-    }
-    MTPGRAFT_CHECK(print_answer(text));
-    for (const auto& file : failed) {
+  MTPGRAFT_CHECK(print_answer(
+      output, [&] { return report::inspected_to_json(inspected, failed); },
+      [&] { return report::describe_inspected(inspected); }, Quiet::kPrints));
+  for (const auto& file : failed) {
+    if (!output.json) {
       report_error(file.error, "inspect", false);
     }
   }
@@ -140,6 +136,34 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
     return exit_code(failed.front().error.code);
   }
   return std::ranges::none_of(inspected, &report::InspectedFile::is_misfit) ? 0 : kExitFile;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Program& program) {
+  const auto options = std::make_shared<InspectOptions>();
+  auto* command =
+      add_command(app, program, "inspect", "Tell what a GGUF is, and whether it has an MTP head", options, run_inspect);
+  command
+      ->add_option("FILE", options->files,
+                   "GGUF files and checkpoints, also on servers, as for graft; several are also compared in a table")
+      ->required()
+      ->type_name(kDonorFiles);
+  command->add_flag("--tensors{*}", options->tensors_glob,
+                    "List tensors; --tensors='blk.8.*' lists those that match the pattern");
+  command->add_flag("--kv{*}", options->keys_glob, "List keys and values; --kv='*.rope.*' lists those that match");
+  command
+      ->add_option("--mmproj", options->mmproj,
+                   "Tell whether this vision or audio projector fits; exit code 3 unless it fits each FILE")
+      ->option_text("PROJECTOR")
+      ->type_name(kModelFiles);
+  add_remote_options(*command, options->remote);
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft inspect Model-Q4_K_M.gguf\n"
+      "  mtpgraft inspect hf://Qwen/Qwen3.5-9B\n"
+      "  mtpgraft inspect Model-MTP-Q4_K_M.gguf --mmproj mmproj-F16.gguf\n"
+      "  mtpgraft inspect --tensors='*.nextn.*' --kv='*nextn*' mtp-Base-Q8_0.gguf\n");
 }
 
 }  // namespace mtpgraft::cli

@@ -6,18 +6,26 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <set>
 #include <system_error>
 
-#include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "mtpgraft/summary.h"
 #include "report/json.h"
 #include "report/text.h"
+#include "util/path.h"
 
 namespace mtpgraft::cli {
 namespace {
+
+struct VerifyOptions {
+  VerifyRequest request;
+  std::string checkfile;  // empty: verified without a list
+  ListOptions list;
+  bool status = false;
+};
 
 // The list of some 150,000 tensors, far above any model.
 constexpr std::size_t kCheckfileBytesMax = std::size_t{16} << 20;
@@ -25,12 +33,12 @@ constexpr std::size_t kCheckfileBytesMax = std::size_t{16} << 20;
 // A list may come from a pipe, as in `verify FILE -c <(mtpgraft checksum TARGET)`; "-" is stdin.
 Result<std::string> read_list(const std::string& path) {
   std::error_code ignored;
-  if (path != "-" && std::filesystem::is_directory(path, ignored)) {
+  if (path != "-" && std::filesystem::is_directory(as_path(path), ignored)) {
     return Error{ErrorCode::kIo, "is a directory", path, {}, "name a list that 'mtpgraft checksum' wrote"};
   }
   std::ifstream file;
   if (path != "-") {
-    file.open(path, std::ios::binary);
+    file.open(as_path(path), std::ios::binary);
   }
   std::istream& stream = path == "-" ? std::cin : file;
   std::string text;
@@ -52,169 +60,114 @@ Result<std::string> read_list(const std::string& path) {
   return text;
 }
 
-// The verdict, by coreutils' rules: no list, or a list of which the file has nothing, proves nothing.
-bool passes(const report::CheckReport& report, const VerifyOptions& options) {
-  const auto count = [&](CheckResult result) {
-    return std::ranges::count(report.lines, result, &report::CheckLine::result);
-  };
-  return (count(CheckResult::kOk) > 0 || report.all_data == CheckResult::kOk) && count(CheckResult::kDiffers) == 0 &&
-         report.all_data != CheckResult::kDiffers && (options.ignore_missing || count(CheckResult::kMissing) == 0) &&
-         report.extra.empty() && report.metadata_equal.value_or(true) && (!options.strict || report.bad_lines.empty());
-}
-
-Result<report::CheckReport> check_against_list(const VerifyOptions& options, const OpenedModel& model,
-                                               const OutputOptions& output) {
-  const auto& gguf = model.gguf;
-  MTPGRAFT_TRY(auto text, read_list(options.checkfile));
-  auto list = parse_checkfile(text);
-  text = {};
-  if (list.checksums.empty()) {
-    return Error{ErrorCode::kMalformed,
-                 "no line of it is a checksum",
-                 options.checkfile,
-                 {},
-                 "write it with: mtpgraft checksum FILE > FILE.sums"};
-  }
-  if (!options.exact) {
-    // A graft changes keys by design.
-    std::erase_if(list.checksums, [](const Checksum& checksum) { return checksum.name == kMetadataName; });
-  }
-  MTPGRAFT_TRY(const auto results, check_listed(*model.file, gguf, list.checksums,
-                                                make_progress("verify", summarise(gguf).tensor_data_bytes, output)));
-  report::CheckReport report;
-  report.checkfile = options.checkfile;
-  report.bad_lines = std::move(list.bad_lines);
-  std::set<std::string_view> listed;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const auto& name = list.checksums[i].name;
-    listed.insert(name);
-    if (name == kMetadataName) {
-      report.metadata_equal = report.metadata_equal.value_or(true) && results[i] == CheckResult::kOk;
-    } else if (name == kAllDataName) {
-      report.all_data = std::max(report.all_data.value_or(CheckResult::kOk), results[i]);
-    } else if (!report.lines.empty() && report.lines.back().name == name) {
-      report.lines.back().result = std::max(report.lines.back().result, results[i]);
-    } else if (results[i] != CheckResult::kMissing || !options.ignore_missing) {
-      report.lines.push_back({name, results[i]});
-    }
-  }
-  const bool has_all_data = report.all_data && report.all_data != CheckResult::kNotComparable;
-  const auto head = find_head(gguf);
-  const std::set<std::size_t> head_tensors(head.tensors.begin(), head.tensors.end());
-  for (std::size_t i = 0; i < gguf.tensors.size(); ++i) {
-    if (listed.contains(gguf.tensors[i].name) || has_all_data) {
-      continue;
-    }
-    if (options.exact) {
-      report.extra.push_back(gguf.tensors[i].name);
-    } else if (!head_tensors.contains(i)) {
-      ++report.unlisted_trunk_tensors;
-    }
-  }
-  report.ok = passes(report, options);
-  return report;
-}
-
 // The summary that coreutils print on stderr too, also with --quiet.
-void summarise_check(const report::CheckReport& report, const VerifyOptions& options) {
+void summarise_check(const ListReport& report, const VerifyOptions& options) {
   const auto tensors = [](std::size_t count) { return fmt::format("{} {}", count, count == 1 ? "tensor" : "tensors"); };
   const auto count = [&](CheckResult result) {
-    return static_cast<std::size_t>(std::ranges::count(report.lines, result, &report::CheckLine::result));
+    return static_cast<std::size_t>(std::ranges::count(report.lines, result, &ListedTensor::result));
   };
   if (!report.bad_lines.empty()) {
-    log_problem(fmt::format("{}: {} of its lines cannot be read, the first is line {}", report.checkfile,
+    log_problem(fmt::format("{}: {} of its lines cannot be read, the first is line {}", options.checkfile,
                             report.bad_lines.size(), report.bad_lines.front()));
   }
   if (count(CheckResult::kDiffers) > 0) {
-    log_problem(fmt::format("{}: other data in {} of {}", options.file, tensors(count(CheckResult::kDiffers)),
+    log_problem(fmt::format("{}: other data in {} of {}", options.request.file, tensors(count(CheckResult::kDiffers)),
                             report.lines.size()));
   }
   if (count(CheckResult::kMissing) > 0) {
-    log_problem(
-        fmt::format("{}: {} of {} missing", options.file, tensors(count(CheckResult::kMissing)), report.lines.size()));
+    log_problem(fmt::format("{}: {} of {} missing", options.request.file, tensors(count(CheckResult::kMissing)),
+                            report.lines.size()));
   }
   if (report.all_data == CheckResult::kDiffers && report.lines.empty()) {
-    log_problem(fmt::format("{}: other data, or other tensors, than those of the list", options.file));
+    log_problem(fmt::format("{}: other data, or other tensors, than those of the list", options.request.file));
   }
-  if (options.exact && !report.metadata_equal) {
-    log_problem(fmt::format("{}: says nothing of the keys; not checked", report.checkfile));
+  if (options.list.exact && !report.metadata_equal) {
+    log_problem(fmt::format("{}: says nothing of the keys; not checked", options.checkfile));
   }
   if (report.unlisted_trunk_tensors > 0) {
-    log_problem(
-        fmt::format("{}: {} outside the head not in the list", options.file, tensors(report.unlisted_trunk_tensors)));
+    log_problem(fmt::format("{}: {} outside the head not in the list", options.request.file,
+                            tensors(report.unlisted_trunk_tensors)));
   }
   if (!report.extra.empty()) {
-    log_problem(fmt::format("{}: {} not listed", options.file, tensors(report.extra.size())));
+    log_problem(fmt::format("{}: {} not listed", options.request.file, tensors(report.extra.size())));
   }
   if (count(CheckResult::kOk) == 0 && report.all_data != CheckResult::kOk) {
-    log_problem(fmt::format("{}: no tensor was verified", report.checkfile));
+    log_problem(fmt::format("{}: no tensor was verified", options.checkfile));
   }
 }
 
-Result<int> verify_list(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
-  MTPGRAFT_TRY(const auto model, open_model(files, options.file));
-  MTPGRAFT_TRY(const auto report, check_against_list(options, model, output));
+Result<int> verify_list(const VerifyOptions& options, const OutputOptions& output, const Context& context) {
+  const auto& path = options.request.file;
+  MTPGRAFT_TRY(const auto model, open_model(context.files, path));
+  MTPGRAFT_TRY(const auto list, read_list(options.checkfile));
+  const auto progress = context.begin(Phase::kVerify, summarise(model.gguf).tensor_data_bytes);
+  MTPGRAFT_TRY(const auto report, check_against_list(model, list, options.checkfile, options.list, progress));
   MTPGRAFT_CHECK(model.file->check_unchanged());
-  if (output.json) {
-    MTPGRAFT_CHECK(print_answer(report::check_to_json(options.file, report) + '\n'));
-  } else if (!options.status) {
-    MTPGRAFT_CHECK(print_answer(report::describe_check(report, output.quiet)));
+  if (!options.status || output.json) {
+    MTPGRAFT_CHECK(print_answer(
+        output, [&] { return report::check_to_json(path, options.checkfile, report); },
+        [&] { return report::describe_check(report, output.quiet); }, Quiet::kPrints));
+  }
+  if (!options.status && !output.json) {
     summarise_check(report, options);
   }
   return report.ok ? 0 : kExitDifference;
 }
 
-Result<VerifyReport> verify_bytes(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
-  if (options.target.empty()) {
-    MTPGRAFT_TRY(const auto model, open_model(files, options.file));
-    MTPGRAFT_TRY(auto report, verify_alone(model, make_progress("verify", 0, output)));
-    MTPGRAFT_CHECK(model.file->check_unchanged());
-    return report;
+Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
+  const auto context = make_context(files, output, {});
+  if (!options.checkfile.empty()) {
+    return verify_list(options, output, context);
   }
-  MTPGRAFT_TRY(const auto model_files, open_model_files(files, options.file));
-  MTPGRAFT_TRY(const auto target, open_model(files, options.target));
-  std::uint64_t bytes = 0;
-  for (const auto& file : model_files) {
-    bytes += file->size();
-  }
-  auto donor_options = options.donor;
-  const auto model = read_model(model_files);
-  if (!model.ok() && model.error().code == ErrorCode::kIo) {
-    return model.error();
-  }
-  if (const auto recorded = model.ok() ? find_record_labels(model.value().gguf) : std::nullopt) {
-    // What the user says counts, also if it is something else: then the comparison tells.
-    if (donor_options.head_type.empty()) {
-      donor_options.head_type = recorded->head_type;
-    }
-    donor_options.recorded_norm_offset = recorded->norm_offset;
-  }
-  MTPGRAFT_TRY(auto donor, open_donor(donor_options, target.gguf.architecture(), fetch_progress(output), files));
-  donor.labels.target_file = base_name(options.target);
-  MTPGRAFT_TRY(auto report, verify_graft(model_files, target, {donor.file, donor.gguf}, donor.labels,
-                                         options.trust_shared_extents ? SharedExtents::kTrust : SharedExtents::kRead,
-                                         make_progress("verify", bytes, output)));
-  for (const auto& file : model_files) {
-    MTPGRAFT_CHECK(file->check_unchanged());
-  }
-  MTPGRAFT_CHECK(target.file->check_unchanged());
-  MTPGRAFT_CHECK(donor.file->check_unchanged());
-  return report;
+  const auto& path = options.request.file;
+  MTPGRAFT_TRY(const auto report, verify(options.request, context));
+  MTPGRAFT_CHECK(print_answer(
+      output, [&] { return report::verification_to_json(path, report); },
+      [&] { return report::describe_verification(path, report, !output.quiet); }, Quiet::kPrints));
+  return report.ok() ? 0 : kExitDifference;
 }
 
 }  // namespace
 
-Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
-  if (!options.checkfile.empty()) {
-    return verify_list(options, output, files);
-  }
-  MTPGRAFT_TRY(const auto report, verify_bytes(options, output, files));
-  if (output.json) {
-    MTPGRAFT_CHECK(print_answer(report::verification_to_json(options.file, report) + '\n'));
-  } else {
-    MTPGRAFT_CHECK(print_answer(report::describe_verification(options.file, report, !output.quiet)));
-  }
-  return report.ok() ? 0 : kExitDifference;
+void add_verify(CLI::App& app, Program& program) {
+  const auto options = std::make_shared<VerifyOptions>();
+  auto& request = options->request;
+  auto* command =
+      add_command(app, program, "verify", "Check a graft: against its sources, against checksums, or on its own",
+                  options, run_verify);
+  command->add_option("FILE", request.file, "The file to check")->required()->type_name(kModelFiles);
+  auto* target = command->add_option("--target", request.target, "Compare every byte with what this and --donor make")
+                     ->option_text("FILE")
+                     ->type_name(kModelFiles);
+  auto* donor =
+      command->add_option("--donor", request.donor.path, "See --target")->option_text("FILE")->type_name(kDonorFiles);
+  target->needs(donor);
+  donor->needs(target);
+  command
+      ->add_flag_callback(
+          "--trust-shared-extents", [&request] { request.shared = SharedExtents::kTrust; },
+          "With --target: do not read what lies in the same blocks on disk")
+      ->needs(target);
+  add_donor_options(*command, request.donor);
+  auto* check = command
+                    ->add_option("-c,--check", options->checkfile,
+                                 "Check the tensors that this list of checksum or llama-gguf-hash names; - is stdin")
+                    ->option_text("FILE")
+                    ->type_name(kAnyFiles);
+  check->excludes(target)->excludes(donor);
+  const auto add_check_flag = [&](const char* name, bool& value, const char* text) {
+    command->add_flag(name, value, text)->needs(check);
+  };
+  add_check_flag("--exact", options->list.exact, "With -c: no other tensors, and the same keys");
+  add_check_flag("--status", options->status, "With -c: print nothing, the exit code tells");
+  add_check_flag("--strict", options->list.strict, "With -c: lines that cannot be read are a failure");
+  add_check_flag("--ignore-missing", options->list.ignore_missing,
+                 "With -c: tensors that the file has not are no failure");
+  command->footer(
+      "Examples:\n"
+      "  mtpgraft verify Model-MTP-Q4_K_M.gguf\n"
+      "  mtpgraft verify Model-MTP-Q4_K_M.gguf --target Model-Q4_K_M.gguf --donor mtp-Base-Q8_0.gguf\n"
+      "  mtpgraft checksum Model-Q4_K_M.gguf > Model.sums && mtpgraft verify Model-MTP-Q4_K_M.gguf -c Model.sums\n");
 }
 
 }  // namespace mtpgraft::cli

@@ -1,20 +1,39 @@
-// One function per subcommand. Each prints its answer and returns the exit code, or an error for the caller to report.
+// One file per command: it enters the command's options into the tree, and runs it in one story.
 #pragma once
 
-#include "cli/options.h"
+#include <functional>
+#include <string>
+
 #include "mtpgraft/file.h"
+
+namespace CLI {
+class App;
+}
 
 namespace mtpgraft::cli {
 
-Result<int> run_inspect(const InspectOptions& options, const OutputOptions& output, FileSystem& files);
-Result<int> run_graft(const GraftCommandOptions& options, const OutputOptions& output, FileSystem& files);
-Result<int> run_extract(const ExtractOptions& options, const OutputOptions& output, FileSystem& files);
-Result<int> run_strip(const StripCommandOptions& options, const OutputOptions& output, FileSystem& files);
-Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files);
-Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files);
-Result<int> run_release(const ReleaseOptions& options, const OutputOptions& output, FileSystem& files);
-Result<int> run_cache(const CacheOptions& options, const OutputOptions& output);
-Result<int> run_completion(const CompletionOptions& options);
-Result<int> run_recover(const RecoverOptions& options, const OutputOptions& output, FileSystem& files);
+struct OutputOptions {
+  bool json = false;
+  bool quiet = false;
+};
+
+// What the command line asks for.
+struct Program {
+  OutputOptions output;
+  std::string command;
+  // Prints the answer and returns the exit code, or an error for the caller to report.
+  std::function<Result<int>(const OutputOptions& output, FileSystem& files)> run;
+};
+
+void add_inspect(CLI::App& app, Program& program);
+void add_graft(CLI::App& app, Program& program);
+void add_extract(CLI::App& app, Program& program);
+void add_strip(CLI::App& app, Program& program);
+void add_verify(CLI::App& app, Program& program);
+void add_checksum(CLI::App& app, Program& program);
+void add_release(CLI::App& app, Program& program);
+void add_cache(CLI::App& app, Program& program);
+void add_recover(CLI::App& app, Program& program);
+void add_completion(CLI::App& app, Program& program);
 
 }  // namespace mtpgraft::cli

@@ -1,7 +1,9 @@
-// Scripts with which shells complete the command line, made of the options as CLI11 has them.
+// What the scripts are made of with which shells complete the command line: the options as CLI11 has them.
 #pragma once
 
 #include <string>
+
+#include "report/completion.h"
 
 namespace CLI {
 class App;
@@ -16,9 +18,7 @@ inline constexpr const char* kDonorFiles = "*.gguf *.safetensors";
 inline constexpr const char* kPlanFiles = "*.json";
 inline constexpr const char* kAnyFiles = "*";
 
-enum class Shell { kBash, kFish, kZsh };
-
 // `app` is the program with all of its commands.
-std::string completion_script(const CLI::App& app, Shell shell);
+std::string completion_script(const CLI::App& app, report::Shell shell);
 
 }  // namespace mtpgraft::cli

@@ -1,102 +1,76 @@
-// The command line as plain structs.
+// Options that more than one command has.
 #pragma once
 
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
-#include <variant>
-#include <vector>
 
-#include "cli/donor_input.h"
-#include "cli/write_plan.h"
+#include "cli/commands.h"
+#include "cli/completion.h"
+#include "mtpgraft/job.h"
+#include "mtpgraft/option_names.h"
 
 namespace mtpgraft::cli {
 
-struct OutputOptions {
-  bool json = false;
-  bool quiet = false;
-};
+// A new command. When it is called, program.run runs `run` with the options, which `options` and the tree share.
+template <class Options>
+CLI::App* add_command(CLI::App& app, Program& program, const char* name, const char* description,
+                      const std::shared_ptr<Options>& options,
+                      Result<int> (*run)(const Options&, const OutputOptions&, FileSystem&)) {
+  auto* command = app.add_subcommand(name, description);
+  command->callback([&program, options, run] {
+    program.run = [options, run](const OutputOptions& output, FileSystem& files) {
+      return run(*options, output, files);
+    };
+  });
+  return command;
+}
 
-struct InspectOptions {
-  std::vector<std::string> files;
-  std::string tensors_glob;  // empty: do not list
-  std::string keys_glob;
-  std::optional<std::string> mmproj;
-  RemoteFlags remote;
-};
+// One of several words.
+template <class T, std::size_t N>
+CLI::Option* add_choice(CLI::App& command, const char* name, const char* text, const Names<T, N>& names, T& chosen) {
+  std::map<std::string, T> choices;
+  for (const auto& [word, value] : names) {
+    choices.emplace(word, value);
+  }
+  return command
+      .add_option_function<std::string>(
+          name, [choices, &chosen](const std::string& word) { chosen = choices.at(word); }, text)
+      ->check(CLI::IsMember(choices));
+}
 
-struct GraftCommandOptions {
-  std::string target;
-  DonorOptions donor;
-  WriteOptions write;
-  std::vector<KeyEdit> edits;  // in the order of the command line
-  std::optional<double> yarn_factor;
-  Split split = Split::kAsTarget;
-  bool replace = false;
-  bool strict = false;
-  bool no_record = false;
-};
-
-struct ExtractOptions {
-  DonorOptions donor;
-  std::string target;  // --for; may be empty
-  WriteOptions write;
-  bool tensors_only = false;
-};
-
-struct StripCommandOptions {
-  std::string file;
-  WriteOptions write;
-};
-
-struct VerifyOptions {
-  std::string file;
-  std::string target;
-  DonorOptions donor;
-  std::string checkfile;
-  bool trust_shared_extents = false;
-  bool exact = false;
-  bool status = false;
-  bool strict = false;
-  bool ignore_missing = false;
-};
-
-struct ChecksumOptions {
-  std::string file;
-  DigestAlgorithm algorithm = DigestAlgorithm::kXxh128;
-};
-
-struct RecoverOptions {
-  std::string target;
-};
-
-struct ReleaseOptions {
-  std::string plan;
-  std::size_t jobs = 1;
+// Of commands that write a GGUF.
+struct WriteOptions {
+  std::optional<std::string> output;
+  std::optional<std::string> checksums;
+  OutputRequest request;  // all but these two
   bool dry_run = false;
-  bool force = false;
-  bool no_sync = false;
+  bool verbose = false;
+  CLI::Option* output_option = nullptr;
+  CLI::Option* in_place_option = nullptr;  // null for commands without
 };
 
-struct CacheOptions {
-  bool clear = false;  // else it is listed
-};
+// `in_place_text` is null for commands that change nothing in place.
+void add_write_options(CLI::App& command, WriteOptions& options, const char* output_text, const char* in_place_text);
 
-struct CompletionOptions {
-  std::string script;  // that is to be printed
-};
+// Checks the job, warns, and writes it, unless it is to be a dry run: that shows its plan before it says what stands
+// against it, which is returned.
+Result<std::optional<Error>> check_and_write(Job& job, const WriteOptions& options, const OutputOptions& output,
+                                             const Context& context);
 
-struct Options {
-  OutputOptions output;
-  std::variant<InspectOptions, GraftCommandOptions, ExtractOptions, StripCommandOptions, VerifyOptions, ChecksumOptions,
-               RecoverOptions, ReleaseOptions, CacheOptions, CompletionOptions>
-      command;
-  std::string command_name;
-};
+// Whether the report lists every tensor.
+bool shows_details(const WriteOptions& options);
 
-// The options, or the exit code if there is nothing to run: help was printed, or the command line is wrong.
-std::variant<Options, int> parse_options(int argc, const char* const* argv);
+// Of a command that is done but for an obstacle.
+Result<int> exit_code(const std::optional<Error>& obstacle);
 
-// Those of a graft alone; `arguments` begin with the command's name.
-Result<GraftCommandOptions> parse_graft_arguments(std::vector<std::string> arguments);
+// kUsage for names that cannot be meant.
+Result<OutputRequest> make_output_request(const WriteOptions& options);
+
+// How the donor is read; for verify, what the record of the file does not tell.
+void add_donor_options(CLI::App& command, DonorRequest& request);
+void add_remote_options(CLI::App& command, RemoteFlags& flags);
 
 }  // namespace mtpgraft::cli

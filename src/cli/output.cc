@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include "cli/exit_code.h"
-#include "cli/options.h"
 #include "cli/progress.h"
 #include "report/json.h"
 #include "report/text.h"
@@ -38,6 +37,12 @@ void log_warning(std::string_view message) {
   logger().warn("mtpgraft: warning: {}", printable_message(message));
 }
 
+void log_warnings(const std::vector<Warning>& warnings) {
+  for (const auto& warning : warnings) {
+    log_warning(warning.message);
+  }
+}
+
 void log_note(std::string_view message) {
   erase_progress();
   logger().warn("{}", printable(message));
@@ -63,12 +68,20 @@ int report_error(const Error& error, std::string_view command, bool json) {
   return exit_code(error.code);
 }
 
-Status print_answer(std::string_view text) {
+Status print_text(std::string_view text) {
   erase_progress();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     return Error{ErrorCode::kIo, fmt::format("cannot write to stdout: {}", std::generic_category().message(errno))};
   }
   return ok_status();
+}
+
+Status print_answer(const OutputOptions& output, const std::function<std::string()>& json,
+                    const std::function<std::string()>& text, Quiet quiet) {
+  if (output.json) {
+    return print_text(json() + '\n');
+  }
+  return output.quiet && quiet == Quiet::kOmits ? ok_status() : print_text(text());
 }
 
 }  // namespace mtpgraft::cli

@@ -1,19 +1,22 @@
 // stdout is the answer, stderr is everything else.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "cli/commands.h"
+#include "mtpgraft/head.h"
 #include "mtpgraft/result.h"
 #include "report/remedy.h"
 
 namespace mtpgraft::cli {
 
-struct OutputOptions;
-
 // Warnings go to stderr unless --quiet is given.
 void set_up_log(const OutputOptions& options);
 void log_warning(std::string_view message);
+void log_warnings(const std::vector<Warning>& warnings);
 void log_note(std::string_view message);     // likewise
 void log_problem(std::string_view message);  // also with --quiet
 
@@ -23,7 +26,14 @@ void log_error(const Error& error, report::Front front);
 // Prints the error on stderr, or as the JSON object of `command` on stdout; returns its exit code.
 int report_error(const Error& error, std::string_view command, bool json);
 
-// Prints an answer; a failing stdout (a full disk behind a redirection) is an error.
-Status print_answer(std::string_view text);
+// Prints text on stdout; a failing one (a full disk behind a redirection) is an error.
+Status print_text(std::string_view text);
+
+// Whether --quiet leaves an answer for people out.
+enum class Quiet { kOmits, kPrints };
+
+// Prints the answer of a command: one line of JSON with --json, else the text for people.
+Status print_answer(const OutputOptions& output, const std::function<std::string()>& json,
+                    const std::function<std::string()>& text, Quiet quiet = Quiet::kOmits);
 
 }  // namespace mtpgraft::cli

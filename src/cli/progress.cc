@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "cli/options.h"
 #include "util/text.h"
 
 namespace mtpgraft::cli {
@@ -45,10 +44,8 @@ void show(const std::string& label, std::uint64_t done, std::uint64_t total, dou
   line_is_shown = true;
 }
 
-}  // namespace
-
-Progress make_progress(std::string label, std::uint64_t total_bytes, const OutputOptions& options) {
-  const bool visible = is_terminal() && !options.quiet && !options.json;
+// With a total of 0 the line shows no share.
+Progress make_progress(std::string label, std::uint64_t total_bytes, bool visible) {
   return [label = std::move(label), total_bytes, visible, start = Clock::time_point(), done = std::uint64_t{0},
           shown_at = Clock::time_point()](std::uint64_t bytes) mutable {
     done += bytes;
@@ -66,8 +63,35 @@ Progress make_progress(std::string label, std::uint64_t total_bytes, const Outpu
   };
 }
 
-std::function<Progress(std::uint64_t total_bytes)> fetch_progress(const OutputOptions& options) {
-  return [options](std::uint64_t total_bytes) { return make_progress("fetch", total_bytes, options); };
+std::string_view name_of(Phase phase, const PhaseNames& names) {
+  if (const auto found = names.find(phase); found != names.end()) {
+    return found->second;
+  }
+  switch (phase) {
+    case Phase::kFetch:
+      return "fetch";
+    case Phase::kReadHead:
+      return "read head";
+    case Phase::kWrite:
+      return "write";
+    case Phase::kVerify:
+      return "verify";
+    case Phase::kCheck:
+      return "check";
+    case Phase::kChecksum:
+      return "checksum";
+  }
+  return "";
+}
+
+}  // namespace
+
+Context make_context(FileSystem& files, const OutputOptions& options, const PhaseNames& names) {
+  const bool visible = is_terminal() && !options.quiet && !options.json;
+  return {files, [visible, names](Phase phase, std::uint64_t total_bytes) {
+            const auto name = name_of(phase, names);
+            return make_progress(std::string(name), total_bytes, visible && !name.empty());
+          }};
 }
 
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) != 0; }

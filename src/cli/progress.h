@@ -1,21 +1,19 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <string>
+#include <map>
+#include <string_view>
 
-#include "mtpgraft/file.h"
+#include "cli/commands.h"
+#include "mtpgraft/context.h"
 
 namespace mtpgraft::cli {
 
-struct OutputOptions;
+// What phases are called in the progress line, where they are not called as usual; "" shows none.
+using PhaseNames = std::map<Phase, std::string_view>;
 
-// A progress line on stderr, where that is a terminal and --quiet was not given. The function also answers false once
-// the user has interrupted the program. With a total of 0 the line shows no share.
-Progress make_progress(std::string label, std::uint64_t total_bytes, const OutputOptions& options);
-
-// Makes the progress lines of what comes over the network.
-std::function<Progress(std::uint64_t total_bytes)> fetch_progress(const OutputOptions& options);
+// Work on `files` with a progress line on stderr for each phase, where that is a terminal and --quiet was not given. It
+// is asked to stop once the user has interrupted the program.
+Context make_context(FileSystem& files, const OutputOptions& options, const PhaseNames& names);
 
 // Removes the line, if there is one, so that something else can be printed.
 void erase_progress();

@@ -6,7 +6,8 @@
 #include <string_view>
 
 #include "cli/commit.h"
-#include "net/http_client.h"
+#include "mtpgraft/remote.h"
+#include "mtpgraft/version.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -27,8 +28,8 @@ constexpr auto kFeatures = std::to_array<std::string_view>({
 
 std::string version_text() {
   const auto http = http_library();
-  return fmt::format("mtpgraft {} ({})\ncompiler   {}\nlibraries  {}\nfeatures   {}, {}", MTPGRAFT_VERSION,
-                     MTPGRAFT_COMMIT, MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, fmt::join(kFeatures, ", "),
+  return fmt::format("mtpgraft {} ({})\ncompiler   {}\nlibraries  {}\nfeatures   {}, {}", version(), MTPGRAFT_COMMIT,
+                     MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, fmt::join(kFeatures, ", "),
                      http.empty() ? "no http" : fmt::format("http ({}, loaded at run time)", http));
 }
 

@@ -32,7 +32,7 @@ std::string environment(const char* name) {
 std::vector<fs::path> installed_directories() {
   std::vector<fs::path> directories;
   std::istringstream path(environment("PATH"));
-  for (std::string directory; std::getline(path, directory, kPathSeparator);) {
+  for (std::string directory; std::getline(path, directory, path_separator());) {
     std::error_code error;
     const auto server = fs::canonical(as_path(directory) / program_file_name("llama-server"), error);
     if (!error) {

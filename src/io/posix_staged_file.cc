@@ -295,7 +295,7 @@ Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, c
   Pacer pacer(in, out, range);
   const auto paced_progress = [&](std::uint64_t bytes) {
     pacer.copied(bytes);
-    return progress(bytes);
+    return !progress || progress(bytes);
   };
   CopyCounts counts;
   while (try_kernel && counts.in_kernel < range.length) {

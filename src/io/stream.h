@@ -11,9 +11,9 @@
 
 namespace mtpgraft {
 
-// Tells `progress` of `bytes` more; fails with kInterrupted if it asks to stop.
+// Tells `progress`, if it is set, of `bytes` more; fails with kInterrupted if it asks to stop.
 inline Status advance(const Progress& progress, std::uint64_t bytes) {
-  return progress(bytes) ? ok_status() : Status(Error{ErrorCode::kInterrupted, "interrupted"});
+  return !progress || progress(bytes) ? ok_status() : Status(Error{ErrorCode::kInterrupted, "interrupted"});
 }
 
 // Hands that many zeros to `use(bytes)`, which returns a Status, in pieces.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "io/stream.h"
+#include "mtpgraft/remote.h"
 #include "net/curl_library.h"
 #include "net/http_exchange.h"
 #include "net/http_text.h"

@@ -75,7 +75,4 @@ class HttpClient {
 // Fails with kUnsupported in a program that was built without libcurl, or where there is none.
 Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options);
 
-// "libcurl 7.88.1"; empty in a program that was built without, or where there is none.
-std::string http_library();
-
 }  // namespace mtpgraft

@@ -1,3 +1,4 @@
+#include "mtpgraft/remote.h"
 #include "net/http_client.h"
 
 namespace mtpgraft {

@@ -38,7 +38,7 @@ KeyChange describe_head_change(const HeadPlacement& placement, const KeyDifferen
 }  // namespace
 
 Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys) {
-  const auto& [target, trunk_blocks, donor, head, data] = placement;
+  const auto& target = placement.target;
   const auto set_u32 = [&](std::string_view name, std::uint64_t number) {
     const auto* item = target.find_arch_key(name);
     if (item == nullptr || item->unsigned_at() != number) {
@@ -49,13 +49,14 @@ Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys) {
     if (entry.item == nullptr) {
       continue;
     }
-    MTPGRAFT_TRY(auto value, extend_layer_array(*entry.item, target, trunk_blocks, donor, head));
+    MTPGRAFT_TRY(auto value,
+                 extend_layer_array(*entry.item, target, placement.trunk_blocks, placement.donor, placement.head));
     if (value) {
       entry = {entry.key, nullptr, std::move(*value)};
     }
   }
   set_u32("block_count", placement.block_count());
-  set_u32("nextn_predict_layers", head.block_count);
+  set_u32("nextn_predict_layers", placement.head.block_count);
   return keys;
 }
 
@@ -81,6 +82,7 @@ std::vector<KeyChange> describe_head_changes(const HeadPlacement& placement, con
   }
   std::ranges::stable_sort(ranked, {}, [](const auto& entry) { return entry.first; });
   std::vector<KeyChange> changes;
+  changes.reserve(ranked.size());
   for (auto& [rank, change] : ranked) {
     changes.push_back(std::move(change));
   }

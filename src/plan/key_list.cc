@@ -113,40 +113,37 @@ Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& 
 
 std::optional<KeyList> undo_keys(KeyList now, const std::vector<OldKey>& old) {
   std::unordered_map<std::string_view, const OldKey*> old_by_key;
-  std::vector<const OldKey*> placed;
+  std::size_t without_place = 0;
   for (const auto& entry : old) {
     old_by_key[entry.key] = &entry;
-    if (entry.place) {
-      placed.push_back(&entry);
-    }
+    without_place += entry.place ? 0 : 1;
   }
-  std::size_t in_place = 0;
   KeyList before;
-  before.reserve(now.size() + placed.size());
-  auto next = placed.begin();
-  const auto put_placed = [&] {
-    for (; next != placed.end() && *(*next)->place == before.size(); ++next) {
-      before.push_back({(*next)->key, nullptr, (*next)->value.value_or(GgufValue{})});
-    }
-  };
+  before.reserve(now.size() + old.size());
   for (auto& entry : now) {
-    put_placed();
     const auto found = old_by_key.find(entry.key);
     if (found == old_by_key.end()) {
       before.push_back(std::move(entry));
-      continue;
-    }
-    const auto& [key, value, place] = *found->second;
-    if (!place) {
-      ++in_place;
+    } else if (const auto& [key, value, place] = *found->second; !place) {
+      --without_place;
       if (value) {
         before.push_back({key, nullptr, *value});
       }
     }
   }
-  put_placed();
-  const bool has_all = next == placed.end() && in_place + placed.size() == old.size();
-  return has_all ? std::optional(std::move(before)) : std::nullopt;
+  if (without_place != 0) {
+    return std::nullopt;
+  }
+  // In the order of their places, so that each finds those before it.
+  for (const auto& [key, value, place] : old) {
+    if (place) {
+      if (*place > before.size()) {
+        return std::nullopt;
+      }
+      before.insert(before.begin() + static_cast<std::ptrdiff_t>(*place), {key, nullptr, value.value_or(GgufValue{})});
+    }
+  }
+  return before;
 }
 
 KeyChange describe_change(const KeyDifference& difference) {

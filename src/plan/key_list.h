@@ -47,7 +47,7 @@ std::vector<KeyDifference> diff_keys(const KeyList& before, const KeyList& after
 // What the record must keep to turn `now` into `before` again. Fails with kUnsupported if a value is too large for it.
 Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now);
 
-// `now` as it was; nothing if it has not the keys that `old` names, in places that ascend.
+// `now` as it was; nothing if it has not the keys that `old` names.
 std::optional<KeyList> undo_keys(KeyList now, const std::vector<OldKey>& old);
 
 // For people to read.

@@ -143,7 +143,7 @@ Json plain_json(const KeyValue& item) {
 }
 
 // Whether the JSON survives being written.
-bool is_text(const Json& json) {
+bool can_be_written(const Json& json) {
   try {
     (void)json.dump();
     return true;
@@ -196,7 +196,7 @@ bool is_whole(const GgufValue& value) {
 Json value_to_json(const GgufValue& value) {
   auto json = plain_json(as_read(value));
   auto again = empty_value(type_name(value)).value();
-  if (is_text(json) && fill(again, json) && again == value) {
+  if (can_be_written(json) && fill(again, json) && again == value) {
     return {{"type", type_name(value)}, {"value", std::move(json)}};
   }
   return {{"type", type_name(value)}, {"count", value.element_count}, {"hex", to_hex_digits(value.bytes)}};

@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 
+#include "release/graft_options.h"
 #include "release/release_plan.h"
 #include "util/text.h"
 
@@ -29,23 +30,30 @@ constexpr auto kPlanFields = std::to_array<Field>({{"schema_version", Kind::kInt
 constexpr auto kDefaultsFields = std::to_array<Field>({{"donor", Kind::kText}, {"options", Kind::kObject}});
 constexpr auto kGraftFields = std::to_array<Field>(
     {{"target", Kind::kText}, {"donor", Kind::kText}, {"output", Kind::kText}, {"options", Kind::kObject}});
-// The long options of `graft` that make sense here, with underscores. What their values may be is told where the
-// command line is read.
-constexpr auto kOptionFields = std::to_array<Field>({{"replace", Kind::kFlag},
-                                                     {"strict", Kind::kFlag},
-                                                     {"no_record", Kind::kFlag},
-                                                     {"head_type", Kind::kText},
-                                                     {"ggml", Kind::kText},
-                                                     {"norm_offset", Kind::kInteger},
-                                                     {"no_cache", Kind::kFlag},
-                                                     {"allow_http", Kind::kFlag},
-                                                     {"set", Kind::kTextList},
-                                                     {"unset", Kind::kTextList},
-                                                     {"yarn", Kind::kNumber},
-                                                     {"merge", Kind::kFlag},
-                                                     {"split_head", Kind::kFlag},
-                                                     {"link", Kind::kText},
-                                                     {"copy", Kind::kText}});
+
+Kind kind_of(OptionKind kind) {
+  switch (kind) {
+    case OptionKind::kText:
+      return Kind::kText;
+    case OptionKind::kTextList:
+      return Kind::kTextList;
+    case OptionKind::kFlag:
+      return Kind::kFlag;
+    case OptionKind::kInteger:
+      return Kind::kInteger;
+    case OptionKind::kNumber:
+      break;
+  }
+  return Kind::kNumber;
+}
+
+std::vector<Field> option_fields() {
+  std::vector<Field> fields;
+  for (const auto& option : graft_options()) {
+    fields.push_back({option.name, kind_of(option.kind)});
+  }
+  return fields;
+}
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
@@ -224,15 +232,15 @@ class Parser {
       return options;
     }
     const auto options_pointer = pointer_to(pointer, "options");
-    const auto fields = sound_fields(*found, options_pointer, kOptionFields);
-    for (const auto& [name, kind] : kOptionFields) {
+    const auto known = option_fields();
+    const auto fields = sound_fields(*found, options_pointer, known);
+    for (const auto& [name, kind] : known) {
       const auto value = fields.find(name);
       if (value == fields.end()) {
         continue;
       }
       const auto value_pointer = pointer_to(options_pointer, name);
-      std::string option(name);
-      std::ranges::replace(option, '_', '-');
+      const std::string option(name);
       if (kind == Kind::kTextList) {
         for (std::size_t i = 0; i < value->size(); ++i) {
           options.push_back({option, (*value)[i].get<std::string>(), fmt::format("{}/{}", value_pointer, i)});

@@ -8,11 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "mtpgraft/job.h"
 #include "mtpgraft/result.h"
 
 namespace mtpgraft {
 
-// One of graft's options by its long name; `value` is empty for a flag.
+// One of graft_options(); `value` is empty for a flag.
 struct ReleaseOption {
   std::string name;
   std::string value;
@@ -53,9 +54,13 @@ using ListDirectory = std::function<Result<std::vector<std::string>>(const std::
 std::vector<ReleaseGraft> resolve_release(const ReleasePlan& plan, const std::string& path, const ListDirectory& list,
                                           std::vector<Error>& problems);
 
-// What `mtpgraft` is called with to make the graft alone, from where PLAN.json's directory is `directory`: "" if it is
-// the current one.
-std::vector<std::string> graft_arguments(const ReleaseGraft& graft, const std::string& directory);
+// The graft as a request, from where PLAN.json's directory is `directory`: "" if it is the current one. Options that
+// cannot be are added to `problems`, each with its pointer, and left out.
+GraftRequest to_request(const ReleaseGraft& graft, const std::string& directory, const std::string& plan_path,
+                        std::vector<Error>& problems);
+
+// What `mtpgraft` is called with to make that request alone: options in the plan's order and spelling.
+std::vector<std::string> to_arguments(const ReleaseGraft& graft, const std::string& directory);
 
 // `path`, which is relative to `directory`, unless it is absolute.
 std::string path_in(const std::string& directory, const std::string& path);

@@ -215,25 +215,11 @@ class Resolver {
   std::vector<ReleaseGraft> grafts_;
 };
 
-// A name that begins with a dash would be read as an option.
-std::string argument(const std::string& path) { return path.starts_with('-') ? "./" + path : path; }
-
 }  // namespace
 
 std::vector<ReleaseGraft> resolve_release(const ReleasePlan& plan, const std::string& path, const ListDirectory& list,
                                           std::vector<Error>& problems) {
   return Resolver(plan, path, list, problems).resolve();
-}
-
-std::vector<std::string> graft_arguments(const ReleaseGraft& graft, const std::string& directory) {
-  std::vector<std::string> arguments{"graft", argument(path_in(directory, graft.target)),
-                                     argument(path_in(directory, graft.donor)), "-o",
-                                     argument(path_in(directory, graft.output))};
-  for (const auto& [name, value, pointer] : graft.options) {
-    arguments.push_back(
-        value.empty() ? "--" + name : fmt::format("--{}={}", name, name == "ggml" ? path_in(directory, value) : value));
-  }
-  return arguments;
 }
 
 std::string path_in(const std::string& directory, const std::string& path) {

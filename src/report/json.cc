@@ -155,11 +155,11 @@ Json file_json(const InspectedFile& file) {
   return json;
 }
 
-void add_file_plan(Json& result, const Plan& plan, const Writing& writing) {
+void add_file_plan(Json& result, const Plan& plan, const Output& writing) {
   result["output"] = writing.path;
   result["output_size"] = plan.output_size();
   result["outputs"] = Json::array();
-  for (const auto& file : writing.outputs) {
+  for (const auto& file : writing.files) {
     result["outputs"].push_back({{"path", file.path}, {"way", way_name(file.way)}, {"bytes", file.bytes}});
   }
   result["needed_bytes"] = writing.needed_bytes;
@@ -168,7 +168,7 @@ void add_file_plan(Json& result, const Plan& plan, const Writing& writing) {
   result["tensor_count"] = plan.tensor_count();
 }
 
-void add_writing(Json& result, const Writing& writing) {
+void add_writing(Json& result, const Output& writing) {
   result["in_place"] = !writing.in_place                            ? Json(nullptr)
                        : *writing.in_place == InPlaceMethod::kClone ? Json("clone")
                                                                     : Json("insert");
@@ -257,57 +257,57 @@ std::string inspected_to_json(const std::vector<InspectedFile>& files, const std
   return dump(json);
 }
 
-std::string graft_to_json(const GraftReport& report) {
-  const auto& plan = report.plan;
+std::string graft_to_json(const GraftRequest& request, const Job& job) {
+  const auto& plan = job.plan;
   auto json = envelope("graft", true);
   auto& result = json["result"];
-  result["dry_run"] = !report.writing.seconds;
-  result["target"] = report.target_path;
-  result["donor"] = report.donor_path;
-  result["donor_notes"] = report.donor_notes;
-  result["fetch"] = fetch_json(report.fetch);
-  add_file_plan(result, plan, report.writing);
+  result["dry_run"] = !job.output.seconds;
+  result["target"] = request.target;
+  result["donor"] = request.donor.path;
+  result["donor_notes"] = job.donor->notes;
+  result["fetch"] = fetch_json(job.fetch);
+  add_file_plan(result, plan, job.output);
   result["head"] = head_plan_json(plan);
   result["keys"] = changes_json(plan.key_changes);
   result["tensors"] = head_tensors_json(plan);
   result["removed_tensors"] = plan.removed_tensors;
-  result["warnings"] = warnings_json(report.warnings);
-  add_writing(result, report.writing);
+  result["warnings"] = warnings_json(job.warnings);
+  add_writing(result, job.output);
   return dump(json);
 }
 
-std::string extract_to_json(const ExtractReport& report) {
-  const auto& plan = report.plan;
+std::string extract_to_json(const ExtractRequest& request, const Job& job) {
+  const auto& plan = job.plan;
   auto json = envelope("extract", true);
   auto& result = json["result"];
-  result["dry_run"] = !report.writing.seconds;
-  result["donor"] = report.donor_path;
-  result["donor_notes"] = report.donor_notes;
-  result["fetch"] = fetch_json(report.fetch);
-  result["form"] = report.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";
-  add_file_plan(result, plan, report.writing);
+  result["dry_run"] = !job.output.seconds;
+  result["donor"] = request.donor.path;
+  result["donor_notes"] = job.donor->notes;
+  result["fetch"] = fetch_json(job.fetch);
+  result["form"] = request.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";
+  add_file_plan(result, plan, job.output);
   result["head"] = head_plan_json(plan);
   result["keys"] = changes_json(plan.key_changes);
   result["tensors"] = head_tensors_json(plan);
-  result["warnings"] = warnings_json(report.warnings);
-  add_writing(result, report.writing);
+  result["warnings"] = warnings_json(job.warnings);
+  add_writing(result, job.output);
   return dump(json);
 }
 
-std::string strip_to_json(const StripReport& report) {
-  const auto& plan = report.plan;
+std::string strip_to_json(const StripRequest& request, const Job& job) {
+  const auto& plan = job.plan;
   auto json = envelope("strip", true);
   auto& result = json["result"];
-  result["dry_run"] = !report.writing.seconds;
-  result["file"] = report.path;
-  add_file_plan(result, plan, report.writing);
+  result["dry_run"] = !job.output.seconds;
+  result["file"] = request.file;
+  add_file_plan(result, plan, job.output);
   result["original"] = plan.original ? Json(plan.original->file) : Json(nullptr);
-  result["restores_original"] = report.restores_original;
+  result["restores_original"] = job.restores_original;
   result["keys"] = changes_json(plan.key_changes);
   result["removed_tensors"] = plan.removed_tensors;
   result["removed_bytes"] = plan.removed_bytes;
-  result["warnings"] = warnings_json(report.warnings);
-  add_writing(result, report.writing);
+  result["warnings"] = warnings_json(job.warnings);
+  add_writing(result, job.output);
   return dump(json);
 }
 
@@ -354,11 +354,11 @@ std::string verification_to_json(const std::string& path, const VerifyReport& re
   return dump(json);
 }
 
-std::string check_to_json(const std::string& path, const CheckReport& report) {
+std::string check_to_json(const std::string& path, const std::string& list_path, const ListReport& report) {
   auto json = envelope("verify", report.ok);
   auto& result = json["result"];
   result["path"] = path;
-  result["checkfile"] = report.checkfile;
+  result["checkfile"] = list_path;
   result["tensors"] = Json::array();
   for (const auto& line : report.lines) {
     result["tensors"].push_back({{"name", line.name}, {"result", name_of(line.result)}});

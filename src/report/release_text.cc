@@ -31,10 +31,6 @@ std::string head_type(const ReleasedGraft& graft) {
 
 }  // namespace
 
-std::string llama_server_line(const ReleasedGraft& graft) {
-  return fmt::format("llama-server -m {} --spec-type draft-mtp", shell_quoted(graft.files.front().name));
-}
-
 std::string describe_release(const ReleaseReport& report) {
   std::string text = "| file | quant | head | size |\n|---|---|---|---:|\n";
   std::uint64_t bytes = 0;

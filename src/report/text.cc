@@ -45,25 +45,7 @@ std::string describe_place(const GgufFile& gguf, const TensorInfo& tensor) {
                      gguf.is_split() ? fmt::format(" of file {}", file - files.begin() + 1) : "");
 }
 
-}  // namespace
-
-std::string describe_error(const Error& error, Front front) {
-  std::string text = "mtpgraft: ";
-  if (!error.path.empty()) {
-    text += printable(error.path) + ": ";
-  }
-  text += printable_message(worded_message(error, front));
-  text += describe_offset(error.offset);
-  for (const auto& detail : error.details) {
-    text += "\n  - " + printable_message(detail);
-  }
-  if (const auto hint = advice(error, front); !hint.empty()) {
-    text += "\n  hint: " + printable_message(hint);
-  }
-  return text;
-}
-
-std::string describe_inspected(const InspectedFile& file) {
+std::string describe_file(const InspectedFile& file) {
   const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] = file;
   std::vector<Row> rows;
   rows.push_back(
@@ -140,6 +122,37 @@ std::string compare_inspected(const std::vector<InspectedFile>& files) {
   return format_table(rows, "");
 }
 
+}  // namespace
+
+std::string describe_error(const Error& error, Front front) {
+  std::string text = "mtpgraft: ";
+  if (!error.path.empty()) {
+    text += printable(error.path) + ": ";
+  }
+  text += printable_message(worded_message(error, front));
+  text += describe_offset(error.offset);
+  for (const auto& detail : error.details) {
+    text += "\n  - " + printable_message(detail);
+  }
+  if (const auto hint = advice(error, front); !hint.empty()) {
+    text += "\n  hint: " + printable_message(hint);
+  }
+  return text;
+}
+
+std::string describe_inspected(const std::vector<InspectedFile>& files) {
+  std::string text;
+  for (const auto& file : files) {
+    text += text.empty() ? "" : "\n";
+    text += describe_file(file);
+  }
+  if (files.size() > 1) {
+    text += '\n';
+    text += compare_inspected(files);
+  }
+  return text;
+}
+
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details) {
   std::string text;
   const auto add_for = [&](const std::string& file, const std::string& line) {
@@ -206,7 +219,7 @@ std::string describe_cache(const CacheReport& report) {
                      printable(report.directory), format_bytes(stored_bytes), plural(report.entries.size(), "file"));
 }
 
-std::string describe_check(const CheckReport& report, bool quiet) {
+std::string describe_check(const ListReport& report, bool quiet) {
   std::string text;
   for (const auto& line : report.lines) {
     const auto name = printable_message(line.name);

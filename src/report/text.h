@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "mtpgraft/job.h"
 #include "mtpgraft/result.h"
 #include "report/model.h"
 #include "report/remedy.h"
@@ -15,15 +17,15 @@ std::string_view way_name(OutputFile::Way way);
 // "mtpgraft: FILE: message (at byte N)" and, on a second line, the hint. No newline at the end.
 std::string describe_error(const Error& error, Front front = Front::kCommandLine);
 
-std::string describe_inspected(const InspectedFile& file);
-std::string compare_inspected(const std::vector<InspectedFile>& files);
+// Each file, and several also in a table.
+std::string describe_inspected(const std::vector<InspectedFile>& files);
 
-// The plan of a dry run (`seconds` absent), or what was done. With `details` every tensor is listed.
-std::string describe_graft(const GraftReport& report, bool details);
+// The plan of a job that is not written, or what was done. With `details` every tensor is listed.
+std::string describe_graft(const GraftRequest& request, const Job& job, bool details);
 
 // As describe_graft().
-std::string describe_extract(const ExtractReport& report, bool details);
-std::string describe_strip(const StripReport& report, bool details);
+std::string describe_extract(const ExtractRequest& request, const Job& job, bool details);
+std::string describe_strip(const StripRequest& request, const Job& job, bool details);
 
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details);
 
@@ -33,6 +35,6 @@ std::string describe_recovery(const std::string& path, Recovery recovery);
 std::string describe_cache(const CacheReport& report);
 
 // One line per tensor as coreutils print them; only failures if `quiet`.
-std::string describe_check(const CheckReport& report, bool quiet);
+std::string describe_check(const ListReport& report, bool quiet);
 
 }  // namespace mtpgraft::report

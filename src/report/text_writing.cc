@@ -59,18 +59,18 @@ std::string describe_copies(const std::vector<CopiedSegment>& copies) {
 }
 
 // "7.4 MiB in 0.0 s: 6.4 MiB cloned, 1.0 MiB copied, 1.0 MiB newly allocated on disk".
-std::string describe_totals(const Writing& writing) {
+std::string describe_totals(const Output& writing) {
   const auto& totals = writing.totals;
   const auto linked = totals.linked > 0 ? fmt::format("{} linked, ", format_bytes(totals.linked)) : "";
   const auto reused = totals.kept > 0 ? fmt::format("{} kept in place", format_bytes(totals.kept))
                                       : fmt::format("{}{} cloned", linked, format_bytes(totals.cloned));
-  const auto bytes = std::accumulate(writing.outputs.begin(), writing.outputs.end(), std::uint64_t{0},
+  const auto bytes = std::accumulate(writing.files.begin(), writing.files.end(), std::uint64_t{0},
                                      [](std::uint64_t sum, const OutputFile& file) { return sum + file.bytes; });
   return fmt::format("{} in {:.1f} s: {}, {} copied, {} newly allocated on disk", format_bytes(bytes), *writing.seconds,
                      reused, format_bytes(totals.copied), format_bytes(totals.allocated));
 }
 
-std::string describe_need(const Writing& writing) {
+std::string describe_need(const Output& writing) {
   return fmt::format("dry run: nothing was written; {} needed, {} free\n", format_bytes(writing.needed_bytes),
                      format_bytes(writing.free_bytes));
 }
@@ -162,7 +162,7 @@ std::string describe_warnings(const std::vector<Warning>& warnings) {
   return warnings.empty() ? "" : fmt::format("{} on stderr\n", plural(warnings.size(), "warning") + ",");
 }
 
-std::string describe_in_place(const Writing& writing, const FilePlan& plan) {
+std::string describe_in_place(const Output& writing, const FilePlan& plan) {
   if (!writing.in_place) {
     return "";
   }
@@ -182,7 +182,7 @@ std::string describe_in_place(const Writing& writing, const FilePlan& plan) {
 }
 
 // What stands at the end of every report of a written file: how, or that nothing was.
-std::string describe_writing(const Writing& writing, const FilePlan& plan, bool details) {
+std::string describe_writing(const Output& writing, const FilePlan& plan, bool details) {
   auto text = describe_in_place(writing, plan);
   if (!writing.seconds) {
     return text + describe_need(writing);
@@ -198,34 +198,53 @@ std::string describe_output(const Plan& plan) {
                      plan.output_size());
 }
 
-std::string describe_files(const Writing& writing) {
-  if (writing.outputs.size() < 2) {
+std::string describe_files(const Output& writing) {
+  if (writing.files.size() < 2) {
     return "";
   }
   std::vector<Row> rows;
-  for (const auto& [path, way, bytes] : writing.outputs) {
+  for (const auto& [path, way, bytes] : writing.files) {
     rows.push_back({printable(path), std::string(way_name(way)), format_bytes(bytes)});
   }
   return "files\n" + format_table(rows, "  ");
 }
 
+// What verify must be told besides the files: the record tells how the graft was made, but without one it must be told,
+// and edits it cannot be told.
+std::optional<std::string> verify_flags(const GraftRequest& request) {
+  std::string flags;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    flags += value.empty() ? "" : fmt::format(" {} {}", name, shell_quoted(value));
+  };
+  if (request.no_record) {
+    if (!request.edits.empty() || request.yarn_factor) {
+      return std::nullopt;
+    }
+    add("--head-type", request.donor.head_type);
+    add("--norm-offset", request.donor.norm_offset ? fmt::format("{}", *request.donor.norm_offset) : "");
+  }
+  add("--ggml", request.donor.ggml_path);
+  return flags;
+}
+
 }  // namespace
 
-std::string describe_graft(const GraftReport& report, bool details) {
-  const auto& plan = report.plan;
-  const auto& writing = report.writing;
+std::string describe_graft(const GraftRequest& request, const Job& job, bool details) {
+  const auto& plan = job.plan;
+  const auto& writing = job.output;
+  const auto target = summarise(job.target);
+  const auto donor = summarise(job.donor->gguf);
   const auto row = [](const char* role, const std::string& path, const Summary& model, std::string what) {
     return Row{role, printable(path), printable(model.architecture), std::move(what)};
   };
-  const std::vector<Row> files{
-      row("target", report.target_path, report.target,
-          fmt::format("{} trunk blocks, {}", report.target.trunk_blocks, describe_head(report.target))),
-      row("donor", report.donor_path, report.donor, describe_head(report.donor)),
-      row("output", writing.path, report.target,
-          fmt::format("{}, head at {}", describe_output(plan),
-                      describe_block_range(plan.first_head_block, plan.head_block_count)))};
-  auto text = format_table(files, "") + describe_files(writing) + describe_notes(report.donor_notes) +
-              describe_fetch(report.fetch, !writing.seconds) + describe_changes(plan.key_changes);
+  const std::vector<Row> files{row("target", request.target, target,
+                                   fmt::format("{} trunk blocks, {}", target.trunk_blocks, describe_head(target))),
+                               row("donor", request.donor.path, donor, describe_head(donor)),
+                               row("output", writing.path, target,
+                                   fmt::format("{}, head at {}", describe_output(plan),
+                                               describe_block_range(plan.first_head_block, plan.head_block_count)))};
+  auto text = format_table(files, "") + describe_files(writing) + describe_notes(job.donor->notes) +
+              describe_fetch(job.fetch, !writing.seconds) + describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }
@@ -233,54 +252,55 @@ std::string describe_graft(const GraftReport& report, bool details) {
   if (!plan.removed_tensors.empty()) {
     text += fmt::format("{} tensors of the target's old head taken out\n", plan.removed_tensors.size());
   }
-  text += describe_warnings(report.warnings) + describe_writing(writing, plan.files.front(), details);
+  text += describe_warnings(job.warnings) + describe_writing(writing, plan.files.front(), details);
   if (!writing.seconds) {
     return text;
   }
   if (writing.in_place) {
     return text + fmt::format("; to check it:\n  mtpgraft verify {}\n", shell_quoted(writing.path));
   }
-  if (!report.verify_flags) {
+  const auto flags = verify_flags(request);
+  if (!flags) {
     return text + '\n';
   }
-  return text +
-         fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}{}\n",
-                     shell_quoted(writing.path), shell_quoted(report.target_path),
-                     shell_quoted(report.pinned_donor_path.empty() ? report.donor_path : report.pinned_donor_path),
-                     *report.verify_flags);
+  const auto& donor_path = job.donor->pinned_path.empty() ? request.donor.path : job.donor->pinned_path;
+  return text + fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}{}\n",
+                            shell_quoted(writing.path), shell_quoted(request.target), shell_quoted(donor_path), *flags);
 }
 
-std::string describe_extract(const ExtractReport& report, bool details) {
-  const auto& plan = report.plan;
-  const auto& writing = report.writing;
+std::string describe_extract(const ExtractRequest& request, const Job& job, bool details) {
+  const auto& plan = job.plan;
+  const auto& writing = job.output;
+  const auto donor = summarise(job.donor->gguf);
   const std::vector<Row> files{
-      {"donor", printable(report.donor_path), printable(report.donor.architecture), describe_head(report.donor)},
-      {"output", printable(writing.path), printable(report.donor.architecture),
+      {"donor", printable(request.donor.path), printable(donor.architecture), describe_head(donor)},
+      {"output", printable(writing.path), printable(donor.architecture),
        fmt::format("{}, {} at {}", describe_output(plan),
-                   report.form == ExtractForm::kSidecar ? "sidecar with a head" : "head tensors only,",
+                   request.form == ExtractForm::kSidecar ? "sidecar with a head" : "head tensors only,",
                    describe_block_range(plan.first_head_block, plan.head_block_count))}};
-  auto text = format_table(files, "") + describe_notes(report.donor_notes) +
-              describe_fetch(report.fetch, !writing.seconds) + describe_changes(plan.key_changes);
+  auto text = format_table(files, "") + describe_notes(job.donor->notes) + describe_fetch(job.fetch, !writing.seconds) +
+              describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }
-  text += describe_converted(plan) + describe_warnings(report.warnings) +
+  text += describe_converted(plan) + describe_warnings(job.warnings) +
           describe_writing(writing, plan.files.front(), details);
   if (!writing.seconds) {
     return text;
   }
-  return text + (report.form == ExtractForm::kSidecar
+  return text + (request.form == ExtractForm::kSidecar
                      ? fmt::format("; to draft with it:\n  llama-server -m MODEL -md {} --spec-type draft-mtp\n",
                                    shell_quoted(writing.path))
                      : fmt::format("; to graft it:\n  mtpgraft graft TARGET {}\n", shell_quoted(writing.path)));
 }
 
-std::string describe_strip(const StripReport& report, bool details) {
-  const auto& plan = report.plan;
-  const auto& writing = report.writing;
+std::string describe_strip(const StripRequest& request, const Job& job, bool details) {
+  const auto& plan = job.plan;
+  const auto& writing = job.output;
+  const auto file = summarise(job.target);
   const std::vector<Row> files{
-      {"file", printable(report.path), printable(report.file.architecture), describe_head(report.file)},
-      {"output", printable(writing.path), printable(report.file.architecture), describe_output(plan)}};
+      {"file", printable(request.file), printable(file.architecture), describe_head(file)},
+      {"output", printable(writing.path), printable(file.architecture), describe_output(plan)}};
   auto text = format_table(files, "") + describe_files(writing) + describe_changes(plan.key_changes);
   if (details && !plan.removed_tensors.empty()) {
     text += "tensors taken out\n";
@@ -292,11 +312,11 @@ std::string describe_strip(const StripReport& report, bool details) {
     text += fmt::format("{} of the head taken out, {}\n", plural(plan.removed_tensors.size(), "tensor"),
                         format_bytes(plan.removed_bytes));
   }
-  if (report.restores_original) {
+  if (job.restores_original) {
     text += fmt::format("this is {} again, byte for byte: the header has the digest that the record tells\n",
                         quote(plan.original->file));
   }
-  text += describe_warnings(report.warnings) + describe_writing(writing, plan.files.front(), details);
+  text += describe_warnings(job.warnings) + describe_writing(writing, plan.files.front(), details);
   return writing.seconds ? text + '\n' : text;
 }
 

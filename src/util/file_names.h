@@ -13,6 +13,6 @@ std::string library_file_name(std::string_view name, int interface_number);
 std::string program_file_name(std::string_view name);
 
 // Between the directories of PATH.
-extern const char kPathSeparator;
+char path_separator();
 
 }  // namespace mtpgraft

@@ -12,6 +12,6 @@ std::string library_file_name(std::string_view name, int interface_number) {
 
 std::string program_file_name(std::string_view name) { return std::string(name); }
 
-const char kPathSeparator = ':';
+char path_separator() { return ':'; }
 
 }  // namespace mtpgraft

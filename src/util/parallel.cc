@@ -15,7 +15,8 @@ namespace mtpgraft {
 
 std::size_t worker_count() { return std::clamp<std::size_t>(usable_processors(), 1, 16); }
 
-Status parallel_for(std::size_t count, const std::function<Status(std::size_t index, std::size_t worker)>& work) {
+Status parallel_for(std::size_t count, const std::function<Status(std::size_t index, std::size_t worker)>& work,
+                    std::size_t workers) {
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::optional<Error> failure;
@@ -42,7 +43,7 @@ Status parallel_for(std::size_t count, const std::function<Status(std::size_t in
   {
     std::vector<JoiningThread> threads;
     try {
-      for (std::size_t worker = 1; worker < std::min(worker_count(), count); ++worker) {
+      for (std::size_t worker = 1; worker < std::min(workers, count); ++worker) {
         threads.emplace_back(run, worker);
       }
     } catch (const std::system_error&) {

@@ -263,7 +263,7 @@ mtpgraft: bad/PLAN.json: /output_directory: is not a directory
 mtpgraft: 1 problem; nothing was written
 TEXT
 expect_refusal 3 '' '"merge": true, "split_head": true' <<'TEXT'
-mtpgraft: bad/PLAN.json: /grafts/0/options/merge: excludes --split-head
+mtpgraft: bad/PLAN.json: /grafts/0/options/merge: excludes split_head
 mtpgraft: 1 problem; nothing was written
 TEXT
 expect_refusal 3 '' '' <<'TEXT'

@@ -16,12 +16,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::require(same.name == name && same.algorithm == algorithm && same.hex == hex,
                   "a list is read again as it was");
   }
-  report::CheckReport report;
+  ListReport report;
   for (const auto& checksum : read.checksums) {
     report.lines.push_back({checksum.name, CheckResult::kDiffers});
   }
   report.bad_lines = read.bad_lines;
   fuzz::require_printable(report::describe_check(report, false));
-  fuzz::require_json(report::check_to_json("model.gguf", report));
+  fuzz::require_json(report::check_to_json("model.gguf", "model.sums", report));
   return 0;
 }

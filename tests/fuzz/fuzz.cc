@@ -99,6 +99,18 @@ void check_damage(const ModelFiles& files, std::size_t index, std::uint64_t offs
   require_json(report::verification_to_json("out.gguf", report.value()));
 }
 
+// As it is before it is written.
+Job planned_job(const Plan& plan, const OpenedModel& target, const OpenedModel* donor) {
+  Job job;
+  job.target = target.gguf;
+  if (donor != nullptr) {
+    job.donor.emplace().gguf = donor->gguf;
+  }
+  job.plan = plan;
+  job.warnings = plan.warnings;
+  return job;
+}
+
 void check_strip_of_graft(const OpenedModel& output, const OpenedModel& target, bool restores) {
   const auto plan = make_strip_plan(output.gguf, {});
   if (!plan.ok()) {
@@ -244,13 +256,10 @@ void check_graft(const OpenedModel& target, const OpenedModel& donor, const Graf
     return require_sound(made.error());
   }
   const auto& plan = made.value();
-  report::GraftReport report;
-  report.plan = plan;
-  report.target = summarise(target.gguf);
-  report.donor = summarise(donor.gguf);
-  report.warnings = plan.warnings;
-  require_printable(report::describe_graft(report, true));
-  require_json(report::graft_to_json(report));
+  const auto job = planned_job(plan, target, &donor);
+  const GraftRequest request{.target = "target.gguf", .donor = {.path = "donor.gguf"}};
+  require_printable(report::describe_graft(request, job, true));
+  require_json(report::graft_to_json(request, job));
   const auto files = write_plan(plan, target, donor);
   if (!files) {
     return;
@@ -289,13 +298,10 @@ void check_extract(const OpenedModel& donor, const OpenedModel* target) {
       require_sound(plan.error());
       continue;
     }
-    report::ExtractReport report;
-    report.plan = plan.value();
-    report.donor = summarise(donor.gguf);
-    report.form = form;
-    report.warnings = plan.value().warnings;
-    require_printable(report::describe_extract(report, true));
-    require_json(report::extract_to_json(report));
+    const auto job = planned_job(plan.value(), other, &donor);
+    const ExtractRequest request{.donor = {.path = "donor.gguf"}, .output = {.path = "head.gguf"}, .form = form};
+    require_printable(report::describe_extract(request, job, true));
+    require_json(report::extract_to_json(request, job));
     if (const auto files = write_plan(plan.value(), other, donor)) {
       const auto output = require_model(*files);
       require_planned(plan.value(), other, donor, output);
@@ -311,12 +317,10 @@ void check_strip(const OpenedModel& model) {
       require_sound(plan.error());
       continue;
     }
-    report::StripReport report;
-    report.plan = plan.value();
-    report.file = summarise(model.gguf);
-    report.warnings = plan.value().warnings;
-    require_printable(report::describe_strip(report, true));
-    require_json(report::strip_to_json(report));
+    const auto job = planned_job(plan.value(), model, nullptr);
+    const StripRequest request{.file = "model.gguf", .output = {.path = "trunk.gguf"}};
+    require_printable(report::describe_strip(request, job, true));
+    require_json(report::strip_to_json(request, job));
     if (const auto files = write_plan(plan.value(), model, model)) {
       require_model(*files);
     }

@@ -12,6 +12,7 @@
 
 #include "bad_server.h"
 #include "matchers.h"
+#include "mtpgraft/remote.h"
 #include "net/http_exchange.h"
 #include "temp_dir.h"
 

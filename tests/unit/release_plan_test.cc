@@ -170,10 +170,10 @@ TEST(ReleasePlan, AddsOptionsToTheDefaults) {
                                                      "no_record": true, "ggml": "lib/ggml.so"}}])",
       {});
   ASSERT_EQ(resolved.grafts.size(), 2);
-  EXPECT_THAT(graft_arguments(resolved.grafts[0], ""),
+  EXPECT_THAT(to_arguments(resolved.grafts[0], ""),
               ElementsAre("graft", "x.gguf", "d.gguf", "-o", "x-MTP.gguf", "--strict", "--head-type=q8_0",
                           "--set=a=u32:1", "--unset=b"));
-  EXPECT_THAT(graft_arguments(resolved.grafts[1], "dir"),
+  EXPECT_THAT(to_arguments(resolved.grafts[1], "dir"),
               ElementsAre("graft", "dir/y.gguf", "dir/d.gguf", "-o", "dir/y-MTP.gguf", "--set=a=u32:1", "--unset=b",
                           "--no-record", "--head-type=bf16", "--ggml=dir/lib/ggml.so", "--set=b=u32:2", "--yarn=4"));
 }
@@ -181,7 +181,7 @@ TEST(ReleasePlan, AddsOptionsToTheDefaults) {
 TEST(ReleasePlan, KeepsNamesFromBeingTakenForOptions) {
   const auto resolved = resolve(R"("grafts": [{"target": "-x.gguf", "donor": "/abs/d.gguf"}])", {});
   ASSERT_EQ(resolved.grafts.size(), 1);
-  EXPECT_THAT(graft_arguments(resolved.grafts[0], ""),
+  EXPECT_THAT(to_arguments(resolved.grafts[0], ""),
               ElementsAre("graft", "./-x.gguf", "/abs/d.gguf", "-o", "./-x-MTP.gguf"));
 }
 

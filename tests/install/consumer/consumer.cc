@@ -1,13 +1,30 @@
 // Uses every public header from an installed package.
+#include <mtpgraft/cache.h>
+#include <mtpgraft/context.h>
+#include <mtpgraft/convert.h>
 #include <mtpgraft/digest.h>
+#include <mtpgraft/donor.h>
 #include <mtpgraft/execute.h>
 #include <mtpgraft/file.h>
+#include <mtpgraft/file_plan.h>
 #include <mtpgraft/gguf.h>
 #include <mtpgraft/head.h>
+#include <mtpgraft/head_data.h>
+#include <mtpgraft/header_digest.h>
+#include <mtpgraft/job.h>
+#include <mtpgraft/key_edits.h>
+#include <mtpgraft/option_names.h>
+#include <mtpgraft/output_name.h>
 #include <mtpgraft/plan.h>
+#include <mtpgraft/projector.h>
+#include <mtpgraft/release.h>
+#include <mtpgraft/remote.h>
 #include <mtpgraft/result.h>
+#include <mtpgraft/split.h>
+#include <mtpgraft/strip.h>
 #include <mtpgraft/summary.h>
 #include <mtpgraft/verify.h>
+#include <mtpgraft/version.h>
 
 #include <cstdio>
 

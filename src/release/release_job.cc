@@ -1,4 +1,4 @@
-#include "cli/release_job.h"
+#include "release/release_job.h"
 
 #include <fmt/format.h>
 
@@ -8,16 +8,16 @@
 #include <set>
 #include <span>
 
-#include "cli/prepare_graft.h"
 #include "io/read_ahead.h"
 #include "io/stream.h"
 #include "mtpgraft/output_name.h"
 #include "mtpgraft/verify.h"
 #include "plan/record.h"
+#include "util/path.h"
 #include "util/sha256.h"
 #include "util/text.h"
 
-namespace mtpgraft::cli {
+namespace mtpgraft {
 namespace {
 
 // The files of an output, of which `path` is the first.
@@ -62,7 +62,7 @@ Digesters make_digesters(const Plan& plan) {
   return digesters;
 }
 
-std::vector<FileStamp> inputs_of(const PreparedGraft& graft) {
+std::vector<FileStamp> inputs_of(const Job& graft) {
   std::vector<FileStamp> stamps;
   note_input(*graft.sources.target, stamps);
   note_input(*graft.sources.donor, stamps);
@@ -71,7 +71,7 @@ std::vector<FileStamp> inputs_of(const PreparedGraft& graft) {
 
 std::string shown(const std::string& path) { return path.starts_with('/') ? base_name(path) : path; }
 
-report::ReleasedModel describe_model(const std::string& path, const std::string& name, const ReadableFile& file) {
+ReleasedModel describe_model(const std::string& path, const std::string& name, const ReadableFile& file) {
   std::uint64_t bytes = 0;
   std::set<std::string_view> seen;  // a file of a checkpoint is a source as a whole, and again for its tensors
   for (const auto* source : file.sources()) {
@@ -88,7 +88,7 @@ std::string command_of(ReleaseGraft graft) {
     option.value = option.name == "ggml" ? shown(option.value) : option.value;
   }
   std::string command = "mtpgraft";
-  for (const auto& argument : graft_arguments(graft, "")) {
+  for (const auto& argument : to_arguments(graft, "")) {
     const auto name = argument.starts_with("--") ? argument.substr(0, argument.find('=') + 1) : "";
     command += ' ';
     command += argument.starts_with('-') && name.empty() ? argument : name + shell_quoted(argument.substr(name.size()));
@@ -97,22 +97,22 @@ std::string command_of(ReleaseGraft graft) {
 }
 
 // What is known of a graft before it is written.
-void describe(const PreparedGraft& graft, const ReleasePlaces& places, ReleaseJob& job) {
+void describe_released(const Job& graft, const ReleasePlaces& places, ReleaseJob& job) {
   auto& released = job.released;
-  const auto& plan = graft.report.plan;
-  released.target = describe_model(graft.report.target_path, job.graft.target, *graft.sources.target);
-  released.donor = describe_model(graft.report.donor_path, job.graft.donor, *graft.sources.donor);
-  released.output = graft.report.writing.path;
+  const auto& plan = graft.plan;
+  released.target = describe_model(job.request.target, job.graft.target, *graft.sources.target);
+  released.donor = describe_model(job.request.donor.path, job.graft.donor, *graft.sources.donor);
+  released.output = graft.output.path;
   released.command = command_of(job.graft);
   const auto paths = files_of(released.output, plan.files.size());
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    const auto name = std::filesystem::path(paths[i]).lexically_relative(places.lists).string();
+    const auto name = as_path(paths[i]).lexically_relative(as_path(places.lists)).string();
     released.files.push_back({paths[i], name, plan.files[i].output_size, {}});
   }
   released.sums_name = base_name(released.output) + ".sums";
   released.quant = quantisation_in_name(job.graft.target);
-  if (released.quant.empty() && !graft.report.target.types.empty()) {
-    released.quant = graft.report.target.types.front().type;
+  if (const auto types = summarise(graft.target).types; released.quant.empty() && !types.empty()) {
+    released.quant = types.front().type;
   }
   released.key_changes = plan.key_changes;
   released.first_head_block = plan.first_head_block;
@@ -124,29 +124,36 @@ void describe(const PreparedGraft& graft, const ReleasePlaces& places, ReleaseJo
     tensors.push_back(&head.info);
   }
   released.head_types = share_types(tensors);
-  released.warnings = graft.report.warnings;
+  released.warnings = graft.warnings;
 }
 
-// The progress of a release counts what is written, not what is fetched for it.
-StartProgress count_nothing(const Progress& progress) {
-  return [progress](std::uint64_t /*total_bytes*/) -> Progress {
-    return [progress](std::uint64_t /*bytes*/) { return progress(0); };
-  };
+// The progress of a release counts what is written, not what is read or fetched for it; it can be interrupted all the
+// same.
+Context count_nothing(FileSystem& files, const Progress& progress) {
+  return {files, [progress](Phase /*phase*/, std::uint64_t /*total_bytes*/) -> Progress {
+            return [progress](std::uint64_t /*bytes*/) { return !progress || progress(0); };
+          }};
+}
+
+// Those of the output that is there. A graft of another version of the program, or of files that had other names, is
+// the one that is planned if all else is equal.
+std::optional<RecordLabels> labels_of(const std::string& output, FileSystem& files) {
+  const auto file = files.open(output);
+  const auto gguf = file.ok() ? parse_gguf(*file.value()) : Result<GgufFile>(file.error());
+  return gguf.ok() ? find_record_labels(gguf.value()) : std::nullopt;
 }
 
 // The plan once more, complete, if the files are still those that were checked.
-Result<PreparedGraft> prepare_again(ReleaseJob& job, const Progress& progress, FileSystem& files) {
-  const Progress uncounted = [&](std::uint64_t /*bytes*/) { return progress(0); };
-  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, uncounted, count_nothing(progress), files));
+Result<Job> prepare_again(ReleaseJob& job, const Context& uncounted) {
+  MTPGRAFT_TRY(auto graft, prepare_graft(job.request, uncounted));
   if (inputs_of(graft) != job.inputs) {
-    return Error{
-        ErrorCode::kIo,
-        fmt::format("target or donor ('{}') is another file than when it was checked", graft.report.donor_path),
-        graft.report.target_path,
-        {},
-        "run it again when nothing writes to them"};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("target or donor ('{}') is another file than when it was checked",
+                                        job.request.donor.path),
+                 .path = job.request.target,
+                 .hint = "run it again when nothing writes to them"};
   }
-  MTPGRAFT_CHECK(complete_plan(graft, uncounted));
+  MTPGRAFT_CHECK(complete(graft, uncounted));
   job.released.head_digest = graft.head_digest ? to_hex(*graft.head_digest) : "";
   return graft;
 }
@@ -179,11 +186,10 @@ Status finish(ReleaseJob& job, const ModelFiles& outputs, const Digesters& diges
 
 Error differs(const std::string& path, const VerifyReport& report) {
   constexpr std::size_t kShownFindings = 5;
-  Error error{ErrorCode::kRefused,
-              "is there already, and not what the plan makes",
-              path,
-              {},
-              "if the plan is right, use --force to replace it"};
+  Error error{.code = ErrorCode::kRefused,
+              .message = "is there already, and not what the plan makes",
+              .path = path,
+              .remedy = Remedy::kOverwriteChanged};
   for (std::size_t i = 0; i < std::min(report.findings.size(), kShownFindings); ++i) {
     error.details.push_back(report.findings[i].message);
   }
@@ -197,7 +203,7 @@ Error differs(const std::string& path, const VerifyReport& report) {
 
 bool exists(const std::string& path) {
   std::error_code ignored;
-  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+  return std::filesystem::exists(std::filesystem::symlink_status(as_path(path), ignored));
 }
 
 void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps) {
@@ -210,48 +216,49 @@ void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps) {
 
 Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, FileSystem& files) {
   auto& released = job.released;
-  released.arguments = graft_arguments(job.graft, places.plan);
+  released.arguments = to_arguments(job.graft, places.plan);
   released.target.path = path_in(places.plan, job.graft.target);
   released.donor.path = path_in(places.plan, job.graft.donor);
   released.output = path_in(places.plan, job.graft.output);
-  MTPGRAFT_TRY(job.options, parse_graft_arguments(released.arguments));
-  job.options.write.force = job.force;
-  job.options.write.no_sync = job.no_sync;
   // Also of a graft that fails, so that all is said of the others.
   for (const auto& path : {released.target.path, released.donor.path}) {
     if (const auto file = files.open(path); file.ok()) {
       note_input(*file.value(), job.inputs);
     }
   }
-  MTPGRAFT_TRY(auto graft, prepare_graft(job.options, progress, count_nothing(progress), files));
+  const auto context = count_nothing(files, progress);
+  MTPGRAFT_TRY(auto graft, prepare_graft(job.request, context));
+  job.request.labels = labels_of(graft.output.path, files);
+  if (job.request.labels) {
+    MTPGRAFT_TRY(graft, prepare_graft(job.request, context));
+  }
   job.inputs = inputs_of(graft);
-  for (const auto& file : graft.report.plan.files) {
+  for (const auto& file : graft.plan.files) {
     job.kept.push_back(file.kept_shard ? graft.sources.target->sources()[*file.kept_shard]->stamp() : std::nullopt);
   }
-  describe(graft, places, job);
-  auto& writing = graft.report.writing;
+  describe_released(graft, places, job);
   if (std::ranges::any_of(released.files, [](const auto& file) { return exists(file.path); })) {
-    released.state = report::ReleaseState::kPresent;
+    released.state = ReleaseState::kPresent;
     released.has_other_sizes = std::ranges::any_of(released.files, [](const auto& file) {
       std::error_code failed;
-      const auto bytes = std::filesystem::file_size(file.path, failed);
+      const auto bytes = std::filesystem::file_size(as_path(file.path), failed);
       return !failed && bytes != file.bytes;
     });
     return ok_status();
   }
   if (!places.outputs.empty() && !exists(places.outputs)) {
     // A directory that is yet to be made stands for the files in it, which it will have on the same disk.
-    writing.path = first_output_path(places.outputs, released.files.size());
+    graft.output.path = first_output_path(places.outputs, released.files.size());
   }
-  MTPGRAFT_CHECK(check_writing(graft.report.plan, graft.sources, job.options.write, files, writing));
-  job.space = {writing.path, writing.needed_bytes, writing.free_bytes};
+  MTPGRAFT_CHECK(check_output(graft, context));
+  job.space = {graft.output.path, graft.output.needed_bytes, graft.output.free_bytes};
   return ok_status();
 }
 
 Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files) {
   auto& released = job.released;
-  MTPGRAFT_TRY(const auto graft, prepare_again(job, progress, files));
-  const auto& plan = graft.report.plan;
+  MTPGRAFT_TRY(const auto graft, prepare_again(job, count_nothing(files, progress)));
+  const auto& plan = graft.plan;
   ModelFiles outputs;
   for (std::size_t i = 0; i < plan.files.size(); ++i) {
     const auto& path = released.files[i].path;
@@ -263,37 +270,39 @@ Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files)
                                                       SharedExtents::kRead, progress));
     if (report.ok()) {
       outputs.push_back(std::move(file));
-    } else if (!job.force) {
+    } else if (job.request.output.overwrite == Overwrite::kNo) {
       return differs(path, report);
     }
   }
   if (outputs.size() < plan.files.size()) {
-    job.options.write.force = true;
-    released.state = report::ReleaseState::kToWrite;
+    job.request.output.overwrite = Overwrite::kYes;
+    job.request.labels.reset();
+    released.state = ReleaseState::kToWrite;
     return ok_status();
   }
   MTPGRAFT_CHECK(finish(job, outputs, make_digesters(plan), progress));
-  released.state = report::ReleaseState::kSkipped;
+  released.state = ReleaseState::kSkipped;
   return ok_status();
 }
 
 Status write_job(ReleaseJob& job, const Progress& progress, FileSystem& files) {
-  MTPGRAFT_TRY(auto graft, prepare_again(job, progress, files));
-  const auto& plan = graft.report.plan;
-  auto& writing = graft.report.writing;
-  MTPGRAFT_CHECK(check_writing(plan, graft.sources, job.options.write, files, writing));
-  const auto digesters = make_digesters(plan);
-  const auto observe = [&](std::size_t i) -> ByteSink {
+  MTPGRAFT_TRY(auto graft, prepare_again(job, count_nothing(files, progress)));
+  const Context context{files, [&](Phase /*phase*/, std::uint64_t /*total_bytes*/) { return progress; }};
+  MTPGRAFT_CHECK(check_output(graft, context));
+  for (std::size_t i = 0; i < graft.plan.files.size(); ++i) {
+    job.released.files[i].bytes = graft.plan.files[i].output_size;
+  }
+  const auto digesters = make_digesters(graft.plan);
+  MTPGRAFT_CHECK(write(graft, context, [&](std::size_t i) -> ByteSink {
     return [digester = digesters[i].get()](std::span<const std::byte> bytes) { digester->update(bytes); };
-  };
-  MTPGRAFT_CHECK(write_output(plan, graft.sources, job.options.write, observe, progress, files, writing));
+  }));
   ModelFiles outputs;
   for (const auto& file : job.released.files) {
     MTPGRAFT_TRY(outputs.emplace_back(), files.open(file.path));
   }
   MTPGRAFT_CHECK(finish(job, outputs, digesters, progress));
-  job.released.state = report::ReleaseState::kWritten;
+  job.released.state = ReleaseState::kWritten;
   return ok_status();
 }
 
-}  // namespace mtpgraft::cli
+}  // namespace mtpgraft

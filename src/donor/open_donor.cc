@@ -1,28 +1,27 @@
-#include "cli/donor_input.h"
-
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
-#include "cache/range_store.h"
+#include "mtpgraft/cache.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
+#include "mtpgraft/version.h"
+#include "util/path.h"
 
-namespace mtpgraft::cli {
+namespace mtpgraft {
 namespace {
 
-Status convert(const DonorOptions& options, DonorInput& donor) {
-  const auto type = tensor_type_id(options.head_type);
+Status convert(const DonorRequest& request, Donor& donor) {
+  const auto type = tensor_type_id(request.head_type);
   if (!type) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("--head-type {}: there is no such tensor type", options.head_type),
-                 {},
-                 {},
-                 "f32, f16, bf16, q8_0; with ggml also q6_k, q5_k, q4_k and others (q4_k_m is a mixture of types)"};
+    return Error{
+        .code = ErrorCode::kUsage,
+        .message = fmt::format("{}: there is no such tensor type", request.head_type),
+        .hint = "f32, f16, bf16, q8_0; with ggml also q6_k, q5_k, q4_k and others (q4_k_m is a mixture of types)",
+        .field = RequestField::kHeadType};
   }
-  MTPGRAFT_TRY(auto converted, convert_head(donor.file, donor.gguf, {*type, options.ggml_path}));
+  MTPGRAFT_TRY(auto converted, convert_head(donor.file, donor.gguf, {*type, request.ggml_path}));
   donor.file = std::move(converted.file);
   donor.warnings = std::move(converted.warnings);
   donor.labels.head_type = tensor_type_name(*type);
@@ -57,7 +56,7 @@ std::string remote_name(const RemotePath& place) {
 }
 
 // What a file on a server is, and what of it is not known.
-Status note_origin(const std::string& path, DonorInput& donor) {
+Status note_origin(const std::string& path, Donor& donor) {
   if (!donor.remote) {
     return ok_status();
   }
@@ -81,37 +80,41 @@ Status note_origin(const std::string& path, DonorInput& donor) {
 
 }  // namespace
 
-Result<std::shared_ptr<RemoteSource>> open_source(const RemoteFlags& flags, const StartProgress& start_progress,
-                                                  FileSystem& files) {
+Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flags, const Context& context) {
   MTPGRAFT_TRY(std::shared_ptr<RemoteSource> source,
                make_remote_source({.allow_http = flags.allow_http,
                                    .cache_directory = flags.no_cache ? "" : default_cache_directory(),
-                                   .user_agent = "mtpgraft/" MTPGRAFT_VERSION,
-                                   .start_progress = start_progress},
-                                  files));
+                                   .user_agent = fmt::format("mtpgraft/{}", version()),
+                                   .start_progress =
+                                       [start = context.start](std::uint64_t total_bytes) {
+                                         return start ? start(Phase::kFetch, total_bytes) : Progress();
+                                       }},
+                                  context.files));
   return source;
 }
 
-Result<DonorInput> open_donor(const DonorOptions& options, std::string_view architecture,
-                              const StartProgress& start_progress, FileSystem& files) {
-  DonorInput donor;
-  auto path = options.path;
-  FileSource* source = &files;
+Result<Donor> open_donor(const DonorRequest& request, std::string_view architecture, const Context& context,
+                         std::optional<int> recorded_norm_offset, const std::shared_ptr<RemoteSource>& remote) {
+  Donor donor;
+  auto path = request.path;
+  FileSource* source = &context.files;
   if (is_remote(path)) {
-    donor.remote = options.source;
+    donor.remote = remote;
     if (!donor.remote) {
-      MTPGRAFT_TRY(donor.remote, open_source(options.remote, start_progress, files));
+      MTPGRAFT_TRY(donor.remote, open_remote_source(request.remote, context));
     }
     source = donor.remote.get();
     MTPGRAFT_TRY(path, choose_remote_model(path, *donor.remote));
   }
   donor.is_checkpoint = is_checkpoint(path, *source);
-  if (options.norm_offset && !donor.is_checkpoint) {
-    return Error{ErrorCode::kUsage, "--norm-offset is for safetensors: norms of a GGUF are taken as they are"};
+  if (request.norm_offset && !donor.is_checkpoint) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "is for safetensors: norms of a GGUF are taken as they are",
+                 .field = RequestField::kNormOffset};
   }
   if (donor.is_checkpoint) {
     // The norms of a GGUF, as extract makes one of a checkpoint, have what was added.
-    const auto norm_offset = options.norm_offset ? options.norm_offset : options.recorded_norm_offset;
+    const auto norm_offset = request.norm_offset ? request.norm_offset : recorded_norm_offset;
     donor.labels.norm_offset = norm_offset;
     MTPGRAFT_TRY(auto head, open_checkpoint(path, {std::string(architecture), norm_offset}, *source));
     donor.file = std::move(head.file);
@@ -128,32 +131,13 @@ Result<DonorInput> open_donor(const DonorOptions& options, std::string_view arch
     donor.file = std::move(model.value().file);
     donor.gguf = std::move(model.value().gguf);
   }
-  donor.labels.tool = "mtpgraft " MTPGRAFT_VERSION;
+  donor.labels.tool = fmt::format("mtpgraft {}", version());
   donor.labels.donor_file = base_name(path);
   MTPGRAFT_CHECK(note_origin(path, donor));
-  if (!options.head_type.empty()) {
-    MTPGRAFT_CHECK(convert(options, donor));
+  if (!request.head_type.empty()) {
+    MTPGRAFT_CHECK(convert(request, donor));
   }
   return donor;
 }
 
-std::optional<report::Fetch> describe_fetch(const DonorInput& donor, std::span<const ByteRange> ranges) {
-  if (!donor.remote) {
-    return std::nullopt;
-  }
-  return report::Fetch{plan_fetches(*donor.file, ranges), donor.repository_bytes, donor.remote->received_bytes()};
-}
-
-void note_received(const DonorInput& donor, std::optional<report::Fetch>& fetch) {
-  if (fetch) {
-    fetch->received_bytes = donor.remote->received_bytes();
-  }
-}
-
-std::string base_name(const std::string& path) {
-  std::error_code ignored;
-  const auto full = std::filesystem::absolute(path, ignored).lexically_normal();
-  return full.has_filename() ? full.filename().string() : full.parent_path().filename().string();
-}
-
-}  // namespace mtpgraft::cli
+}  // namespace mtpgraft

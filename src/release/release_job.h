@@ -5,12 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/options.h"
-#include "mtpgraft/file.h"
+#include "mtpgraft/job.h"
+#include "mtpgraft/release.h"
 #include "release/release_plan.h"
-#include "report/release.h"
 
-namespace mtpgraft::cli {
+namespace mtpgraft {
 
 // Directories; empty: the current one.
 struct ReleasePlaces {
@@ -27,14 +26,12 @@ struct ReleaseSpace {
 
 struct ReleaseJob {
   ReleaseGraft graft;
-  bool force = false;
-  bool no_sync = false;
+  GraftRequest request{};
 
-  GraftCommandOptions options{};
-  report::ReleasedGraft released{};
+  ReleasedGraft released{};
   std::vector<FileStamp> inputs{};  // in the state in which they were checked
-  std::vector<std::optional<FileStamp>>
-      kept{};                           // of each file of the output the target's shard that it may be a link to
+  // Of each file of the output the target's file that it may be a link to.
+  std::vector<std::optional<FileStamp>> kept{};
   std::optional<ReleaseSpace> space{};  // if nothing of the output is there
   std::string sums{};                   // text of its list of XXH128 checksums
   std::optional<Error> problem{};
@@ -48,10 +45,10 @@ void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps);
 // All that can be checked without reading tensor data.
 Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, FileSystem& files);
 
-// Whether an output that is there is what would be written, every byte of it; an error if it is not and job.force is
-// not set. One of which files are missing is to be written again.
+// Whether an output that is there is what would be written, every byte of it; an error if it is not and
+// may not be replaced. One of which files are missing is to be written again.
 Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files);
 
 Status write_job(ReleaseJob& job, const Progress& progress, FileSystem& files);
 
-}  // namespace mtpgraft::cli
+}  // namespace mtpgraft

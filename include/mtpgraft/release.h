@@ -1,0 +1,97 @@
+// All the grafts that a plan lists (docs/releases.md), and the lists beside them: checksums, and what was made of what.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/context.h"
+#include "mtpgraft/plan.h"
+#include "mtpgraft/result.h"
+#include "mtpgraft/summary.h"
+
+namespace mtpgraft {
+
+struct ReleaseRequest {
+  std::string plan;      // PLAN.json; paths in it are relative to its directory
+  std::size_t jobs = 1;  // grafts that are written at once
+  bool dry_run = false;
+  Overwrite overwrite = Overwrite::kNo;  // kYes: replace outputs and lists that are not what the plan makes
+  Durability durability = Durability::kSync;
+};
+
+struct ReleasedFile {
+  std::string path;
+  std::string name;  // relative to where the lists are
+  std::uint64_t bytes = 0;
+  std::string sha256;  // empty in a dry run
+};
+
+enum class ReleaseState : std::uint8_t {
+  kToWrite,
+  kPresent,  // something of that name is there; a dry run does not look into it
+  kWritten,
+  kSkipped,  // it was there, every byte as planned
+};
+
+struct ReleasedModel {
+  std::string path;
+  std::string name;  // relative to PLAN.json, never absolute
+  std::uint64_t bytes = 0;
+};
+
+struct ReleasedGraft {
+  ReleasedModel target;
+  ReleasedModel donor;
+  std::string output;                  // of several files the first
+  std::vector<std::string> arguments;  // with which `mtpgraft` makes this graft alone
+  std::string command;                 // the same as one line, for the directory of PLAN.json
+  ReleaseState state = ReleaseState::kToWrite;
+  bool has_other_sizes = false;  // of what is there: some file, which is then not the planned one
+  std::vector<ReleasedFile> files;
+  std::string quant;
+  std::vector<KeyChange> key_changes;
+  std::uint64_t first_head_block = 0;
+  std::uint64_t head_block_count = 0;
+  std::uint64_t head_tensor_count = 0;
+  std::uint64_t head_bytes = 0;
+  std::vector<TypeShare> head_types;
+  std::string head_digest;
+  std::vector<Warning> warnings;
+  std::string record;     // empty without one
+  std::string sums_name;  // of the file that has the XXH128 checksums
+
+  [[nodiscard]] std::uint64_t bytes() const;
+};
+
+struct ReleaseReport {
+  std::string plan_path;
+  bool dry_run = false;
+  std::vector<ReleasedGraft> grafts;
+  std::uint64_t needed_bytes = 0;
+  std::vector<std::string> lists;  // paths of what is written beside the outputs
+  std::vector<Error> problems;     // the worst first: the system's, those of files, refusals; empty: all is done
+  bool wrote = false;              // problems came up when grafts were being written
+};
+
+// Who is told while it goes on; both may be empty. Called from one thread at a time.
+struct ReleaseObserver {
+  std::function<void(std::string_view warning)> warn;
+  std::function<void(const ReleasedGraft& graft)> finished;  // written, skipped, or found to be written again
+};
+
+// Checks all, compares what is there, writes what is not, then the lists. What goes wrong with single grafts is in the
+// report's problems. Fails if the plan cannot be read, or if it was interrupted; run again it goes on.
+Result<ReleaseReport> release(const ReleaseRequest& request, const Context& context,
+                              const ReleaseObserver& observer = {});
+
+inline constexpr std::string_view kReleaseFileName = "release.json";
+inline constexpr std::string_view kSha256FileName = "SHA256SUMS";
+
+// The command with which llama.cpp drafts with a released graft.
+std::string llama_server_line(const ReleasedGraft& graft);
+
+}  // namespace mtpgraft

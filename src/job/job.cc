@@ -1,0 +1,232 @@
+#include "mtpgraft/job.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "mtpgraft/head_data.h"
+#include "mtpgraft/header_digest.h"
+#include "mtpgraft/output_name.h"
+#include "mtpgraft/split.h"
+#include "util/path.h"
+
+namespace mtpgraft {
+namespace {
+
+Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
+  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open_to_change(path));
+  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
+  if (is_lone_shard(gguf)) {
+    return Error{.code = ErrorCode::kRefused,
+                 .message = "a split model is not changed in place",
+                 .path = path,
+                 .remedy = Remedy::kLeaveOutInPlace};
+  }
+  return OpenedModel{std::move(file), std::move(gguf)};
+}
+
+Result<OpenedModel> open_target(const std::string& path, const OutputRequest& output, FileSystem& files) {
+  return output.in_place ? open_to_change(path, files) : open_model(files, path);
+}
+
+// llama.cpp's -hf takes a file with this in its name for a sidecar.
+void warn_of_name(const std::string& path, std::vector<Warning>& warnings) {
+  if (base_name(path).find("mtp-") != std::string::npos) {
+    warnings.push_back(
+        {"name-ignored", fmt::format("'{}' contains 'mtp-' in lower case: llama.cpp's -hf takes such files for "
+                                     "sidecars and does not list them as models",
+                                     base_name(path))});
+  }
+}
+
+Error name_the_output(std::string message) {
+  return {.code = ErrorCode::kUsage, .message = std::move(message), .remedy = Remedy::kNameOutput};
+}
+
+// Of several files, the first.
+Result<std::string> choose_output(const GraftRequest& request, std::size_t file_count) {
+  if (request.output.in_place) {
+    return request.target;
+  }
+  const bool is_named = !request.output.path.empty();
+  auto path =
+      is_named ? first_output_path(request.output.path, file_count) : default_output_path(request.target, file_count);
+  if (!is_named && path == request.target) {
+    return name_the_output(fmt::format("'{}' has MTP in its name already", request.target));
+  }
+  const auto shard = parse_shard_name(path);
+  if (file_count > 1 && (shard->number != 1 || shard->count != file_count)) {
+    return name_the_output(
+        fmt::format("'{}' is not the name of the first of {} files, which the graft has", path, file_count));
+  }
+  return path;
+}
+
+Error refuse_warnings(const std::vector<Warning>& warnings) {
+  Error error{.code = ErrorCode::kIncompatible,
+              .message = "refuses what is otherwise warned about",
+              .field = RequestField::kStrict};
+  for (const auto& warning : warnings) {
+    error.details.push_back(warning.message);
+  }
+  return error;
+}
+
+std::optional<Fetch> plan_fetch(const Donor& donor, const Plan& plan) {
+  if (!donor.remote) {
+    return std::nullopt;
+  }
+  return Fetch{plan_fetches(*donor.file, donor_ranges(plan)), donor.repository_bytes, donor.remote->received_bytes()};
+}
+
+Status make_plan(Job& job, DigestHead digest, const Progress& progress) {
+  MTPGRAFT_TRY(const auto head_data, read_head_data(*job.donor->file, job.donor->gguf, digest, progress));
+  MTPGRAFT_TRY(job.plan, make_graft_plan(job.target, job.donor->gguf, head_data, job.options));
+  job.head_digest = head_data.digest;
+  return ok_status();
+}
+
+// Whether the plan restores the file that the record describes; warns where it should and does not.
+Result<bool> restores_original(const Plan& plan, const ReadableFile& file, std::vector<Warning>& warnings) {
+  if (!plan.original) {
+    return false;
+  }
+  MTPGRAFT_TRY(const auto digest, digest_planned_header(plan.files.front(), file));
+  if (plan.original->header_digest && digest != *plan.original->header_digest) {
+    warnings.push_back(
+        {"header-differs", fmt::format("the header is not that of the original '{}': keys were changed after the graft",
+                                       plan.original->file)});
+  }
+  return digest == plan.original->header_digest && plan.files.front().output_size == plan.original->size;
+}
+
+Status check_and_write(Job& job, const Context& context) {
+  MTPGRAFT_CHECK(check(job, context));
+  return write(job, context);
+}
+
+}  // namespace
+
+std::uint64_t Output::bytes_to_write() const {
+  std::uint64_t bytes = 0;
+  for (const auto& file : files) {
+    bytes += file.is_link() ? 0 : file.bytes;
+  }
+  return bytes;
+}
+
+Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
+  auto& files = context.files;
+  std::error_code ignored;
+  if (request.output.in_place &&
+      std::filesystem::equivalent(as_path(request.target), as_path(request.donor.path), ignored)) {
+    return Error{.code = ErrorCode::kRefused,
+                 .message = "is target and donor",
+                 .path = request.donor.path,
+                 .hint = "name the file that has the head"};
+  }
+  Job job;
+  job.request = request.output;
+  MTPGRAFT_TRY(auto target, open_target(request.target, request.output, files));
+  job.target = std::move(target.gguf);
+  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context));
+  job.sources = {std::move(target.file), job.donor->file};
+
+  job.options = {.replace = request.replace, .labels = {}, .edits = request.edits, .split = request.split};
+  if (!request.no_record) {
+    job.donor->labels.target_file = base_name(request.target);
+    job.options.labels = request.labels ? request.labels : job.donor->labels;
+    MTPGRAFT_TRY(job.options.target_header, digest_header(*job.sources.target, job.target));
+  }
+  if (request.yarn_factor) {
+    MTPGRAFT_TRY(const auto yarn, make_yarn_edits(job.target, *request.yarn_factor));
+    // Before the others, which may say it better.
+    job.options.edits.insert(job.options.edits.begin(), yarn.begin(), yarn.end());
+  }
+  // Without the digest first: what does not fit is refused before gigabytes are read.
+  MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
+  job.fetch = plan_fetch(*job.donor, job.plan);
+  MTPGRAFT_TRY(job.output.path, choose_output(request, job.plan.files.size()));
+  job.warnings = job.plan.warnings;
+  job.warnings.insert(job.warnings.end(), job.donor->warnings.begin(), job.donor->warnings.end());
+  warn_of_name(job.output.path, job.warnings);
+  if (request.strict && !job.warnings.empty()) {
+    return refuse_warnings(job.warnings);
+  }
+  return job;
+}
+
+Result<Job> prepare_extract(const ExtractRequest& request, const Context& context) {
+  if (request.output.path.empty()) {
+    return name_the_output("the output has no name");
+  }
+  Job job;
+  job.request = request.output;
+  job.output.path = request.output.path;
+  const bool has_target = !request.target.empty();
+  if (has_target) {
+    MTPGRAFT_TRY(auto target, open_model(context.files, request.target));
+    job.sources.target = std::move(target.file);
+    job.target = std::move(target.gguf);
+  }
+  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context));
+  job.sources.donor = job.donor->file;
+  if (!has_target) {
+    job.sources.target = job.sources.donor;
+    job.target = job.donor->gguf;
+  }
+  MTPGRAFT_TRY(const auto head_data,
+               read_head_data(*job.donor->file, job.donor->gguf, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
+  MTPGRAFT_TRY(job.plan,
+               make_extract_plan(job.donor->gguf, head_data, has_target ? &job.target : nullptr, request.form));
+  job.fetch = plan_fetch(*job.donor, job.plan);
+  job.warnings = job.plan.warnings;
+  job.warnings.insert(job.warnings.end(), job.donor->warnings.begin(), job.donor->warnings.end());
+  return job;
+}
+
+Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
+  if (request.output.path.empty() && !request.output.in_place) {
+    return name_the_output("the output has no name");
+  }
+  Job job;
+  job.request = request.output;
+  MTPGRAFT_TRY(auto model, open_target(request.file, request.output, context.files));
+  job.sources = {model.file, std::move(model.file)};
+  job.target = std::move(model.gguf);
+  MTPGRAFT_TRY(job.plan, make_strip_plan(job.target, {.keep_size = request.output.in_place}));
+  job.output.path =
+      request.output.in_place ? request.file : first_output_path(request.output.path, job.plan.files.size());
+  job.warnings = job.plan.warnings;
+  MTPGRAFT_TRY(job.restores_original, restores_original(job.plan, *job.sources.target, job.warnings));
+  return job;
+}
+
+Status complete(Job& job, const Context& context) {
+  if (job.head_digest) {
+    return ok_status();
+  }
+  return make_plan(job, DigestHead::kYes, context.begin(Phase::kReadHead, job.plan.head_bytes));
+}
+
+Result<Job> graft(const GraftRequest& request, const Context& context) {
+  MTPGRAFT_TRY(auto job, prepare_graft(request, context));
+  MTPGRAFT_CHECK(check_and_write(job, context));
+  return job;
+}
+
+Result<Job> extract(const ExtractRequest& request, const Context& context) {
+  MTPGRAFT_TRY(auto job, prepare_extract(request, context));
+  MTPGRAFT_CHECK(check_and_write(job, context));
+  return job;
+}
+
+Result<Job> strip(const StripRequest& request, const Context& context) {
+  MTPGRAFT_TRY(auto job, prepare_strip(request, context));
+  MTPGRAFT_CHECK(check_and_write(job, context));
+  return job;
+}
+
+}  // namespace mtpgraft

@@ -1,0 +1,442 @@
+#include "mtpgraft/release.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <span>
+
+#include "mtpgraft/verify.h"
+#include "mtpgraft/version.h"
+#include "release/graft_options.h"
+#include "release/lists.h"
+#include "release/release_job.h"
+#include "release/release_plan.h"
+#include "util/parallel.h"
+#include "util/path.h"
+#include "util/text.h"
+#include "util/threads.h"
+
+namespace mtpgraft {
+namespace {
+
+// What real ones do not come near.
+constexpr std::uint64_t kPlanBytesMax = std::uint64_t{1} << 20;
+constexpr std::uint64_t kListBytesMax = std::uint64_t{64} << 20;
+
+Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max) {
+  if (file.size() > bytes_max) {
+    return Error{ErrorCode::kMalformed,
+                 fmt::format("has {}, too much for this kind of file", format_bytes(file.size())), file.path()};
+  }
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+Result<std::vector<std::string>> list_directory(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(as_path(directory.empty() ? "." : directory), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+    return Error{ErrorCode::kIo, fmt::format("cannot list the directory: {}", error.message()), directory};
+  }
+  return names;
+}
+
+class Release {
+ public:
+  Release(const ReleaseRequest& request, const Context& context, const ReleaseObserver& observer)
+      : request_(request), context_(context), observer_(observer), files_(context.files) {
+    report_.plan_path = request.plan;
+    report_.dry_run = request.dry_run;
+    places_.plan = as_path(request.plan).parent_path().string();
+  }
+
+  Result<ReleaseReport> run() && {
+    MTPGRAFT_CHECK(read_plan());
+    MTPGRAFT_CHECK(check_all());
+    if (problems_.empty()) {
+      tell_warnings();
+      MTPGRAFT_CHECK(request_.dry_run ? ok_status() : make());
+    }
+    if (problems_.empty()) {
+      collect_report();
+    }
+    report_.problems = std::move(problems_);
+    std::ranges::stable_sort(report_.problems, {}, severity);
+    return std::move(report_);
+  }
+
+ private:
+  Status read_plan() {
+    auto file = files_.open(request_.plan);
+    if (!file.ok()) {
+      // Only where it would tell of donors on servers, or of a change in place.
+      file.error().hint = file.error().has_advice() ? "name the plan, a JSON file" : "";
+      file.error().remedy = Remedy::kNone;
+      return std::move(file.error());
+    }
+    MTPGRAFT_TRY(const auto text, read_text(*file.value(), kPlanBytesMax));
+    note_input(*file.value(), plan_stamps_);
+    const auto plan = parse_release_plan(text, request_.plan, problems_);
+    places_.outputs = plan.output_directory.empty() ? "" : path_in(places_.plan, plan.output_directory);
+    std::error_code ignored;
+    if (exists(places_.outputs) && !std::filesystem::is_directory(as_path(places_.outputs), ignored)) {
+      problems_.push_back({ErrorCode::kIo, "/output_directory: is not a directory", request_.plan});
+      return ok_status();
+    }
+    places_.lists = places_.outputs.empty() ? places_.plan : places_.outputs;
+    const auto list = [&](const std::string& directory) { return list_directory(path_in(places_.plan, directory)); };
+    for (auto& graft : resolve_release(plan, request_.plan, list, problems_)) {
+      jobs_.push_back({.graft = std::move(graft)});
+    }
+    return ok_status();
+  }
+
+  // All that can be checked without reading tensor data.
+  Status check_all() {
+    if (jobs_.empty()) {
+      return ok_status();
+    }
+    const auto progress = context_.begin(Phase::kCheck, 0);
+    for (auto& job : jobs_) {
+      if (!make_request(job)) {
+        continue;
+      }
+      auto status = check_job(job, places_, progress, files_);
+      if (!status.ok()) {
+        if (status.error().code == ErrorCode::kInterrupted) {
+          return status;
+        }
+        add_problem(in_plan(std::move(status.error()), job.graft));
+      }
+    }
+    if (problems_.empty()) {
+      MTPGRAFT_CHECK(check_space());
+    }
+    collect_report();
+    check_lists(problems_.empty());
+    check_names();
+    return ok_status();
+  }
+
+  void tell_warnings() const {
+    if (!observer_.warn) {
+      return;
+    }
+    for (const auto& warning : warnings_) {
+      observer_.warn(warning);
+    }
+    for (const auto& job : jobs_) {
+      for (const auto& warning : job.released.warnings) {
+        observer_.warn(fmt::format("{}: {}", job.released.target.path, warning.message));
+      }
+    }
+  }
+
+  // Nothing is written while an output that is there is another one.
+  Status make() {
+    MTPGRAFT_CHECK(do_jobs(Phase::kVerify, ReleaseState::kPresent, compare_job));
+    if (!problems_.empty()) {
+      return ok_status();
+    }
+    if (!places_.outputs.empty()) {
+      MTPGRAFT_CHECK(files_.make_directory(places_.outputs));
+    }
+    report_.wrote = true;
+    MTPGRAFT_CHECK(do_jobs(Phase::kWrite, ReleaseState::kToWrite, write_job));
+    return problems_.empty() ? write_lists() : ok_status();
+  }
+
+  // One of the defaults is a problem of many grafts.
+  void add_problem(Error problem) {
+    if (std::ranges::none_of(problems_, [&](const Error& other) {
+          return other.path == problem.path && other.message == problem.message;
+        })) {
+      problems_.push_back(std::move(problem));
+    }
+  }
+
+  // Whether all options of the graft can be.
+  bool make_request(ReleaseJob& job) {
+    std::vector<Error> faults;
+    job.request = to_request(job.graft, places_.plan, request_.plan, faults);
+    job.request.output.overwrite = request_.overwrite;
+    job.request.output.durability = request_.durability;
+    for (auto& fault : faults) {
+      add_problem(std::move(fault));
+    }
+    return faults.empty();
+  }
+
+  // Where in the plan the request comes from that failed.
+  Error in_plan(Error error, const ReleaseGraft& graft) const {
+    const auto option = std::ranges::find_if(graft.options, [&](const ReleaseOption& each) {
+      return error.field != RequestField::kNone && field_of(each.name) == error.field;
+    });
+    if (!error.path.empty()) {
+      error.message += fmt::format(" ({})", graft.pointer);
+    } else {
+      error.path = request_.plan;
+      error.message = option != graft.options.end()
+                          ? fmt::format("{}: {}", option->pointer, error.message)
+                          : fmt::format("{} ({}): {}", graft.pointer, graft.target, error.message);
+    }
+    if (error.code == ErrorCode::kUsage) {
+      error.code = ErrorCode::kMalformed;
+    }
+    return error;
+  }
+
+  Status check_space() {
+    std::map<std::uint64_t, ReleaseSpace> by_file_system;
+    for (const auto& job : jobs_) {
+      if (job.space) {
+        MTPGRAFT_TRY(const auto file_system, files_.file_system_of(job.space->path));
+        auto& sum = by_file_system[file_system];
+        sum = {job.space->path, sum.needed_bytes + job.space->needed_bytes, job.space->free_bytes};
+        report_.needed_bytes += job.space->needed_bytes;
+      }
+    }
+    for (const auto& [file_system, sum] : by_file_system) {
+      if (sum.needed_bytes > sum.free_bytes) {
+        problems_.push_back({ErrorCode::kIo,
+                             fmt::format("no space: the outputs there need {} together, {} are free",
+                                         format_bytes(sum.needed_bytes), format_bytes(sum.free_bytes)),
+                             as_path(sum.path).parent_path().string(),
+                             {},
+                             "free some space, or give the plan an output_directory on another disk"});
+      }
+    }
+    return ok_status();
+  }
+
+  void collect_report() {
+    report_.grafts.clear();
+    for (const auto& job : jobs_) {
+      report_.grafts.push_back(job.released);
+    }
+  }
+
+  [[nodiscard]] std::string list_path(std::string_view name) const { return path_in(places_.lists, std::string(name)); }
+
+  // An old list is replaced; what only has the name of one is not, nor one with files that have left the plan.
+  void check_lists(bool all_planned) {
+    const auto check_list = [&](const std::string& path, const std::function<bool(std::string_view)>& is_list) {
+      report_.lists.push_back(path);
+      if (!exists(path)) {
+        return;
+      }
+      const auto file = files_.open(path);
+      const auto text = file.ok() ? read_text(*file.value(), kListBytesMax) : Result<std::string>(file.error());
+      if (text.ok() && is_list(text.value())) {
+        return;
+      }
+      if (request_.overwrite == Overwrite::kNo) {
+        problems_.push_back(text.ok() ? Error{.code = ErrorCode::kRefused,
+                                              .message = "exists, and is not a list of a release",
+                                              .path = path,
+                                              .remedy = Remedy::kOverwriteList}
+                                      : text.error());
+      }
+    };
+    for (const auto& graft : report_.grafts) {
+      if (!graft.files.empty()) {
+        check_list(list_path(graft.sums_name), [](std::string_view text) {
+          const auto sums = parse_checkfile(text);
+          return sums.bad_lines.empty() && !sums.checksums.empty();
+        });
+      }
+    }
+    const auto sums_path = list_path(kSha256FileName);
+    check_list(sums_path, [&](std::string_view text) {
+      const auto names = names_in_sha256_file(text);
+      if (names && all_planned) {
+        check_dropped(sums_path, *names);
+      }
+      return names.has_value();
+    });
+    check_list(list_path(kReleaseFileName), is_release_file);
+  }
+
+  // Files of the old list that this release does not make would lie unlisted beside it.
+  void check_dropped(const std::string& list, const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+      if (std::ranges::any_of(report_.grafts, [&](const auto& graft) {
+            return std::ranges::find(graft.files, name, &ReleasedFile::name) != graft.files.end();
+          })) {
+        continue;
+      }
+      if (request_.overwrite == Overwrite::kNo) {
+        problems_.push_back({.code = ErrorCode::kRefused,
+                             .message = fmt::format("names '{}', which the plan does not make", name),
+                             .path = list,
+                             .remedy = Remedy::kDropList});
+      } else if (exists(list_path(name))) {
+        warnings_.push_back(fmt::format("{}: is no longer part of the release", list_path(name)));
+      }
+    }
+  }
+
+  // No file is to be written that is an input, or that is to be written twice.
+  void check_names() {
+    const auto refuse = [&](const std::string& path, std::string what) {
+      problems_.push_back(
+          {.code = ErrorCode::kRefused, .message = std::move(what), .path = path, .remedy = Remedy::kNameOutput});
+    };
+    std::vector<FileStamp> inputs = plan_stamps_;
+    for (const auto& job : jobs_) {
+      inputs.insert(inputs.end(), job.inputs.begin(), job.inputs.end());
+    }
+    std::set<std::string> seen;
+    const auto check_name = [&](const std::string& path, const std::optional<FileStamp>& kept) {
+      if (!seen.insert(as_path(path).lexically_normal().string()).second) {
+        refuse(path, "would be written twice");
+      }
+      if (!exists(path)) {
+        return;
+      }
+      const auto file = files_.open(path);
+      const auto stamp = file.ok() ? file.value()->stamp() : std::nullopt;
+      if (!file.ok()) {
+        problems_.push_back(file.error());
+      } else if (stamp && stamp != kept &&
+                 std::ranges::any_of(inputs, [&](const auto& input) { return input.is_same_file(*stamp); })) {
+        refuse(path, "is to be written, and is an input of the release");
+      }
+    };
+    for (const auto& job : jobs_) {
+      for (std::size_t i = 0; i < job.released.files.size(); ++i) {
+        check_name(job.released.files[i].path, job.kept[i]);
+      }
+    }
+    for (const auto& path : report_.lists) {
+      check_name(path, std::nullopt);
+    }
+  }
+
+  // Works on the grafts in that state; what stands in the way of one is no reason to leave out the others. Fails only
+  // if it was interrupted.
+  Status do_jobs(Phase phase, ReleaseState state,
+                 const std::function<Status(ReleaseJob&, const Progress&, FileSystem&)>& work) {
+    std::vector<ReleaseJob*> todo;
+    std::uint64_t bytes = 0;
+    for (auto& job : jobs_) {
+      if (job.released.state == state) {
+        todo.push_back(&job);
+        bytes += job.released.bytes();
+      }
+    }
+    // What is compared is read once more for its digests.
+    const auto total = context_.begin(phase, state == ReleaseState::kPresent ? 2 * bytes : bytes);
+    std::mutex console;
+    const Progress progress = [&](std::uint64_t done) {
+      const std::lock_guard lock(console);
+      return !total || total(done);
+    };
+    const auto run = [&](std::size_t index, std::size_t /*worker*/) -> Status {
+      auto& job = *todo[index];
+      auto status = work(job, progress, files_);
+      if (status.ok()) {
+        const std::lock_guard lock(console);
+        if (observer_.finished) {
+          observer_.finished(job.released);
+        }
+      } else if (status.error().code == ErrorCode::kInterrupted) {
+        return status;
+      } else {
+        job.problem = std::move(status.error());
+      }
+      return ok_status();
+    };
+    auto outcome = parallel_for(todo.size(), run, request_.jobs);
+    if (!outcome.ok() && outcome.error().code == ErrorCode::kInterrupted) {
+      return Error{.code = ErrorCode::kInterrupted,
+                   .message = "interrupted; run it again to go on: what is complete is kept"};
+    }
+    MTPGRAFT_CHECK(std::move(outcome));
+    for (auto& job : jobs_) {
+      if (job.problem) {
+        add_problem(in_plan(std::move(*job.problem), job.graft));
+      }
+    }
+    return ok_status();
+  }
+
+  // A list that is as it should be is left alone.
+  Status write_list(const std::string& path, std::string_view text) {
+    if (exists(path)) {
+      MTPGRAFT_TRY(const auto file, files_.open(path));
+      MTPGRAFT_TRY(const auto old, read_text(*file, kListBytesMax));
+      if (old == text) {
+        return ok_status();
+      }
+    }
+    MTPGRAFT_TRY(const auto staged, files_.stage(path, text.size()));
+    MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
+    MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, request_.durability));
+    return ok_status();
+  }
+
+  // release.json is the last: when it tells of the release, everything is there.
+  Status write_lists() {
+    collect_report();
+    for (const auto& job : jobs_) {
+      MTPGRAFT_CHECK(write_list(list_path(job.released.sums_name), job.sums));
+    }
+    MTPGRAFT_CHECK(write_list(list_path(kSha256FileName), make_sha256_file(report_.grafts)));
+    return write_list(list_path(kReleaseFileName), make_release_file(report_.grafts, version()));
+  }
+
+  // The system's failures before those of files, and these before what was refused.
+  static int severity(const Error& error) {
+    switch (error.code) {
+      case ErrorCode::kIo:
+        return 0;
+      case ErrorCode::kMalformed:
+      case ErrorCode::kUnsupported:
+      case ErrorCode::kIncompatible:
+        return 1;
+      case ErrorCode::kUsage:
+      case ErrorCode::kRefused:
+      case ErrorCode::kInterrupted:
+        return 2;
+    }
+    return 2;
+  }
+
+  const ReleaseRequest& request_;
+  const Context& context_;
+  const ReleaseObserver& observer_;
+  FileSystem& files_;
+  ReleasePlaces places_;
+  std::vector<FileStamp> plan_stamps_;
+  std::vector<ReleaseJob> jobs_;
+  std::vector<Error> problems_;
+  std::vector<std::string> warnings_;  // of no graft
+  ReleaseReport report_;
+};
+
+}  // namespace
+
+std::uint64_t ReleasedGraft::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& file : files) {
+    bytes += file.bytes;
+  }
+  return bytes;
+}
+
+Result<ReleaseReport> release(const ReleaseRequest& request, const Context& context, const ReleaseObserver& observer) {
+  return Release(request, context, observer).run();
+}
+
+}  // namespace mtpgraft

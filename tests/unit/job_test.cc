@@ -1,0 +1,189 @@
+#include "mtpgraft/job.h"
+
+#include <array>
+
+#include "matchers.h"
+#include "models.h"
+
+namespace mtpgraft {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr const char* kDonorPath = "mtp-Base-Q8_0.gguf";
+
+// A target and a donor on a disk that is memory.
+class JobTest : public testing::Test {
+ protected:
+  JobTest() {
+    files_.put("Model-Q4_K_M.gguf", read_bytes(model_path(kTarget)));
+    files_.put(kDonorPath, read_bytes(model_path("mtp-base-8L-Q8_0")));
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+      const auto name = format_shard_name({"four-Q4_K_M", i, 4});
+      files_.put(name, read_bytes(std::filesystem::path(FIXTURES_DIR) / "split" / name));
+    }
+  }
+
+  // The phases that are begun, and the bytes that are told of in them.
+  [[nodiscard]] Context recording() {
+    return {files_, [this](Phase phase, std::uint64_t /*total_bytes*/) -> Progress {
+              phases_.push_back(phase);
+              return [this](std::uint64_t bytes) {
+                told_ += bytes;
+                return told_ <= stop_after_;
+              };
+            }};
+  }
+
+  static GraftRequest request(const std::string& target = "Model-Q4_K_M.gguf") {
+    return {.target = target, .donor = {.path = kDonorPath}};
+  }
+
+  static std::vector<std::string> paths_of(const Job& job) {
+    std::vector<std::string> paths;
+    for (const auto& file : job.output.files) {
+      paths.push_back(file.path);
+    }
+    return paths;
+  }
+
+  MemoryFileSystem files_;
+  std::vector<Phase> phases_;
+  std::uint64_t told_ = 0;
+  std::uint64_t stop_after_ = UINT64_MAX;
+};
+
+TEST_F(JobTest, GraftsWithoutACallback) {
+  const auto job = graft(request(), {files_});
+  ASSERT_THAT(job, IsOk());
+  EXPECT_THAT(paths_of(job.value()), ElementsAre("Model-MTP-Q4_K_M.gguf"));
+  EXPECT_TRUE(job.value().output.seconds);
+  const auto report =
+      verify({.file = "Model-MTP-Q4_K_M.gguf", .target = "Model-Q4_K_M.gguf", .donor = {kDonorPath}}, {files_});
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report.value().findings, IsEmpty());
+}
+
+TEST_F(JobTest, TellsOfEachPhaseAndOfEveryByteWritten) {
+  auto job = prepare_graft(request(), recording());
+  ASSERT_THAT(job, IsOk());
+  EXPECT_EQ(files_.find("Model-MTP-Q4_K_M.gguf"), nullptr);
+  ASSERT_THAT(check(job.value(), recording()), IsOk());
+  EXPECT_EQ(files_.find("Model-MTP-Q4_K_M.gguf"), nullptr);
+  ASSERT_THAT(complete(job.value(), recording()), IsOk());
+  told_ = 0;
+  ASSERT_THAT(write(job.value(), recording()), IsOk());
+  EXPECT_THAT(phases_, ElementsAre(Phase::kReadHead, Phase::kReadHead, Phase::kWrite));
+  const auto& output = job.value().output;
+  EXPECT_EQ(output.bytes_to_write(), files_.find("Model-MTP-Q4_K_M.gguf")->size());
+  EXPECT_GE(told_, output.bytes_to_write() * 9 / 10);  // all but what is not copied: the header
+}
+
+TEST_F(JobTest, StopsWhenItIsAskedToAndLeavesNothing) {
+  stop_after_ = 2'000'000;
+  EXPECT_THAT(graft(request(), recording()), FailsWith(ErrorCode::kInterrupted, "interrupted"));
+  EXPECT_EQ(files_.find("Model-MTP-Q4_K_M.gguf"), nullptr);
+}
+
+TEST_F(JobTest, RefusesAnOutputThatIsThere) {
+  files_.put("Model-MTP-Q4_K_M.gguf", {});
+  EXPECT_THAT(graft(request(), {files_}), FailsWith(ErrorCode::kRefused, "the output exists"));
+  EXPECT_TRUE(files_.find("Model-MTP-Q4_K_M.gguf")->empty());
+  auto again = request();
+  again.output.overwrite = Overwrite::kYes;
+  EXPECT_THAT(graft(again, {files_}), IsOk());
+}
+
+TEST_F(JobTest, RefusesWarningsThatAreToBeErrors) {
+  auto strict = request();
+  strict.output.path = "mtp-named-as-a-sidecar.gguf";
+  EXPECT_THAT(graft(strict, {files_}), IsOk());
+  strict.strict = true;
+  strict.output.overwrite = Overwrite::kYes;
+  const auto refused = graft(strict, {files_});
+  ASSERT_THAT(refused, FailsWith(ErrorCode::kIncompatible, "refuses what is otherwise warned about"));
+  EXPECT_EQ(refused.error().field, RequestField::kStrict);
+}
+
+TEST_F(JobTest, NamesTheFieldOfTheRequestThatIsAtFault) {
+  auto wrong = request();
+  wrong.donor.head_type = "q9";
+  const auto type = prepare_graft(wrong, {files_});
+  ASSERT_THAT(type, FailsWith(ErrorCode::kUsage, "q9: there is no such tensor type"));
+  EXPECT_EQ(type.error().field, RequestField::kHeadType);
+  wrong = request();
+  wrong.donor.norm_offset = 1;
+  const auto offset = prepare_graft(wrong, {files_});
+  ASSERT_THAT(offset, FailsWith(ErrorCode::kUsage, "is for safetensors"));
+  EXPECT_EQ(offset.error().field, RequestField::kNormOffset);
+}
+
+TEST_F(JobTest, WritesAllFilesOfASplitModelOrNone) {
+  const auto first = format_shard_name({"four-MTP-Q4_K_M", 1, 5});
+  const auto last = format_shard_name({"four-MTP-Q4_K_M", 5, 5});
+  // Another program takes a name between the check and the writing.
+  auto job = prepare_graft(request("four-Q4_K_M-00001-of-00004.gguf"), {files_});
+  ASSERT_THAT(job, IsOk());
+  ASSERT_THAT(check(job.value(), {files_}), IsOk());
+  ASSERT_EQ(job.value().output.files.size(), 5U);
+  files_.put(last, {});
+  EXPECT_THAT(write(job.value(), {files_}), FailsWith(ErrorCode::kRefused, "the output exists"));
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    EXPECT_EQ(files_.find(format_shard_name({"four-MTP-Q4_K_M", i, 5})), nullptr) << i;
+  }
+  ASSERT_THAT(files_.remove(last), IsOk());
+  const auto again = graft(request("four-Q4_K_M-00001-of-00004.gguf"), {files_});
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again.value().output.path, first);
+  EXPECT_THAT(verify({.file = first}, {files_}).value().findings, IsEmpty());
+}
+
+TEST_F(JobTest, WritesTheChecksumsOfTheOutput) {
+  auto with_list = request();
+  with_list.output.checksums = "Model.sums";
+  ASSERT_THAT(graft(with_list, {files_}), IsOk());
+  const auto model = open_model(files_, "Model-MTP-Q4_K_M.gguf");
+  ASSERT_THAT(model, IsOk());
+  const auto checksums =
+      compute_checksums(*model.value().file, model.value().gguf, DigestAlgorithm::kXxh128, keep_going);
+  const auto expected = format_checksums(checksums.value());
+  EXPECT_TRUE(std::ranges::equal(*files_.find("Model.sums"), std::as_bytes(std::span(expected))));
+  with_list.output.path = "Other.gguf";
+  with_list.output.checksums = "./OTHER.gguf";
+  EXPECT_THAT(graft(with_list, {files_}), FailsWith(ErrorCode::kRefused, "is the output too"));
+}
+
+TEST_F(JobTest, ShowsAnObserverTheBytesOfEachFile) {
+  auto job = prepare_graft(request(), {files_});
+  ASSERT_THAT(job, IsOk());
+  ASSERT_THAT(check(job.value(), {files_}), IsOk());
+  Bytes seen;
+  const auto observe = [&](std::size_t) -> ByteSink {
+    return [&](std::span<const std::byte> bytes) { seen.insert(seen.end(), bytes.begin(), bytes.end()); };
+  };
+  ASSERT_THAT(write(job.value(), {files_}, observe), IsOk());
+  EXPECT_TRUE(seen == *files_.find("Model-MTP-Q4_K_M.gguf"));
+}
+
+TEST_F(JobTest, StripsWhatItGraftedAndExtractsTheHead) {
+  ASSERT_THAT(graft(request(), {files_}), IsOk());
+  const auto stripped = strip({.file = "Model-MTP-Q4_K_M.gguf", .output = {.path = "again.gguf"}}, {files_});
+  ASSERT_THAT(stripped, IsOk());
+  EXPECT_TRUE(stripped.value().restores_original);
+  EXPECT_TRUE(*files_.find("again.gguf") == *files_.find("Model-Q4_K_M.gguf"));
+  ASSERT_THAT(extract({.donor = {.path = "Model-MTP-Q4_K_M.gguf"}, .output = {.path = "mtp-head.gguf"}}, {files_}),
+              IsOk());
+  EXPECT_EQ(find_head(open_model(files_, "mtp-head.gguf").value().gguf).state, HeadState::kSidecar);
+}
+
+TEST_F(JobTest, WantsANameForWhatHasNoDefault) {
+  for (const auto& job : {extract({.donor = {.path = kDonorPath}, .output = {}}, {files_}),
+                          strip({.file = "Model-Q4_K_M.gguf", .output = {}}, {files_})}) {
+    ASSERT_THAT(job, FailsWith(ErrorCode::kUsage, "the output has no name"));
+    EXPECT_EQ(job.error().remedy, Remedy::kNameOutput);
+  }
+}
+
+}  // namespace
+}  // namespace mtpgraft
