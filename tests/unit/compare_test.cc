@@ -12,31 +12,31 @@
 namespace mtpgraft {
 namespace {
 
-struct Case {
+struct ComparedCase {
   Model target;
   Model donor;
   FilePlan plan;
   Bytes graft;
 };
 
-Case make_case(std::string_view target_name, std::string_view donor_name) {
-  Case result{load_model(target_name), load_model(donor_name), {}, {}};
+ComparedCase make_case(std::string_view target_name, std::string_view donor_name) {
+  ComparedCase result{load_model(target_name), load_model(donor_name), {}, {}};
   result.plan = make_file_plan(result.target, result.donor);
   result.graft = spell(result.plan, result.target, result.donor);
   return result;
 }
 
-const Case& tiny() {
-  static const Case result = make_case("golden/tiny-qwen35-target", "golden/tiny-qwen35-donor");
+const ComparedCase& tiny() {
+  static const ComparedCase result = make_case("golden/tiny-qwen35-target", "golden/tiny-qwen35-donor");
   return result;
 }
 
-const Case& real() {
-  static const Case result = make_case(kTarget, "donor-norms-bf16");
+const ComparedCase& real() {
+  static const ComparedCase result = make_case(kTarget, "donor-norms-bf16");
   return result;
 }
 
-VerifyReport compare(const Case& graft, Bytes bytes) {
+VerifyReport compare(const ComparedCase& graft, Bytes bytes) {
   const auto report = compare_with_plan(MemoryFile("x.gguf", std::move(bytes)), graft.plan, *graft.target.file,
                                         *graft.donor.file, SharedExtents::kRead, keep_going);
   EXPECT_THAT(report, IsOk());
@@ -46,14 +46,14 @@ VerifyReport compare(const Case& graft, Bytes bytes) {
 // What the program calls the files; the record knows better.
 const RecordLabels kFallback{"mtpgraft 9.9.9", "fallback-target.gguf", "fallback-donor.gguf"};
 
-VerifyReport verify(const Case& graft, Bytes bytes, const RecordLabels& fallback = kFallback) {
+VerifyReport verify(const ComparedCase& graft, Bytes bytes, const RecordLabels& fallback = kFallback) {
   const auto report = verify_graft({std::make_shared<MemoryFile>("x.gguf", std::move(bytes))}, opened(graft.target),
                                    opened(graft.donor), fallback, SharedExtents::kRead, keep_going);
   EXPECT_THAT(report, IsOk());
   return report.value();
 }
 
-RecordLabels labels_of(const Case& graft) {
+RecordLabels labels_of(const ComparedCase& graft) {
   return {"mtpgraft 0.1.0", graft.target.file->path(), graft.donor.file->path()};
 }
 
@@ -297,14 +297,15 @@ class SharingFile final : public ReadableFile {
   mutable std::vector<std::pair<const ReadableFile*, CopyRange>> asked_;
 };
 
-VerifyReport compare_sharing(const SharingFile& file, const Case& graft, SharedExtents shared = SharedExtents::kTrust) {
+VerifyReport compare_sharing(const SharingFile& file, const ComparedCase& graft,
+                             SharedExtents shared = SharedExtents::kTrust) {
   const auto report = compare_with_plan(file, graft.plan, *graft.target.file, *graft.donor.file, shared, keep_going);
   EXPECT_THAT(report, IsOk());
   return report.value();
 }
 
 // Two parts of the body, one longer than is read at once, with a little between them.
-std::vector<ByteRange> parts_of_body(const Case& graft) {
+std::vector<ByteRange> parts_of_body(const ComparedCase& graft) {
   const auto start = graft.plan.data_offset + 1'000;
   return {{start, 5'000'000}, {start + 5'000'010, 50'000}};
 }

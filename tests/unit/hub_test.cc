@@ -11,23 +11,23 @@ namespace {
 
 const std::string kCommit = "0123456789abcdef0123456789abcdef01234567";
 
-std::string parsed(std::string_view path) {
+std::string place_of(std::string_view path) {
   const auto result = parse_hub_path(path);
   return result.ok() ? result.value().repository + " | " + result.value().revision + " | " + result.value().name
                      : result.error().message;
 }
 
 TEST(HubPath, NamesARepositoryARevisionAndAFile) {
-  EXPECT_EQ(parsed("hf://Qwen/Qwen3.5-9B"), "Qwen/Qwen3.5-9B |  | ");
-  EXPECT_EQ(parsed("hf://Qwen/Qwen3.5-9B/"), "Qwen/Qwen3.5-9B |  | ");
-  EXPECT_EQ(parsed("hf://o/n@v1.0"), "o/n | v1.0 | ");
-  EXPECT_EQ(parsed("hf://o/n:a.gguf"), "o/n |  | a.gguf");
-  EXPECT_EQ(parsed("hf://o/n/a.gguf"), "o/n |  | a.gguf");
-  EXPECT_EQ(parsed("hf://o/n@v1:Q8_0/*.gguf"), "o/n | v1 | Q8_0/*.gguf");
-  EXPECT_EQ(parsed("hf://o/n@v1/Q8_0/a.gguf"), "o/n | v1 | Q8_0/a.gguf");
-  EXPECT_EQ(parsed("hf://o/n@feature/x:a.gguf"), "o/n | feature/x | a.gguf") << "the colon ends the revision";
-  EXPECT_EQ(parsed("hf://o/n@refs/pr/1/a.gguf"), "o/n | refs/pr/1 | a.gguf");
-  EXPECT_EQ(parsed("hf://o/n@refs/pr/1"), "o/n | refs/pr/1 | ");
+  EXPECT_EQ(place_of("hf://Qwen/Qwen3.5-9B"), "Qwen/Qwen3.5-9B |  | ");
+  EXPECT_EQ(place_of("hf://Qwen/Qwen3.5-9B/"), "Qwen/Qwen3.5-9B |  | ");
+  EXPECT_EQ(place_of("hf://o/n@v1.0"), "o/n | v1.0 | ");
+  EXPECT_EQ(place_of("hf://o/n:a.gguf"), "o/n |  | a.gguf");
+  EXPECT_EQ(place_of("hf://o/n/a.gguf"), "o/n |  | a.gguf");
+  EXPECT_EQ(place_of("hf://o/n@v1:Q8_0/*.gguf"), "o/n | v1 | Q8_0/*.gguf");
+  EXPECT_EQ(place_of("hf://o/n@v1/Q8_0/a.gguf"), "o/n | v1 | Q8_0/a.gguf");
+  EXPECT_EQ(place_of("hf://o/n@feature/x:a.gguf"), "o/n | feature/x | a.gguf") << "the colon ends the revision";
+  EXPECT_EQ(place_of("hf://o/n@refs/pr/1/a.gguf"), "o/n | refs/pr/1 | a.gguf");
+  EXPECT_EQ(place_of("hf://o/n@refs/pr/1"), "o/n | refs/pr/1 | ");
 }
 
 TEST(HubPath, RefusesWhatNamesNone) {
@@ -165,9 +165,9 @@ TEST_F(HubSettingsTest, RefuseVariablesThatCannotBeMeant) {
     EXPECT_THAT(read_hub_settings(), FailsWith(ErrorCode::kUsage, "HF_ENDPOINT")) << endpoint;
   }
   ::unsetenv("HF_ENDPOINT");
-  for (const auto* seconds : {"0", "-1", "1.5", "x", "99999"}) {
-    ::setenv("HF_HUB_DOWNLOAD_TIMEOUT", seconds, 1);
-    EXPECT_THAT(read_hub_settings(), FailsWith(ErrorCode::kUsage, "HF_HUB_DOWNLOAD_TIMEOUT")) << seconds;
+  for (const auto* text : {"0", "-1", "1.5", "x", "99999"}) {
+    ::setenv("HF_HUB_DOWNLOAD_TIMEOUT", text, 1);
+    EXPECT_THAT(read_hub_settings(), FailsWith(ErrorCode::kUsage, "HF_HUB_DOWNLOAD_TIMEOUT")) << text;
   }
 }
 

@@ -9,8 +9,8 @@ namespace mtpgraft {
 namespace {
 
 // A target of 4 trunk blocks and a donor whose head is its block 6, as far as per-layer arrays are concerned.
-struct Case {
-  explicit Case(std::string_view architecture, std::uint32_t head_blocks = 1) {
+struct ArrayCase {
+  explicit ArrayCase(std::string_view architecture, std::uint32_t head_blocks = 1) {
     for (auto* gguf : {&target, &donor}) {
       set_text(*gguf, "general.architecture", architecture);
     }
@@ -58,7 +58,7 @@ constexpr std::string_view kWindow = "attention.sliding_window_pattern";
 TEST(LayerArrays, TakeTheDonorsScalar) {
   for (const std::string_view key : {"attention.head_count", "attention.head_count_kv", "feed_forward_length",
                                      "expert_used_count", "expert_feed_forward_length"}) {
-    Case graft("qwen35");
+    ArrayCase graft("qwen35");
     set_array<std::uint32_t>(graft.target, graft.prefix + std::string(key), {1, 2, 3, 4});
     set_u32(graft.donor, graft.prefix + std::string(key), 7);
     EXPECT_EQ(graft.values(key), (Numbers{1, 2, 3, 4, 7})) << key;
@@ -66,7 +66,7 @@ TEST(LayerArrays, TakeTheDonorsScalar) {
 }
 
 TEST(LayerArrays, TakeTheDonorsEntryForItsHead) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 0, 0, 2});
   set_array<std::uint32_t>(graft.donor, "qwen35.attention.head_count_kv", {0, 0, 0, 5, 0, 0, 9});
   EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 0, 0, 2, 9}));
@@ -74,7 +74,7 @@ TEST(LayerArrays, TakeTheDonorsEntryForItsHead) {
 
 // A donor whose array stops before its head tells nothing.
 TEST(LayerArrays, RepeatTheTargetsLastEntryThatIsNotZero) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 3, 2, 0});
   EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 3, 2, 0, 2}));
   set_array<std::uint32_t>(graft.donor, "qwen35.attention.head_count_kv", {0, 0, 0, 5, 0, 0});
@@ -83,7 +83,7 @@ TEST(LayerArrays, RepeatTheTargetsLastEntryThatIsNotZero) {
 
 TEST(LayerArrays, AHeadIsNotRecurrent) {
   for (const std::string_view architecture : {"qwen35", "qwen35moe", "qwen3next"}) {
-    Case graft(architecture);
+    ArrayCase graft(architecture);
     set_array<bool>(graft.target, graft.prefix + std::string(kRecurrent), {true, true, true, false});
     EXPECT_EQ(graft.values(kRecurrent), (Numbers{1, 1, 1, 0, 0}));
     set_array<bool>(graft.donor, graft.prefix + std::string(kRecurrent), {true, true, true, true, true, true, false});
@@ -95,7 +95,7 @@ TEST(LayerArrays, AHeadIsNotRecurrent) {
 
 TEST(LayerArrays, ExtendTheWindowPatternByArchitecture) {
   const auto values = [](std::string_view architecture, std::uint32_t head_blocks) {
-    Case graft(architecture, head_blocks);
+    ArrayCase graft(architecture, head_blocks);
     set_array<bool>(graft.target, graft.prefix + std::string(kWindow), {true, true, true, false});
     return graft.values(kWindow);
   };
@@ -109,23 +109,23 @@ TEST(LayerArrays, ExtendTheWindowPatternByArchitecture) {
 
 TEST(LayerArrays, ClampTheHeadAsItsArchitectureDoes) {
   for (const std::string_view key : {"swiglu_clamp_exp", "swiglu_clamp_shexp"}) {
-    Case step("step35");
+    ArrayCase step("step35");
     set_array<float>(step.target, "step35." + std::string(key), {0, 7, 7, 10});
     EXPECT_EQ(step.values(key), (Numbers{0, 7, 7, 10, 0}));
-    Case deepseek("deepseek4");
+    ArrayCase deepseek("deepseek4");
     set_array<float>(deepseek.target, "deepseek4." + std::string(key), {10, 10, 10, 10});
     EXPECT_EQ(deepseek.values(key), (Numbers{10, 10, 10, 10, 10}));
   }
 }
 
 TEST(LayerArrays, DoNotCompressTheHead) {
-  Case graft("deepseek4");
+  ArrayCase graft("deepseek4");
   set_array<std::uint32_t>(graft.target, "deepseek4.attention.compress_ratios", {0, 4, 128, 4});
   EXPECT_EQ(graft.values("attention.compress_ratios"), (Numbers{0, 4, 128, 4, 0}));
 }
 
 TEST(LayerArrays, LeaveWhatIsNotPerLayerOrForTheTrunkOnly) {
-  Case graft("glm-dsa");
+  ArrayCase graft("glm-dsa");
   set_array<std::uint32_t>(graft.target, "glm-dsa.attention.indexer.types", {1, 0, 1, 0});
   EXPECT_EQ(graft.values("attention.indexer.types"), Numbers{});
   // Four sections and four blocks are a coincidence.
@@ -136,7 +136,7 @@ TEST(LayerArrays, LeaveWhatIsNotPerLayerOrForTheTrunkOnly) {
 }
 
 TEST(LayerArrays, LeaveKeysOfOthersAlone) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_array<std::uint32_t>(graft.target, "tokenizer.ggml.token_type", {1, 2, 3, 4});
   const auto* item = graft.target.find_key("tokenizer.ggml.token_type");
   const auto change = extend_layer_array(*item, graft.target, 4, graft.donor, graft.head);
@@ -145,7 +145,7 @@ TEST(LayerArrays, LeaveKeysOfOthersAlone) {
 }
 
 TEST(LayerArrays, ExtendUnknownOnesOnlyFromTheDonor) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_array<std::uint32_t>(graft.target, "qwen35.future.thing", {1, 2, 3, 4});
   auto change = graft.extend("future.thing");
   EXPECT_THAT(change, FailsWith(ErrorCode::kIncompatible, "'qwen35.future.thing' has one entry for each of 4 blocks"));
@@ -160,7 +160,7 @@ TEST(LayerArrays, ExtendUnknownOnesOnlyFromTheDonor) {
 }
 
 TEST(LayerArrays, RefuseALengthThatNoLoaderTakes) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_array<std::uint32_t>(graft.target, "qwen35.attention.head_count_kv", {1, 2, 3});
   EXPECT_THAT(graft.extend(kHeadCountKv), FailsWith(ErrorCode::kIncompatible,
                                                     "has 3 entries, neither one for each of "
@@ -168,7 +168,7 @@ TEST(LayerArrays, RefuseALengthThatNoLoaderTakes) {
 }
 
 TEST(LayerArrays, OfAPlaceholderMayCoverTheHeadAlready) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_u32(graft.target, "qwen35.block_count", 5);
   set_u32(graft.target, "qwen35.nextn_predict_layers", 1);
   set_array<std::uint32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 0, 0, 2, 6});
@@ -184,14 +184,14 @@ TEST(LayerArrays, OfAPlaceholderMayCoverTheHeadAlready) {
 
 // llama.cpp loads a head with 0 key-value heads and then fails to allocate its cache.
 TEST(LayerArrays, GiveTheHeadNoZeroForItsAttention) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_array<std::uint32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 0, 0, 2});
   set_array<std::uint32_t>(graft.donor, "qwen35.attention.head_count_kv", {0, 0, 0, 2, 0, 2, 0});
   EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 0, 0, 2, 2}));
 }
 
 TEST(LayerArrays, ShrinkWithTheHead) {
-  Case graft("step35", 1);
+  ArrayCase graft("step35", 1);
   set_u32(graft.target, "step35.block_count", 7);
   set_u32(graft.target, "step35.nextn_predict_layers", 3);
   set_array<std::uint32_t>(graft.target, "step35.attention.head_count_kv", {1, 2, 3, 4, 5, 6, 7});
@@ -200,7 +200,7 @@ TEST(LayerArrays, ShrinkWithTheHead) {
 }
 
 TEST(LayerArrays, KeepTheElementType) {
-  Case graft("qwen35");
+  ArrayCase graft("qwen35");
   set_u32(graft.donor, "qwen35.attention.head_count_kv", 300);
   set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {2, 2, 2, 2});
   auto change = graft.extend(kHeadCountKv);
