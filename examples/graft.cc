@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
     std::fputs("usage: graft TARGET DONOR [OUTPUT]\n", stderr);
     return 2;
   }
-  const auto files = mtpgraft::make_posix_file_system();
+  const auto files = mtpgraft::make_file_system();
   mtpgraft::GraftRequest request{.target = argv[1], .donor = {.path = argv[2]}};
   request.output.path = argc == 4 ? argv[3] : "";
 

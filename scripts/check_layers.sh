@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Who may include whom: each layer includes itself and the layers to its left. A public header belongs to the layer
-# that implements it. The program (cli) is a client of the library: it includes public headers, util and report. Prints each offence and fails if there is one.
+# that implements it. The program (cli) is a client of the library: it includes public headers, util and report. Also who
+# may include which header of a library or system. Prints each offence and fails if there is one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,13 +13,20 @@ declare -A layer_of_header=(
   [gguf.h]=gguf [split.h]=gguf [head.h]=model [summary.h]=model [projector.h]=model [plan.h]=plan [file_plan.h]=plan [key_edits.h]=plan [output_name.h]=plan
   [header_digest.h]=plan [strip.h]=plan [head_data.h]=donor [donor.h]=donor
   [convert.h]=donor [verify.h]=verify [execute.h]=job [job.h]=job [option_names.h]=job [release.h]=release)
-# Headers of libraries and of the system that only these files may include.
+# Who may include a header of a library or of a system: the files that match the pattern. One that is in no row is for
+# nobody. Files with the name of a system are chosen by CMake; the others are compiled everywhere.
+posix='src/(io|cli|util)/[a-z_]+_(posix|linux)\.(h|cc)'
 declare -A owners=(
-  ['xxhash\.h']='src/util/hash\.cc' ['CLI/']='src/cli/.*' ['spdlog/']='src/cli/output\.cc'
-  ['nlohmann/']='src/(net/hub\.cc|donor/.*|release/.*|plan/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
-  ['dlfcn\.h']='src/util/dynamic_library_posix\.cc' ['sched\.h']='src/util/processors_linux\.cc' ['curl/']='src/net/curl_library\.h'
-  ['openssl/']='src/util/sha256\.cc'
-  ['(fcntl|unistd|linux/[a-z]+|sys/[a-z]+)\.h']='src/((io|cache)/.*|cli/progress\.cc)')
+  ['fmt/.*']='src/.*' ['CLI/.*']='src/cli/.*' ['spdlog/.*']='src/cli/output\.cc'
+  ['nlohmann/.*']='src/(net/hub\.cc|donor/.*|release/.*|plan/(record\.cc|value_json\.h)|report/(json|json_parts|release_json)\.(h|cc))'
+  ['xxhash\.h|xxh_x86dispatch\.h']='src/util/hash\.cc' ['openssl/.*']='src/util/sha256\.cc'
+  ['curl/.*']='src/net/curl_library\.h'
+  ['dlfcn\.h']='src/util/dynamic_library_posix\.cc'
+  ['sched\.h']='src/util/processors_linux\.cc'
+  ['(dirent|fcntl|unistd|sys/(file|stat|statvfs|types))\.h']="$posix|src/io/(file_descriptor|system)\\.h"
+  ['(linux/[a-z]+|sys/(ioctl|vfs|xattr))\.h']='src/io/[a-z_]+_linux\.cc'
+  ['csignal']='src/cli/terminal_posix\.cc|src/io/[a-z_]+_linux\.cc'
+  ['thread']='src/util/(threads\.h|processors_other\.cc)')
 
 failures=0
 fail() { echo "$1"; failures=$((failures + 1)); }
@@ -36,17 +44,27 @@ while IFS=: read -r file included; do
   [[ -n $other && -n ${rank[$other]:-} ]] || { fail "$file: includes '$included', which belongs to no layer"; continue; }
   ((rank[$other] <= rank[$own])) || fail "$file: layer $own includes '$included' of layer $other"
   [[ $file != include/* || $included == mtpgraft/* ]] || fail "$file: a public header includes the private '$included'"
+  [[ ! $included =~ _(posix|linux)\.h$ || $file =~ ^($posix|src/io/in_place\.h)$ ]] ||
+    fail "$file: includes '$included', which is of some systems only"
   [[ $own != cli || $included =~ ^(mtpgraft|util|report|cli)/ ]] || fail "$file: the program includes the private '$included'"
 done < <(grep -rHoP '^#include "\K[^"]+' src include)
 
 while IFS=: read -r file included; do
+  may=
   for pattern in "${!owners[@]}"; do
-    if [[ $included =~ ^$pattern && ! $file =~ ^${owners[$pattern]}$ ]]; then
-      fail "$file: includes <$included>, which only ${owners[$pattern]} may"
-    fi
+    [[ $included =~ ^($pattern)$ ]] && may=${owners[$pattern]}
   done
+  # What has neither point nor slash is a header of C++.
+  [[ -n $may || $included =~ [./] ]] || continue
+  [[ $file =~ ^(${may:-nobody})$ ]] || fail "$file: includes <$included>, which ${may:-no file} may"
   [[ $file != include/* || ! $included =~ [./] ]] || fail "$file: a public header includes <$included>"
 done < <(grep -rHoP '^#include <\K[^>]+' src include)
+
+# What some systems lack, and what means another file there: text becomes a path by as_path() of util/path.h.
+while IFS= read -r line; do
+  fail "$line: use util/threads.h, util/glob.h and as_path()"
+done < <(grep -rnP 'jthread|\bfnmatch\(|(filesystem::[a-z_]+|fstream)( \w+)?( = |[({])(?!as_path\(|parent\(|std::filesystem::|[)}])' \
+  src include | grep -vP '^src/util/path\.|//.*(jthread|fnmatch)')
 
 # The library has other users than those of the command line: what they are to do is a Remedy, report/ has the words.
 # Options of other programs are told everywhere.

@@ -45,17 +45,22 @@ CopyRange clonable_part(const CopyRange& range);
 
 class ReadableFile;
 
+// Which file it is, whatever it is called: a device, and a number of 128 bits on it, of which inodes use 64.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t number_high = 0;
+  std::uint64_t number_low = 0;
+
+  bool operator==(const FileIdentity&) const = default;
+};
+
 // Which file it is, and in what state.
 struct FileStamp {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
+  FileIdentity identity{};
   std::uint64_t size = 0;
-  std::int64_t changed_ns = 0;  // time of the last change, in nanoseconds
+  std::int64_t changed_ns = 0;  // time of the last change, in nanoseconds since 1970
 
   bool operator==(const FileStamp&) const = default;
-  [[nodiscard]] bool is_same_file(const FileStamp& other) const {
-    return device == other.device && inode == other.inode;
-  }
 };
 
 // Bytes of a file.
@@ -240,6 +245,11 @@ class FileSystem : public FileSource {
   virtual Result<Recovery> recover(const std::string& path) = 0;
 };
 
-std::unique_ptr<FileSystem> make_posix_file_system();
+// The files of this machine.
+std::unique_ptr<FileSystem> make_file_system();
+
+// What the program can do beyond plain reading and writing where a file system allows it: "clone" shares blocks between
+// files, "insert" shifts blocks within one.
+std::vector<std::string_view> file_system_features();
 
 }  // namespace mtpgraft

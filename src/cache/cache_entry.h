@@ -3,15 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cache/range_store.h"
-#include "io/file_descriptor.h"
-#include "io/posix_readable_file.h"
+#include "io/directory.h"
 
 namespace mtpgraft {
 
@@ -37,33 +35,22 @@ std::uint64_t state_of(const CacheSource& source);
 // The XXH128 of its bytes follows them in each part, as text: it is not known before the last of them has come.
 inline constexpr std::uint64_t kPartDigestBytes = 32;
 
+inline constexpr const char* kSourceName = "source";
+
 std::string entry_name(std::string_view url);
 bool is_entry_name(std::string_view name);
 
-// No descriptor if there is none, or something else.
-FileDescriptor open_directory(const std::string& path);
-// Neither by way of a symbolic link, nor one that another user has made: where others may write, as in /tmp, its parts
-// could be theirs. Root may use those of others, as containers do.
-FileDescriptor open_entry(const std::string& path);
-
-// Null if there is no such regular file; symbolic links are not followed. `path` is the directory's, for messages.
-std::unique_ptr<PosixReadableFile> open_file_in(int directory, const std::string& path, const std::string& name);
-
-std::vector<std::string> names_in(int directory);
-
 // Nothing if there is no `source` that could be one.
-std::optional<CacheSource> read_source(int directory, const std::string& path);
+std::optional<CacheSource> read_source(const Directory& entry);
 
 // Notes that the entry is in use.
-void touch_source(int directory);
+void touch_source(const Directory& entry);
 
 // The regular files that have the name of a part.
 struct PartFile {
   PartName name;
   bool is_whole;  // has the size that the name says
 };
-std::vector<PartFile> parts_in(int directory);
-
-void remove_part(int directory, const PartName& name);
+std::vector<PartFile> parts_in(const Directory& entry);
 
 }  // namespace mtpgraft

@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,7 +9,7 @@
 
 #include "cache/cache_entry.h"
 #include "cache/range_store.h"
-#include "io/posix_io.h"
+#include "io/directory.h"
 #include "mtpgraft/digest.h"
 #include "util/checked.h"
 #include "util/hash.h"
@@ -28,7 +27,7 @@ bool holds(const ByteRange& range, std::uint64_t offset) {
 bool overlap(const ByteRange& a, const ByteRange& b) { return holds(a, b.offset) || holds(b, a.offset); }
 
 // Whether the file of a part has the bytes that were stored.
-bool is_intact(const PosixReadableFile& file, std::uint64_t length) {
+bool is_intact(const ReadableFile& file, std::uint64_t length) {
   if (file.size() != checked_add(length, kPartDigestBytes)) {
     return false;
   }
@@ -47,12 +46,6 @@ bool is_intact(const PosixReadableFile& file, std::uint64_t length) {
   return file.read_at(length, std::as_writable_bytes(std::span(digest))).ok() && digest == to_hex(hasher.finish());
 }
 
-// For nobody else, as the rules for XDG_CACHE_HOME want it.
-Status make_private_directory(const std::string& path) {
-  return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST ? ok_status()
-                                                             : Status(io_error(path, "make the directory"));
-}
-
 class CacheStore final : public RangeStore {
  public:
   CacheStore(std::string directory, CacheSource source, FileSystem& files)
@@ -64,27 +57,31 @@ class CacheStore final : public RangeStore {
 
   // Finds what is there. Parts of another state, and what cannot be parts, go.
   void look() {
-    const auto entry = open_entry(path_);
-    if (!entry.valid()) {
+    const auto opened = open_own_directory(path_);
+    if (!opened.ok() || !opened.value()) {
       return;
     }
-    for (const auto& part : parts_in(entry.get())) {
+    const auto& entry = *opened.value();
+    for (const auto& part : parts_in(entry)) {
       const auto range = part.name.range;
       if (!part.is_whole || part.name.state != state_ || range.length == 0 ||
           !range_fits(range.offset, range.length, source_.file.size)) {
-        remove_part(entry.get(), part.name);
+        (void)entry.remove(format_part_name(part.name)).ok();
       } else {
         parts_[key_of(range)];
       }
     }
-    touch_source(entry.get());
+    touch_source(entry);
   }
 
   std::vector<ByteRange> missing(const ByteRange& range) override {
     std::vector<ByteRange> here;
     for (const auto& part : listed_parts()) {
-      if (overlap(part, range) && open_part(part)) {
-        here.push_back(part);
+      if (overlap(part, range)) {
+        const auto file = open_part(part);
+        if (file.ok() && file.value()) {
+          here.push_back(part);
+        }
       }
     }
     return uncovered(range, std::move(here));
@@ -93,19 +90,19 @@ class CacheStore final : public RangeStore {
   Status read_at(std::uint64_t offset, std::span<std::byte> out) override {
     const auto parts = listed_parts();
     while (!out.empty()) {
-      std::unique_ptr<PosixReadableFile> file;
+      std::unique_ptr<ReadableFile> file;
       ByteRange part{};
-      errno = 0;
       for (auto next = parts.begin(); !file && next != parts.end(); ++next) {
         if (holds(*next, offset)) {
           part = *next;
-          file = open_part(part);
+          auto opened = open_part(part);
+          if (!opened.ok()) {
+            return advise(std::move(opened.error()));
+          }
+          file = std::move(opened).value();
         }
       }
       if (!file) {
-        if (const int reason = errno; reason != 0 && reason != ENOENT) {
-          return advise(io_error(path_, "open", reason));
-        }
         return Error{.code = ErrorCode::kIo,
                      .message = fmt::format("bytes {}-{} are not in the cache any more", offset, offset + out.size()),
                      .path = source_.url,
@@ -130,16 +127,13 @@ class CacheStore final : public RangeStore {
     std::filesystem::create_directories(as_path(parent_of(directory_)), ignored);
     MTPGRAFT_CHECK(make_private_directory(directory_));
     MTPGRAFT_CHECK(make_private_directory(path_));
-    const auto entry = open_entry(path_);
-    if (!entry.valid()) {
-      return io_error(path_, "open the directory");
-    }
+    MTPGRAFT_TRY(const auto entry, open_own_directory(path_));
     const auto text = format_source(source_);
-    const auto now = read_source(entry.get(), path_);
+    const auto now = entry ? read_source(*entry) : std::nullopt;
     if (now && format_source(*now) == text) {
       return ok_status();
     }
-    MTPGRAFT_TRY(const auto staged, files_.stage(path_ + "/source", text.size()));
+    MTPGRAFT_TRY(const auto staged, files_.stage(fmt::format("{}/{}", path_, kSourceName), text.size()));
     MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
     MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, Durability::kNoSync));
     return ok_status();
@@ -147,7 +141,9 @@ class CacheStore final : public RangeStore {
 
   // The part is committed.
   void add(const ByteRange& range) {
-    touch_source(open_entry(path_).get());
+    if (const auto entry = open_own_directory(path_); entry.ok() && entry.value()) {
+      touch_source(*entry.value());
+    }
     const std::lock_guard lock(mutex_);
     parts_[key_of(range)].reset();
   }
@@ -176,10 +172,13 @@ class CacheStore final : public RangeStore {
 
   // Null, and not listed any more, if it is gone or damaged. Opened for each use, as a head has hundreds of parts; what
   // is opened is read through unless it is the file that was found intact.
-  std::unique_ptr<PosixReadableFile> open_part(const ByteRange& range) {
-    const PartName name{state_, range};
-    const auto entry = open_entry(path_);
-    auto file = entry.valid() ? open_file_in(entry.get(), path_, format_part_name(name)) : nullptr;
+  Result<std::unique_ptr<ReadableFile>> open_part(const ByteRange& range) {
+    const auto name = format_part_name({state_, range});
+    MTPGRAFT_TRY(const auto entry, open_own_directory(path_));
+    std::unique_ptr<ReadableFile> file;
+    if (entry) {
+      MTPGRAFT_TRY(file, entry->open(name));
+    }
     const auto key = key_of(range);
     if (file) {
       std::unique_lock lock(mutex_);
@@ -194,11 +193,11 @@ class CacheStore final : public RangeStore {
         parts_[key] = file->stamp();
         return file;
       }
-      remove_part(entry.get(), name);
+      (void)entry->remove(name).ok();
     }
     const std::lock_guard lock(mutex_);
     parts_.erase(key);
-    return nullptr;
+    return std::unique_ptr<ReadableFile>();
   }
 
   Result<std::unique_ptr<StagedFile>> stage_part(const ByteRange& range) {
@@ -269,8 +268,8 @@ class DirectoryCache final : public RangeCache {
 
   std::optional<CachedFile> find(const std::string& url) override {
     const auto path = fmt::format("{}/{}", directory_, entry_name(url));
-    const auto entry = open_entry(path);
-    const auto source = entry.valid() ? read_source(entry.get(), path) : std::nullopt;
+    const auto entry = open_own_directory(path);
+    const auto source = entry.ok() && entry.value() ? read_source(*entry.value()) : std::nullopt;
     return source && source->url == url ? std::optional(source->file) : std::nullopt;
   }
 

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "util/text.h"

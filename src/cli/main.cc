@@ -6,7 +6,7 @@
 #include "cli/command_line.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
-#include "cli/progress.h"
+#include "cli/terminal.h"
 #include "util/text.h"
 
 namespace mtpgraft::cli {
@@ -20,7 +20,7 @@ int run(int argc, const char* const* argv) {
   }
   set_up_log(program.output);
   note_signals();
-  const auto files = make_posix_file_system();
+  const auto files = make_file_system();
   Result<int> outcome = Error{.code = ErrorCode::kIo, .message = "out of memory"};
   try {
     outcome = program.run(program.output, *files);

@@ -18,13 +18,4 @@ Context make_context(FileSystem& files, const OutputOptions& options, const Phas
 // Removes the line, if there is one, so that something else can be printed.
 void erase_progress();
 
-// Whether the answer is for people, and not for another program.
-bool stdout_is_terminal();
-
-// From now on SIGINT, SIGTERM and, unless it is ignored, SIGHUP are noted; a second one kills.
-void note_signals();
-
-// Ends the program by the noted signal, as its caller expects. Does nothing if there is none.
-void raise_noted_signal();
-
 }  // namespace mtpgraft::cli

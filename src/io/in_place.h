@@ -1,24 +1,22 @@
-// Changing a file in place, with a journal beside it from before the first change until after the last: inserting
-// blocks at its front, writing a new header over them and appending behind its end, or the reverse.
+// What systems can do to change a file in place, for the functions of FileSystem; their comments hold here.
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "io/journal.h"
-#include "io/posix_readable_file.h"
+#include "io/readable_file_posix.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
 
-// Opens the file for reading and writing, with a lease: fails with kRefused if any program has it open.
-Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path);
+// `path` has no journal.
+Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path);
 
-// Nothing if `file` itself can be changed so, else why not.
-Status check_change(const PosixReadableFile& file, const InPlaceChange& change);
+Result<InPlaceMethod> in_place_method(const PosixReadableFile& file, const InPlaceChange& change);
 
-// As FileSystem::stage_in_place(), in the file itself.
-std::unique_ptr<StagedFile> stage_change(const PosixReadableFile& file, const InPlaceChange& change,
-                                         AfterStep after_step = {});
+Result<std::unique_ptr<StagedFile>> stage_in_place(const PosixReadableFile& file, const InPlaceChange& change,
+                                                   InPlaceMethod method);
+
+Result<Recovery> recover_in_place(const std::string& path);
 
 }  // namespace mtpgraft

@@ -6,7 +6,6 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "io/stream.h"

@@ -182,7 +182,7 @@ Status check_new_files(Job& job, FileSystem& files) {
 
 bool is_same_output(const std::string& a, const std::string& b) {
   const auto parent = [](const std::filesystem::path& path) {
-    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    return path.has_parent_path() ? path.parent_path() : as_path(".");
   };
   const auto same_letter = [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); };
   std::error_code ignored;

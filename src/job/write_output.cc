@@ -5,7 +5,7 @@
 #include <iterator>
 #include <span>
 
-#include "io/directory_lock.h"
+#include "io/directory.h"
 #include "job/check_output.h"
 #include "mtpgraft/job.h"
 #include "mtpgraft/verify.h"

@@ -161,10 +161,11 @@ Status RemoteFile::fetch_all(RemoteSession& session, std::span<HttpRange> reques
 }
 
 std::optional<FileStamp> RemoteFile::stamp() const {
-  const auto number = [](const std::string& text) { return digest_of(std::as_bytes(std::span(text))).low; };
+  const auto digest = [](const std::string& text) { return digest_of(std::as_bytes(std::span(text))); };
   const std::lock_guard lock(session_->mutex);
-  const auto state = place_.is_fixed ? 0 : number(http_file_.validator);
-  return FileStamp{0, number(place_.url), size(), static_cast<std::int64_t>(state)};
+  const auto url = digest(place_.url);
+  const auto state = place_.is_fixed ? 0 : digest(http_file_.validator).low;
+  return FileStamp{{0, url.high, url.low}, size(), static_cast<std::int64_t>(state)};
 }
 
 Status RemoteFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {

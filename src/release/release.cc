@@ -309,7 +309,7 @@ class Release {
       if (!file.ok()) {
         problems_.push_back(file.error());
       } else if (stamp && stamp != kept &&
-                 std::ranges::any_of(inputs, [&](const auto& input) { return input.is_same_file(*stamp); })) {
+                 std::ranges::any_of(inputs, [&](const auto& input) { return input.identity == stamp->identity; })) {
         refuse(path, "is to be written, and is an input of the release");
       }
     };

@@ -13,10 +13,12 @@ inline std::filesystem::path as_path(std::string_view text) {
 }
 
 // The last part of a path, of "dir/" and ".." as well.
-inline std::string base_name(std::string_view path) {
-  std::error_code ignored;
-  const auto full = std::filesystem::absolute(as_path(path), ignored).lexically_normal();
-  return full.has_filename() ? full.filename().string() : full.parent_path().filename().string();
-}
+std::string base_name(std::string_view path);
+
+// The directory that a path is in; "." of a plain name.
+std::string parent_of(std::string_view path);
+
+// Where symbolic links lead; `path` itself if there is nothing.
+std::string real_path(const std::string& path);
 
 }  // namespace mtpgraft

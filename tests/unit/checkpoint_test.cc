@@ -25,7 +25,7 @@ using testing::IsEmpty;
 const fs::path kBundled = fs::path(MODELS_DIR) / "hf-base-8L";
 
 Result<CheckpointHead> open_head(const fs::path& path, const CheckpointOptions& options = {}) {
-  const auto files = make_posix_file_system();
+  const auto files = make_file_system();
   return open_checkpoint(path.string(), options, *files);
 }
 
@@ -380,7 +380,7 @@ TEST_F(CheckpointFiles, MayBeLinksOnlyIfTheyStayInTheFolder) {
 
 TEST_F(CheckpointFiles, AreNamedWhereThereAreNone) {
   EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIo, "has neither model.safetensors.index.json nor"));
-  const auto files = make_posix_file_system();
+  const auto files = make_file_system();
   EXPECT_TRUE(is_checkpoint(path(".").string(), *files));
   EXPECT_TRUE(is_checkpoint("head.safetensors", *files));
   EXPECT_FALSE(is_checkpoint("head.gguf", *files));

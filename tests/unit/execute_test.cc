@@ -37,7 +37,7 @@ TEST(Execute, WritesTheSameBytesByEveryWay) {
     EXPECT_TRUE(*memory.find("out.gguf") == expected);
 
     for (const auto method : {CopyMethod::kAuto, CopyMethod::kKernel, CopyMethod::kBuffered}) {
-      const auto files = make_posix_file_system();
+      const auto files = make_file_system();
       const auto target_file = files->open(model_path(name).string());
       const auto donor_file = files->open(model_path("donor-norms-f16").string());
       ASSERT_THAT(target_file, IsOk());
@@ -107,7 +107,7 @@ TEST(Execute, StopsWhenProgressSaysSo) {
     EXPECT_EQ(calls, allowed + 1);
 
     calls = 0;
-    const auto files = make_posix_file_system();
+    const auto files = make_file_system();
     const auto target_file = files->open(model_path(kTarget).string());
     const auto donor_file = files->open(model_path(kDonor).string());
     EXPECT_THAT(write_graft(*files, folder.path("out.gguf"), plan, *target_file.value(), *donor_file.value(), progress),
@@ -297,8 +297,8 @@ TEST(ExecuteCloning, FailsWhereTheBodyMustBeClonedAndCannot) {
 
   // Files in memory cannot be cloned to a disk either.
   const TempDir folder;
-  EXPECT_THAT(write_graft(*make_posix_file_system(), folder.path("out.gguf"), plan, *target.file, *donor.file,
-                          keep_going, must_clone),
+  EXPECT_THAT(write_graft(*make_file_system(), folder.path("out.gguf"), plan, *target.file, *donor.file, keep_going,
+                          must_clone),
               FailsWith(ErrorCode::kIo, "cannot clone the target's tensor data"));
   EXPECT_TRUE(folder.is_empty());
 }
@@ -309,7 +309,7 @@ TEST(ExecuteCloning, OnADiskEitherClonesTheBodyOrLeavesNothing) {
   const auto plan = make_file_plan(target, donor);
   const TempDir folder;
   const auto path = folder.path("out.gguf");
-  const auto files = make_posix_file_system();
+  const auto files = make_file_system();
   const auto target_path = folder.path("target.gguf");
   std::filesystem::copy_file(model_path(kTarget), target_path);
   const auto target_file = files->open(target_path);
@@ -385,7 +385,7 @@ struct SparseCase {
   }
 
   TempDir folder;
-  std::unique_ptr<FileSystem> files = make_posix_file_system();
+  std::unique_ptr<FileSystem> files = make_file_system();
   std::unique_ptr<ReadableFile> target;
   std::unique_ptr<ReadableFile> donor;
   FilePlan plan;

@@ -18,7 +18,7 @@ using testing::IsEmpty;
 
 class ReleaseTest : public testing::Test {
  protected:
-  ReleaseTest() : files_(make_posix_file_system()) {
+  ReleaseTest() : files_(make_file_system()) {
     std::filesystem::copy_file(model_path(kTarget), folder_.path("Model-Q4_K_M.gguf"));
     std::filesystem::copy_file(model_path("mtp-base-8L-Q8_0"), folder_.path("mtp-Base-Q8_0.gguf"));
     write_plan("{}");

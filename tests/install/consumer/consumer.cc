@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   if (argc != 2) {
     return 2;
   }
-  const auto files = mtpgraft::make_posix_file_system();
+  const auto files = mtpgraft::make_file_system();
   const auto file = files->open(argv[1]);
   if (!file.ok()) {
     return 4;

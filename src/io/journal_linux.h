@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/journal_name.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
@@ -43,12 +44,6 @@ struct Journal {
   std::vector<std::byte> old_header;  // the bytes before the kept range
   std::vector<std::byte> new_header;
 };
-
-// The name of the journal of `path`, which stands beside the file that a symbolic link means.
-std::string journal_path(const std::string& path);
-
-// Whether `path` was, or is just being, changed in place. An error if the system does not tell.
-Result<bool> has_journal(const std::string& path);
 
 std::uint64_t journal_size(const Journal& journal);
 

@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-#include "in_place.h"
+#include "in_place_linux.h"
 #include "mtpgraft/execute.h"
 
 namespace mtpgraft {
@@ -40,7 +40,7 @@ std::size_t first_change(const Change& removal) { return removal.in_place.kept.o
 int die_in_recovery(const std::string& path, std::size_t step) {
   return in_child([&] {
     const auto file = open_with_lease(path);
-    const auto files = make_posix_file_system();
+    const auto files = make_file_system();
     std::filesystem::copy(journal_path(path), path + ".copy", std::filesystem::copy_options::overwrite_existing);
     auto journal = read_journal(*files->open(path + ".copy").value());
     std::filesystem::remove(path + ".copy");
@@ -218,7 +218,7 @@ TEST(Removal, OfARealGraftGivesTheTargetBack) {
   const TempDir folder;
   const auto path = folder.path("file");
   write_bytes(path, target.bytes());
-  const auto files = make_posix_file_system();
+  const auto files = make_file_system();
   const auto graft_and_strip = [&]() -> Status {
     const InPlaceChange change{plan_body(plan), plan.output_size};
     {
@@ -290,7 +290,7 @@ class EditTest : public InPlaceTest, public testing::WithParamInterface<const ch
 TEST_P(EditTest, WritesOnlyTheBlocksThatDiffer) {
   const auto edit = make_edit();
   const auto path = put_sparse(edit);
-  const auto files = make_posix_file_system();
+  const auto files = make_file_system();
   std::uint64_t stored = 0;
   {
     const auto file = files->open_to_change(path);
@@ -352,7 +352,7 @@ TEST_P(EditTest, RefusesAFileInUse) {
   const auto edit = make_edit();
   const auto path = put(edit.before);
   const FileDescriptor other(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  EXPECT_THAT(make_posix_file_system()->open_to_change(path), FailsWith(ErrorCode::kRefused, "has the file open"));
+  EXPECT_THAT(make_file_system()->open_to_change(path), FailsWith(ErrorCode::kRefused, "has the file open"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Temporary, EditTest, testing::Values(""));
@@ -364,7 +364,7 @@ TEST(Removal, IsRefusedWhereNothingCanBeShifted) {
   const auto change = reverse(make_change(5'000, 200'000, kBlock));
   write_bytes(path, change.before);
   {
-    const auto files = make_posix_file_system();
+    const auto files = make_file_system();
     const auto file = files->open_to_change(path);
     ASSERT_THAT(file, IsOk());
     EXPECT_THAT(files->in_place_method(*file.value(), change.in_place),

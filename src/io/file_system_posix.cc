@@ -8,11 +8,10 @@
 
 #include "io/file_descriptor.h"
 #include "io/in_place.h"
-#include "io/journal.h"
-#include "io/posix_io.h"
-#include "io/posix_readable_file.h"
-#include "io/posix_staged_file.h"
-#include "io/recovery.h"
+#include "io/io_posix.h"
+#include "io/journal_name.h"
+#include "io/readable_file_posix.h"
+#include "io/staged_file_posix.h"
 #include "mtpgraft/file.h"
 #include "util/path.h"
 
@@ -32,50 +31,16 @@ Status check_no_journal(const std::string& path) {
   return ok_status();
 }
 
-// By errno.
-Error cannot_open(const std::string& path) {
-  if (errno == EWOULDBLOCK) {
-    return {ErrorCode::kRefused, "another program is changing the file", path, {}, "try again when it is done"};
-  }
-  auto error = io_error(path, "open");
-  if (is_remote(path)) {
-    error.hint = "only donors, and what is inspected, can be on a server: download the file, and name that";
-  }
-  return error;
-}
-
 // A FileSystem hands out files of this kind only.
 const PosixReadableFile& as_posix(const ReadableFile& file) { return dynamic_cast<const PosixReadableFile&>(file); }
-
-// A new file that is to take the place of `file`.
-Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFile& file, std::uint64_t size) {
-  MTPGRAFT_TRY(auto staged, PosixStagedFile::create(real_path(file.path()), size));
-  MTPGRAFT_CHECK(staged->adopt_attributes(file));
-  return staged;
-}
 
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override {
     // Before opening it: that would disturb an in-place change which is running.
     MTPGRAFT_CHECK(check_no_journal(path));
-    // O_NONBLOCK: opening a pipe must not hang; regular files do not notice.
-    FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
-    struct stat status {};
-    if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-      return cannot_open(path);
-    }
-    if (!S_ISREG(status.st_mode)) {
-      return Error{ErrorCode::kIo,
-                   S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
-                   path,
-                   {},
-                   S_ISDIR(status.st_mode)
-                       ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
-                       : "GGUF files are read at many offsets; give a file"};
-    }
-    return std::unique_ptr<ReadableFile>(
-        std::make_unique<PosixReadableFile>(path, std::move(fd), status, PosixReadableFile::Lease::kNone));
+    MTPGRAFT_TRY(auto file, PosixReadableFile::open(path));
+    return std::unique_ptr<ReadableFile>(std::move(file));
   }
 
   [[nodiscard]] bool is_folder(const std::string& path) const override {
@@ -183,7 +148,7 @@ class PosixFileSystem final : public FileSystem {
     if (::stat(parent_of(path).c_str(), &status) != 0) {
       return io_error(parent_of(path), "look at the output's directory");
     }
-    return std::uint64_t{status.st_dev};
+    return static_cast<std::uint64_t>(status.st_dev);
   }
 
   Status make_directory(const std::string& path) override {
@@ -195,52 +160,16 @@ class PosixFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) override {
     MTPGRAFT_CHECK(check_no_journal(path));
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) {
-      return io_error(path, "open");
-    }
-    if (status.st_nlink > 1) {
-      return Error{
-          .code = ErrorCode::kRefused,
-          .message = fmt::format("has {} names (hard links): the others would change with it, or be left behind",
-                                 std::uint64_t{status.st_nlink}),
-          .path = path,
-          .remedy = Remedy::kWriteNewFile};
-    }
-    if ((status.st_mode & 0222) == 0) {
-      return Error{.code = ErrorCode::kRefused,
-                   .message = "is read-only",
-                   .path = path,
-                   .hint = "chmod u+w it first",
-                   .remedy = Remedy::kWriteNewFile};
-    }
-    MTPGRAFT_TRY(auto file, open_with_lease(path));
-    return std::unique_ptr<ReadableFile>(std::move(file));
+    return mtpgraft::open_to_change(path);
   }
 
   Result<InPlaceMethod> in_place_method(const ReadableFile& file, const InPlaceChange& change) override {
-    const auto& posix = as_posix(file);
-    const bool is_edit = change.kept.offset == change.kept.source_offset && change.new_size == file.size();
-    // To write a few blocks of a header is less than to make a clone and to adopt the attributes.
-    if (!is_edit && clonable_part(change.kept).length > 0) {
-      MTPGRAFT_TRY(const auto probe, stage_replacement(posix, kCloneBlockBytes));
-      MTPGRAFT_TRY(const auto obstacle, probe->clone_from(file, {0, 0, kCloneBlockBytes}));
-      if (!obstacle) {
-        return InPlaceMethod::kClone;
-      }
-    }
-    MTPGRAFT_CHECK(check_change(posix, change));
-    return InPlaceMethod::kInsert;
+    return mtpgraft::in_place_method(as_posix(file), change);
   }
 
   Result<std::unique_ptr<StagedFile>> stage_in_place(const ReadableFile& file, const InPlaceChange& change,
                                                      InPlaceMethod method) override {
-    const auto& posix = as_posix(file);
-    if (method == InPlaceMethod::kInsert) {
-      return stage_change(posix, change);
-    }
-    MTPGRAFT_TRY(auto staged, stage_replacement(posix, change.new_size));
-    return std::unique_ptr<StagedFile>(std::move(staged));
+    return mtpgraft::stage_in_place(as_posix(file), change, method);
   }
 
   Result<Recovery> recover(const std::string& path) override { return recover_in_place(path); }
@@ -248,6 +177,6 @@ class PosixFileSystem final : public FileSystem {
 
 }  // namespace
 
-std::unique_ptr<FileSystem> make_posix_file_system() { return std::make_unique<PosixFileSystem>(); }
+std::unique_ptr<FileSystem> make_file_system() { return std::make_unique<PosixFileSystem>(); }
 
 }  // namespace mtpgraft

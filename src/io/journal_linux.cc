@@ -1,22 +1,20 @@
-#include "io/journal.h"
+#include "io/journal_linux.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "io/file_descriptor.h"
-#include "io/posix_io.h"
+#include "io/io_posix.h"
 #include "mtpgraft/digest.h"
 #include "util/hash.h"
 
 namespace mtpgraft {
 namespace {
 
-constexpr std::string_view kSuffix = ".mtpgraft-journal";
 constexpr std::size_t kTextBytes = 4096;
 
 // The first block. Its digest leaves out the first line, which changes with the step.
@@ -36,21 +34,6 @@ std::string describe(const Journal& journal) {
 }
 
 }  // namespace
-
-std::string journal_path(const std::string& path) {
-  auto name = real_path(path);
-  name += kSuffix;
-  return name;
-}
-
-Result<bool> has_journal(const std::string& path) {
-  struct stat status {};
-  if (::stat(journal_path(path).c_str(), &status) == 0) {
-    return true;
-  }
-  // Where the journal's name would be too long there cannot be one.
-  return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG ? Result<bool>(false) : io_error(path, "open");
-}
 
 std::uint64_t journal_size(const Journal& journal) {
   return kTextBytes + journal.old_header.size() + journal.new_header.size();

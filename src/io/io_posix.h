@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "mtpgraft/result.h"
+#include "mtpgraft/file.h"
 
 namespace mtpgraft {
 
@@ -28,11 +28,6 @@ auto retry(Call call) {
   return result;
 }
 
-std::string parent_of(const std::string& path);
-
-// Where symbolic links lead; `path` itself if there is nothing.
-std::string real_path(const std::string& path);
-
 // Writes all bytes at the offset.
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
 
@@ -44,12 +39,11 @@ Status sync_directory_of(const std::string& path);
 // Cuts the file, or lengthens it by a hole.
 Status resize_file(int fd, const std::string& path, std::uint64_t size);
 
-// fallocate() with this mode; `action` tells what for.
-Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,
-                     std::uint64_t length);
-
 Result<std::uint64_t> size_of(int fd, const std::string& path);
 // 0 if the system does not tell.
 std::uint64_t stored_bytes_of(int fd);
+
+// The next range that holds data in [at, end); empty at `end` if there is none.
+ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end);
 
 }  // namespace mtpgraft

@@ -1,12 +1,46 @@
-#include "io/posix_readable_file.h"
+#include "io/readable_file_posix.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "io/extents.h"
-#include "io/posix_io.h"
+#include "io/io_posix.h"
 
 namespace mtpgraft {
+namespace {
+
+// By errno.
+Error cannot_open(const std::string& path) {
+  if (errno == EWOULDBLOCK) {
+    return {ErrorCode::kRefused, "another program is changing the file", path, {}, "try again when it is done"};
+  }
+  auto error = io_error(path, "open");
+  if (is_remote(path)) {
+    error.hint = "only donors, and what is inspected, can be on a server: download the file, and name that";
+  }
+  return error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PosixReadableFile>> PosixReadableFile::open(const std::string& path) {
+  // O_NONBLOCK: opening a pipe must not hang; regular files do not notice.
+  FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
+    return cannot_open(path);
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return Error{ErrorCode::kIo,
+                 S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
+                 path,
+                 {},
+                 S_ISDIR(status.st_mode)
+                     ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
+                     : "GGUF files are read at many offsets; give a file"};
+  }
+  return std::make_unique<PosixReadableFile>(path, std::move(fd), status);
+}
 
 Status PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   for (std::size_t done = 0; done < out.size();) {
@@ -27,27 +61,6 @@ Status PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out
 }
 
 Status PosixReadableFile::check_unchanged() const {
-  if (lease_ == Lease::kHeld) {
-    if (::fcntl(fd_.get(), F_GETLEASE) != F_WRLCK) {
-      return Error{ErrorCode::kRefused,
-                   "another program is opening the file while it is changed",
-                   path_,
-                   {},
-                   "try again when the other program is done"};
-    }
-    struct stat named {};
-    if (::stat(path_.c_str(), &named) != 0 && errno != ENOENT) {
-      return io_error(path_, "look whether it still has its name");
-    }
-    if (named.st_dev != status_.st_dev || named.st_ino != status_.st_ino) {
-      return Error{ErrorCode::kRefused,
-                   "another file has taken its name while it was changed",
-                   path_,
-                   {},
-                   "look which of the two is the right one, and try again"};
-    }
-    return ok_status();
-  }
   struct stat now {};
   if (::fstat(fd_.get(), &now) != 0) {
     return io_error(path_, "look at the file");
@@ -65,7 +78,8 @@ Status PosixReadableFile::check_unchanged() const {
 
 std::optional<FileStamp> PosixReadableFile::stamp() const {
   constexpr std::int64_t kNanoseconds = 1'000'000'000;
-  return FileStamp{status_.st_dev, status_.st_ino, static_cast<std::uint64_t>(status_.st_size),
+  return FileStamp{{static_cast<std::uint64_t>(status_.st_dev), 0, status_.st_ino},
+                   static_cast<std::uint64_t>(status_.st_size),
                    status_.st_mtim.tv_sec * kNanoseconds + status_.st_mtim.tv_nsec};
 }
 

@@ -1,5 +1,5 @@
 // Changing a file in place by inserting blocks: whatever stops it and wherever, the file is mended to the last byte.
-#include "io/in_place.h"
+#include "in_place_linux.h"
 
 #include <fmt/core.h>
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 #include <csignal>
 #include <thread>
 
-#include "in_place.h"
+#include "io/in_place.h"
 #include "mtpgraft/execute.h"
 
 namespace mtpgraft {
@@ -69,7 +69,7 @@ class RealInsertionTest : public InsertionTest {
   }
 
   static Result<std::vector<CopiedSegment>> graft_in_place(const std::string& path, AfterStep after_step = {}) {
-    const auto files = make_posix_file_system();
+    const auto files = make_file_system();
     MTPGRAFT_TRY(const auto target, open_with_lease(path));
     MTPGRAFT_TRY(const auto donor, files->open(model_path(kDonor).string()));
     MTPGRAFT_CHECK(check_change(*target, graft().change.in_place));
@@ -571,7 +571,7 @@ TEST_F(InsertionTest, AnInterruptedFileIsRefusedUnderAllItsNames) {
   const auto link = folder_.path("link");
   std::filesystem::create_symlink("file", link);
   stop_before_the_header(path, change);
-  const auto files = make_posix_file_system();
+  const auto files = make_file_system();
   for (const auto& name : {path, link}) {
     EXPECT_THAT(files->open(name), FailsWith(ErrorCode::kRefused, "interrupted"));
     EXPECT_THAT(files->open_to_change(name), FailsWith(ErrorCode::kRefused, "interrupted"));

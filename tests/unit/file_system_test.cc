@@ -25,7 +25,7 @@ Bytes bytes_of(std::string_view text) {
 
 void write_file(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 
-class PosixFileSystemTest : public testing::TestWithParam<CopyMethod> {
+class FileSystemTest : public testing::TestWithParam<CopyMethod> {
  protected:
   std::unique_ptr<ReadableFile> open(const std::string& name) {
     auto file = files_->open(folder_.path(name));
@@ -45,13 +45,13 @@ class PosixFileSystemTest : public testing::TestWithParam<CopyMethod> {
   }
 
   TempDir folder_;
-  std::unique_ptr<FileSystem> files_ = make_posix_file_system();
+  std::unique_ptr<FileSystem> files_ = make_file_system();
 };
 
-INSTANTIATE_TEST_SUITE_P(CopyMethods, PosixFileSystemTest, testing::Values(CopyMethod::kAuto, CopyMethod::kBuffered),
+INSTANTIATE_TEST_SUITE_P(CopyMethods, FileSystemTest, testing::Values(CopyMethod::kAuto, CopyMethod::kBuffered),
                          [](const auto& method) { return method.param == CopyMethod::kAuto ? "Auto" : "Buffered"; });
 
-TEST_P(PosixFileSystemTest, ReadsExactlyWhatIsAsked) {
+TEST_P(FileSystemTest, ReadsExactlyWhatIsAsked) {
   write_file(folder_.path("file"), "0123456789");
   const auto file = open("file");
   EXPECT_EQ(file->size(), 10U);
@@ -62,7 +62,7 @@ TEST_P(PosixFileSystemTest, ReadsExactlyWhatIsAsked) {
   EXPECT_THAT(file->check_unchanged(), IsOk());
 }
 
-TEST_P(PosixFileSystemTest, ReadingPastTheEndFails) {
+TEST_P(FileSystemTest, ReadingPastTheEndFails) {
   write_file(folder_.path("file"), "0123456789");
   const auto file = open("file");
   Bytes out(4);
@@ -73,14 +73,14 @@ TEST_P(PosixFileSystemTest, ReadingPastTheEndFails) {
   EXPECT_THAT(file->read_at(UINT64_MAX - 2, out), FailsWith(ErrorCode::kIo, ""));
 }
 
-TEST_P(PosixFileSystemTest, NoticesThatAFileChanged) {
+TEST_P(FileSystemTest, NoticesThatAFileChanged) {
   write_file(folder_.path("file"), "0123456789");
   const auto file = open("file");
   write_file(folder_.path("file"), "01234");
   EXPECT_THAT(file->check_unchanged(), FailsWith(ErrorCode::kIo, "changed"));
 }
 
-TEST_P(PosixFileSystemTest, OpensOnlyRegularFiles) {
+TEST_P(FileSystemTest, OpensOnlyRegularFiles) {
   ASSERT_EQ(::mkfifo(folder_.path("pipe").c_str(), 0600), 0);
   const auto pipe = files_->open(folder_.path("pipe"));
   EXPECT_THAT(pipe, FailsWith(ErrorCode::kIo, "not a regular file"));
@@ -90,7 +90,7 @@ TEST_P(PosixFileSystemTest, OpensOnlyRegularFiles) {
   EXPECT_EQ(missing.error().path, folder_.path("missing"));
 }
 
-TEST_P(PosixFileSystemTest, AnOutputExistsOnlyOnceItIsCommitted) {
+TEST_P(FileSystemTest, AnOutputExistsOnlyOnceItIsCommitted) {
   {
     const auto staged = stage("out", 6);
     ASSERT_THAT(staged->write_at(2, bytes_of("ab")), IsOk());
@@ -101,12 +101,12 @@ TEST_P(PosixFileSystemTest, AnOutputExistsOnlyOnceItIsCommitted) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.root()), {}), 1);
 }
 
-TEST_P(PosixFileSystemTest, AnOutputThatIsNotCommittedLeavesNothing) {
+TEST_P(FileSystemTest, AnOutputThatIsNotCommittedLeavesNothing) {
   ASSERT_THAT(stage("out", 1 << 20)->write_at(0, bytes_of("ab")), IsOk());
   EXPECT_TRUE(folder_.is_empty());
 }
 
-TEST_P(PosixFileSystemTest, CommitRefusesATakenName) {
+TEST_P(FileSystemTest, CommitRefusesATakenName) {
   write_file(folder_.path("out"), "precious");
   {
     const auto staged = stage("out", 3);
@@ -116,7 +116,7 @@ TEST_P(PosixFileSystemTest, CommitRefusesATakenName) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.root()), {}), 1);
 }
 
-TEST_P(PosixFileSystemTest, CommitReplacesWhenToldTo) {
+TEST_P(FileSystemTest, CommitReplacesWhenToldTo) {
   write_file(folder_.path("out"), "old");
   const auto held_open = open("out");
   {
@@ -132,7 +132,7 @@ TEST_P(PosixFileSystemTest, CommitReplacesWhenToldTo) {
   EXPECT_EQ(old, bytes_of("old"));
 }
 
-TEST_P(PosixFileSystemTest, HonoursTheUmask) {
+TEST_P(FileSystemTest, HonoursTheUmask) {
   const auto before = ::umask(027);
   ASSERT_THAT(stage("out", 1)->commit(Overwrite::kNo, Durability::kNoSync), IsOk());
   ::umask(before);
@@ -141,11 +141,11 @@ TEST_P(PosixFileSystemTest, HonoursTheUmask) {
   EXPECT_EQ(status.st_mode & 0777U, 0640U);
 }
 
-TEST_P(PosixFileSystemTest, StagingInAMissingFolderFails) {
+TEST_P(FileSystemTest, StagingInAMissingFolderFails) {
   EXPECT_THAT(files_->stage(folder_.path("missing/out"), 1), FailsWith(ErrorCode::kIo, "No such file"));
 }
 
-TEST_P(PosixFileSystemTest, RefusesAnInputAsOutputHoweverItIsSpelled) {
+TEST_P(FileSystemTest, RefusesAnInputAsOutputHoweverItIsSpelled) {
   write_file(folder_.path("input"), "x");
   std::filesystem::create_hard_link(folder_.path("input"), folder_.path("hard"));
   std::filesystem::create_symlink("input", folder_.path("soft"));
@@ -161,7 +161,7 @@ TEST_P(PosixFileSystemTest, RefusesAnInputAsOutputHoweverItIsSpelled) {
   EXPECT_EQ(read_bytes(folder_.path("input")), bytes_of("x"));
 }
 
-TEST_P(PosixFileSystemTest, RefusesOutputsThatExist) {
+TEST_P(FileSystemTest, RefusesOutputsThatExist) {
   write_file(folder_.path("input"), "x");
   write_file(folder_.path("old"), "x");
   const auto input = open("input");
@@ -173,7 +173,7 @@ TEST_P(PosixFileSystemTest, RefusesOutputsThatExist) {
 }
 
 // commit() would refuse the name, but only after a copy that takes minutes.
-TEST_P(PosixFileSystemTest, RefusesADanglingLinkAsOutput) {
+TEST_P(FileSystemTest, RefusesADanglingLinkAsOutput) {
   write_file(folder_.path("input"), "x");
   const auto input = open("input");
   std::filesystem::create_symlink("nowhere", folder_.path("dangling"));
@@ -195,7 +195,7 @@ void write_sparse(const std::string& path, bool ends_with_hole) {
   stream.seekp(((ends_with_hole ? 40 : 64) << 20) - 3) << "end";
 }
 
-TEST_P(PosixFileSystemTest, HolesStayHoles) {
+TEST_P(FileSystemTest, HolesStayHoles) {
   for (const bool ends_with_hole : {false, true}) {
     write_sparse(folder_.path("sparse"), ends_with_hole);
     if (stored_bytes(folder_.path("sparse")) > (1 << 20)) {
@@ -219,7 +219,7 @@ TEST_P(PosixFileSystemTest, HolesStayHoles) {
   }
 }
 
-TEST_P(PosixFileSystemTest, CopiesAnyRange) {
+TEST_P(FileSystemTest, CopiesAnyRange) {
   std::string text;
   for (int i = 0; i < 100'000; ++i) {
     text.push_back(static_cast<char>('a' + i % 23));
@@ -239,7 +239,7 @@ TEST_P(PosixFileSystemTest, CopiesAnyRange) {
 }
 
 // Zeros in the place of data that are gone would be a silent loss.
-TEST_P(PosixFileSystemTest, CopyingPastTheEndOfTheSourceFails) {
+TEST_P(FileSystemTest, CopyingPastTheEndOfTheSourceFails) {
   write_file(folder_.path("source"), "0123456789");
   const auto source = open("source");
   EXPECT_THAT(stage("out", 40)->copy_from(*source, {5, 0, 20}, {GetParam(), {}}, keep_going),
@@ -248,7 +248,7 @@ TEST_P(PosixFileSystemTest, CopyingPastTheEndOfTheSourceFails) {
               FailsWith(ErrorCode::kIo, ""));
 }
 
-TEST_P(PosixFileSystemTest, TellsFreeSpaceOfTheFolder) {
+TEST_P(FileSystemTest, TellsFreeSpaceOfTheFolder) {
   const auto free = files_->free_bytes(folder_.path("out"));
   ASSERT_THAT(free, IsOk());
   EXPECT_GT(free.value(), 0U);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <memory>
 #include <string>
 
 #include "io/file_descriptor.h"
@@ -9,13 +10,13 @@
 
 namespace mtpgraft {
 
-class PosixReadableFile final : public ReadableFile {
+class PosixReadableFile : public ReadableFile {
  public:
-  enum class Lease { kNone, kHeld };
+  // A regular file.
+  static Result<std::unique_ptr<PosixReadableFile>> open(const std::string& path);
 
-  // With a lease, the descriptor is open for writing and no other program has the file open.
-  PosixReadableFile(std::string path, FileDescriptor fd, const struct stat& status, Lease lease)
-      : path_(std::move(path)), fd_(std::move(fd)), status_(status), lease_(lease) {}
+  PosixReadableFile(std::string path, FileDescriptor fd, const struct stat& status)
+      : path_(std::move(path)), fd_(std::move(fd)), status_(status) {}
 
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return static_cast<std::uint64_t>(status_.st_size); }
@@ -34,7 +35,6 @@ class PosixReadableFile final : public ReadableFile {
   std::string path_;
   FileDescriptor fd_;
   struct stat status_;
-  Lease lease_;
 };
 
 }  // namespace mtpgraft

@@ -9,10 +9,11 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "io/block_insertion_linux.h"
 #include "io/file_descriptor.h"
 #include "io/in_place.h"
-#include "io/journal.h"
-#include "io/recovery.h"
+#include "io/journal_linux.h"
+#include "io/recovery_linux.h"
 #include "matchers.h"
 #include "models.h"
 #include "temp_dir.h"

@@ -1,4 +1,4 @@
-#include "io/recovery.h"
+#include "io/recovery_linux.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
+#include "io/block_insertion_linux.h"
 #include "io/extents.h"
-#include "io/in_place.h"
-#include "io/posix_io.h"
+#include "io/io_posix.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -160,56 +160,6 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, con
   }
   MTPGRAFT_CHECK(undo_change(file, journal, after_step));
   return Recovery::kRolledBack;
-}
-
-Result<Recovery> recover_in_place(const std::string& path) {
-  const auto journal_name = journal_path(path);
-  struct stat status {};
-  const int number = ::stat(path.c_str(), &status) == 0 ? 0 : errno;
-  MTPGRAFT_TRY(const bool is_interrupted, has_journal(path));
-  if (number != 0) {
-    auto error = io_error(path, "open", number);
-    if (number == ENOENT && is_interrupted) {
-      error.hint = "its journal is here; give the file its name back, or the journal the file's new name";
-    }
-    return error;
-  }
-  if (!is_interrupted) {
-    return Recovery::kNothingToDo;
-  }
-  auto opened = open_with_lease(path);
-  if (!opened.ok()) {
-    if (opened.error().code == ErrorCode::kRefused) {
-      opened.error().hint = "if mtpgraft is still changing the file, wait for it; else end that program";
-      opened.error().remedy = Remedy::kNone;
-    }
-    return opened.error();
-  }
-  const auto& file = opened.value();
-  FileDescriptor fd(
-      retry([&] { return ::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
-  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-    return io_error(journal_name, "open");
-  }
-  // In a directory that others may write to, as /tmp, they could plant one, and with it any bytes. Only root and the
-  // file's owner get the lease that a change in place needs.
-  if (status.st_uid != file->status().st_uid && status.st_uid != 0) {
-    return Error{ErrorCode::kRefused,
-                 "the journal belongs to another user than the file",
-                 journal_name,
-                 {},
-                 "if it is not yours, delete it"};
-  }
-  const PosixReadableFile journal_file(journal_name, std::move(fd), status, PosixReadableFile::Lease::kNone);
-  MTPGRAFT_TRY(auto journal, read_journal(journal_file));
-  if (journal.inode != file->status().st_ino) {
-    return Error{ErrorCode::kRefused,
-                 "its journal belongs to another file of this name",
-                 path,
-                 {},
-                 "if this one is whole, delete " + shell_quoted(journal_name)};
-  }
-  return end_change(*file, journal);
 }
 
 }  // namespace mtpgraft

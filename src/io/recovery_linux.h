@@ -1,10 +1,8 @@
 // Ending changes in place that were interrupted.
 #pragma once
 
-#include <string>
-
-#include "io/journal.h"
-#include "io/posix_readable_file.h"
+#include "io/journal_linux.h"
+#include "io/readable_file_posix.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
@@ -15,8 +13,5 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
 
 // The same, unless nothing but deleting the journal is missing; then it does that.
 Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step = {});
-
-// As FileSystem::recover().
-Result<Recovery> recover_in_place(const std::string& path);
 
 }  // namespace mtpgraft

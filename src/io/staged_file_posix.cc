@@ -1,25 +1,19 @@
-#include "io/posix_staged_file.h"
+#include "io/staged_file_posix.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <linux/fs.h>
-#include <linux/magic.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cstring>
 #include <system_error>
 
 #include "io/extents.h"
-#include "io/posix_io.h"
+#include "io/io_posix.h"
 #include "io/stream.h"
+#include "io/system.h"
 #include "util/checked.h"
+#include "util/path.h"
 
 namespace mtpgraft {
 namespace {
@@ -52,42 +46,14 @@ bool exceeds_page_cache(std::uint64_t length) {
   return length > memory_bytes / 2;
 }
 
-// Local file systems copy in the kernel through a pipe, by no means faster than with a buffer, and on Btrfs at half the
-// speed. Those of a network let the server copy.
-bool copies_faster_in_kernel(int fd) {
-  struct statfs system {};
-  return ::fstatfs(fd, &system) == 0 && (system.f_type == NFS_SUPER_MAGIC || system.f_type == SMB2_SUPER_MAGIC ||
-                                         system.f_type == CIFS_SUPER_MAGIC || system.f_type == CEPH_SUPER_MAGIC);
-}
-
-void start_reading(int fd, std::uint64_t offset, std::uint64_t length) {
-  if (length == 0) {
-    return;  // which would mean: to the end of the file
-  }
-  ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
-}
-
-void start_writing(int fd, std::uint64_t offset, std::uint64_t length) {
-  ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
-}
-
-void finish_writing(int fd, std::uint64_t offset, std::uint64_t length) {
-  ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length),
-                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-}
-
-void drop_from_cache(int fd, std::uint64_t offset, std::uint64_t length) {
-  ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
-}
-
 // Has the system read ahead of a copy and write behind it, so that both disks are busy and the final fsync finds little
 // left to do.
 class Pacer {
  public:
   Pacer(int in, int out, const CopyRange& range)
       : in_(in), out_(out), range_(range), drops_pages_(exceeds_page_cache(range.length)) {
-    start_reading(in, range.source_offset, window(0).length);
-    start_reading(in, window(kWindowBytes).source_offset, window(kWindowBytes).length);
+    system::start_reading(in, range.source_offset, window(0).length);
+    system::start_reading(in, window(kWindowBytes).source_offset, window(kWindowBytes).length);
   }
 
   // To be told of every few bytes copied, in order.
@@ -95,16 +61,16 @@ class Pacer {
     done_ += bytes;
     while (started_ < done_ && (done_ - started_ >= kWindowBytes || done_ == range_.length)) {
       const auto written = window(started_);
-      start_writing(out_, written.offset, written.length);
+      system::start_writing(out_, written.offset, written.length);
       if (drops_pages_ && started_ > 0) {
         const auto before = window(started_ - kWindowBytes);
-        finish_writing(out_, before.offset, before.length);
-        drop_from_cache(out_, before.offset, before.length);
-        drop_from_cache(in_, before.source_offset, before.length);
+        system::finish_writing(out_, before.offset, before.length);
+        system::drop_from_cache(out_, before.offset, before.length);
+        system::drop_from_cache(in_, before.source_offset, before.length);
       }
       started_ += written.length;
       const auto next = window(started_ + kWindowBytes);
-      start_reading(in_, next.source_offset, next.length);
+      system::start_reading(in_, next.source_offset, next.length);
     }
   }
 
@@ -185,10 +151,7 @@ Error output_exists(const std::string& path) {
 
 Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::string& path, std::uint64_t size) {
   std::string staged_path;
-  FileDescriptor fd;
-  if (::access("/proc/self/fd", X_OK) == 0) {
-    fd = FileDescriptor(retry([&] { return ::open(parent_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); }));
-  }
+  FileDescriptor fd(system::open_unnamed(parent_of(path), 0666));
   if (!fd.valid() && errno != EIO && errno != ENOSPC && errno != EDQUOT) {
     fd = FileDescriptor(make_hidden(path, staged_path, [](const char* hidden) {
       return retry([&] { return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666); });
@@ -219,12 +182,7 @@ Result<std::optional<std::string>> PosixStagedFile::clone_from(const ReadableFil
   if (posix == nullptr) {
     return StagedFile::clone_from(source, range);
   }
-  struct file_clone_range request {};
-  request.src_fd = posix->descriptor();
-  request.src_offset = range.source_offset;
-  request.src_length = range.length;
-  request.dest_offset = range.offset;
-  if (retry([&] { return ::ioctl(fd_.get(), FICLONERANGE, &request); }) == 0) {
+  if (system::clone_range(posix->descriptor(), fd_.get(), range) == 0) {
     return std::optional<std::string>();
   }
   const auto number = errno;
@@ -247,9 +205,8 @@ Status PosixStagedFile::reserve(const ReadableFile& source, const CopyRange& ran
   for (auto at = range.source_offset; at < end;) {
     const auto data = posix != nullptr ? find_data(posix->descriptor(), at, end) : ByteRange{at, end - at};
     if (data.length > 0) {
-      const auto offset = static_cast<off_t>(range.offset + (data.offset - range.source_offset));
-      const auto result = retry([&] { return ::fallocate(fd_.get(), 0, offset, static_cast<off_t>(data.length)); });
-      if (result != 0) {
+      const auto offset = range.offset + (data.offset - range.source_offset);
+      if (system::reserve(fd_.get(), offset, data.length) != 0) {
         return is_unsupported(errno) ? ok_status() : Status(io_error(path_, "reserve space for the output"));
       }
     }
@@ -290,8 +247,9 @@ Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, c
                                               const CopyOptions& options, const Progress& progress) {
   const auto in = source.descriptor();
   const auto out = fd_.get();
-  bool try_kernel = !options.observe && (options.method == CopyMethod::kKernel ||
-                                         (options.method != CopyMethod::kBuffered && copies_faster_in_kernel(out)));
+  bool try_kernel =
+      !options.observe && (options.method == CopyMethod::kKernel ||
+                           (options.method != CopyMethod::kBuffered && system::copies_faster_in_kernel(out)));
   Pacer pacer(in, out, range);
   const auto paced_progress = [&](std::uint64_t bytes) {
     pacer.copied(bytes);
@@ -299,10 +257,8 @@ Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, c
   };
   CopyCounts counts;
   while (try_kernel && counts.in_kernel < range.length) {
-    auto from = static_cast<off_t>(range.source_offset + counts.in_kernel);
-    auto to = static_cast<off_t>(range.offset + counts.in_kernel);
-    const auto length = static_cast<std::size_t>(std::min(kWindowBytes, range.length - counts.in_kernel));
-    const auto got = retry([&] { return ::copy_file_range(in, &from, out, &to, length, 0); });
+    const auto window = range.part(counts.in_kernel, std::min(kWindowBytes, range.length - counts.in_kernel));
+    const auto got = system::copy_in_kernel(in, out, window);
     if (got < 0 && !is_unsupported(errno)) {
       return io_error(path_, fmt::format("copy from '{}'", source.path()));
     }
@@ -330,37 +286,9 @@ Result<std::uint64_t> PosixStagedFile::commit(Overwrite overwrite, Durability du
   return allocated;
 }
 
-Status PosixStagedFile::adopt_attributes(const PosixReadableFile& file) {
-  const auto& status = file.status();
-  // The owner first: changing it takes away the set-id bits.
-  if (::fchown(fd_.get(), status.st_uid, status.st_gid) != 0 || ::fchmod(fd_.get(), status.st_mode & 07777) != 0) {
-    return io_error(path_, "keep owner and permissions");
-  }
-  // Access control lists are among these. Those that the system keeps for itself it sets by itself.
-  std::array<char, 65536> names{};
-  const auto names_length = ::flistxattr(file.descriptor(), names.data(), names.size());
-  if (names_length < 0 && !is_unsupported(errno)) {
-    return io_error(path_, "keep its attributes");
-  }
-  for (std::ptrdiff_t at = 0; at < names_length;) {
-    const char* const name = names.data() + at;
-    std::array<char, 65536> value{};
-    const auto length = ::fgetxattr(file.descriptor(), name, value.data(), value.size());
-    if ((length < 0 || ::fsetxattr(fd_.get(), name, value.data(), static_cast<std::size_t>(length), 0) != 0) &&
-        !is_unsupported(errno)) {
-      return io_error(path_, fmt::format("keep the attribute '{}'", name));
-    }
-    at += static_cast<std::ptrdiff_t>(std::strlen(name)) + 1;
-  }
-  return ok_status();
-}
-
 Status PosixStagedFile::give_name(Overwrite overwrite) {
   if (staged_path_.empty()) {
-    const auto descriptor_path = fmt::format("/proc/self/fd/{}", fd_.get());
-    return name_linked(path_, overwrite, [&](const char* name) {
-      return ::linkat(AT_FDCWD, descriptor_path.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
-    });
+    return name_linked(path_, overwrite, [&](const char* name) { return system::link_opened(fd_.get(), {}, name); });
   }
   MTPGRAFT_CHECK(name_staged(staged_path_, path_, overwrite));
   staged_path_.clear();
@@ -383,9 +311,7 @@ Result<std::unique_ptr<PosixStagedLink>> PosixStagedLink::create(const std::stri
 
 int PosixStagedLink::link_to(const char* name) const {
   if (method_ == LinkMethod::kHard) {
-    // What was opened, whatever has its name by now.
-    const auto opened = fmt::format("/proc/self/fd/{}", file_.descriptor());
-    return ::linkat(AT_FDCWD, opened.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+    return system::link_opened(file_.descriptor(), file_.path(), name);
   }
   const auto source = real_path(file_.path());
   const bool is_beside = parent_of(source) == real_path(parent_of(path_));

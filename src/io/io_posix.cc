@@ -1,11 +1,11 @@
-#include "io/posix_io.h"
+#include "io/io_posix.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <system_error>
 
 #include "io/file_descriptor.h"
@@ -24,17 +24,6 @@ Error io_error(const std::string& path, std::string_view action, int number) {
 bool is_unsupported(int number) {
   return number == ENOSYS || number == EOPNOTSUPP || number == ENOTTY || number == EXDEV || number == EINVAL ||
          number == EPERM || number == EBADF || number == ETXTBSY;
-}
-
-std::string parent_of(const std::string& path) {
-  auto parent = as_path(path).parent_path();
-  return parent.empty() ? "." : parent.string();
-}
-
-std::string real_path(const std::string& path) {
-  std::error_code error;
-  const auto real = std::filesystem::canonical(as_path(path), error);
-  return error ? path : real.string();
 }
 
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
@@ -71,14 +60,6 @@ Status resize_file(int fd, const std::string& path, std::uint64_t size) {
                                                                                : Status(io_error(path, "resize"));
 }
 
-Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,
-                     std::uint64_t length) {
-  if (retry([&] { return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)); }) != 0) {
-    return io_error(path, action);
-  }
-  return ok_status();
-}
-
 Result<std::uint64_t> size_of(int fd, const std::string& path) {
   struct stat status {};
   return ::fstat(fd, &status) == 0 ? Result<std::uint64_t>(static_cast<std::uint64_t>(status.st_size))
@@ -88,6 +69,18 @@ Result<std::uint64_t> size_of(int fd, const std::string& path) {
 std::uint64_t stored_bytes_of(int fd) {
   struct stat status {};
   return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
+}
+
+ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end) {
+  const auto from = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
+  if (from < 0) {
+    // ENXIO: only a hole is left. Anything else: the file system does not know holes.
+    return errno == ENXIO ? ByteRange{end, 0} : ByteRange{at, end - at};
+  }
+  const auto to = ::lseek(fd, from, SEEK_HOLE);
+  const auto clamp = [&](off_t value) { return std::clamp(static_cast<std::uint64_t>(value), at, end); };
+  const auto begin = clamp(from);
+  return {begin, (to < 0 ? end : clamp(to)) - begin};
 }
 
 }  // namespace mtpgraft

@@ -4,14 +4,14 @@
 #include <string>
 
 #include "io/file_descriptor.h"
-#include "io/posix_readable_file.h"
+#include "io/readable_file_posix.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
 
 class PosixStagedFile final : public StagedFile {
  public:
-  // Makes a file of `size` bytes without a name (O_TMPFILE), or a hidden one where the file system cannot do that.
+  // Makes a file of `size` bytes without a name, or a hidden one where the system or the file system cannot do that.
   static Result<std::unique_ptr<PosixStagedFile>> create(const std::string& path, std::uint64_t size);
 
   PosixStagedFile(const PosixStagedFile&) = delete;
@@ -25,8 +25,7 @@ class PosixStagedFile final : public StagedFile {
                                const Progress& progress) override;
   Result<std::uint64_t> commit(Overwrite overwrite, Durability durability) override;
 
-  // Gives the file the owner, permissions and extended attributes of another.
-  Status adopt_attributes(const PosixReadableFile& file);
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
 
  private:
   PosixStagedFile(std::string path, std::string staged_path, FileDescriptor fd)

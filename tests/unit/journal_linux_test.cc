@@ -1,4 +1,4 @@
-#include "io/journal.h"
+#include "io/journal_linux.h"
 
 #include <algorithm>
 #include <span>

@@ -1,4 +1,4 @@
-#include "io/in_place.h"
+#include "io/block_insertion_linux.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -11,12 +11,14 @@
 #include <system_error>
 
 #include "io/extents.h"
-#include "io/journal.h"
-#include "io/posix_io.h"
-#include "io/posix_staged_file.h"
-#include "io/recovery.h"
+#include "io/io_posix.h"
+#include "io/journal_linux.h"
+#include "io/recovery_linux.h"
+#include "io/staged_file_posix.h"
 #include "io/stream.h"
+#include "io/system.h"
 #include "util/parallel.h"
+#include "util/path.h"
 #include "util/threads.h"
 
 namespace mtpgraft {
@@ -43,6 +45,34 @@ bool is_removal(const InPlaceChange& change, std::uint64_t size) {
   return change.kept.offset < change.kept.source_offset ||
          (change.kept.offset == change.kept.source_offset && change.new_size < size);
 }
+
+// Open for writing, while no other program has it open.
+class LeasedFile final : public PosixReadableFile {
+ public:
+  using PosixReadableFile::PosixReadableFile;
+
+  [[nodiscard]] Status check_unchanged() const override {
+    if (::fcntl(descriptor(), F_GETLEASE) != F_WRLCK) {
+      return Error{ErrorCode::kRefused,
+                   "another program is opening the file while it is changed",
+                   path(),
+                   {},
+                   "try again when the other program is done"};
+    }
+    struct stat named {};
+    if (::stat(path().c_str(), &named) != 0 && errno != ENOENT) {
+      return io_error(path(), "look whether it still has its name");
+    }
+    if (named.st_dev != status().st_dev || named.st_ino != status().st_ino) {
+      return Error{ErrorCode::kRefused,
+                   "another file has taken its name while it was changed",
+                   path(),
+                   {},
+                   "look which of the two is the right one, and try again"};
+    }
+    return ok_status();
+  }
+};
 
 // What inserting and removing have in common: the new header is collected, and the kept range is in place already. Once
 // there is a journal, destroying the file ends the change; if that fails too, the journal stays, and the next command
@@ -110,9 +140,8 @@ class ChangedFile : public StagedFile {
     const auto part = file_.size() / worker_count() + 1;
     try {
       for (std::uint64_t offset = 0; offset < file_.size(); offset += part) {
-        cache_droppers_.emplace_back([fd = file_.descriptor(), offset, part] {
-          ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(part), POSIX_FADV_DONTNEED);
-        });
+        cache_droppers_.emplace_back(
+            [fd = file_.descriptor(), offset, part] { system::drop_from_cache(fd, offset, part); });
       }
     } catch (const std::system_error&) {
       // No thread to be had: shifting takes a moment longer.
@@ -213,8 +242,7 @@ class InsertionFile final : public ChangedFile {
     MTPGRAFT_CHECK(write_fully(file_.descriptor(), file_.path(), end_, bytes));
     end_ += bytes.size();
     if (end_ - started_ >= kFlushBytes) {
-      ::sync_file_range(file_.descriptor(), static_cast<off_t>(started_), static_cast<off_t>(end_ - started_),
-                        SYNC_FILE_RANGE_WRITE);
+      system::start_writing(file_.descriptor(), started_, end_ - started_);
       started_ = end_;
     }
     passed("appended");
@@ -281,7 +309,15 @@ Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& pa
   }
   // No signal when another program wants the file; check_unchanged() asks.
   ::fcntl(fd.get(), F_SETOWN, 0);
-  return std::make_unique<PosixReadableFile>(path, std::move(fd), status, PosixReadableFile::Lease::kHeld);
+  return std::unique_ptr<PosixReadableFile>(std::make_unique<LeasedFile>(path, std::move(fd), status));
+}
+
+Status change_blocks(int fd, const std::string& path, int mode, std::string_view action, std::uint64_t offset,
+                     std::uint64_t length) {
+  if (retry([&] { return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)); }) != 0) {
+    return io_error(path, action);
+  }
+  return ok_status();
 }
 
 Status check_change(const PosixReadableFile& file, const InPlaceChange& change) {
@@ -316,8 +352,7 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
                    "fill the holes first (cp --sparse=never FILE NEW)");
   }
   // The same shift of a block in a file that nobody needs.
-  const FileDescriptor probe(
-      retry([&] { return ::open(parent_of(real_path(path)).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
+  const FileDescriptor probe(system::open_unnamed(parent_of(real_path(path)), 0600));
   const std::array<std::byte, kCloneBlockBytes> block{};
   if (!probe.valid()) {
     return io_error(path, "create a file beside it");

@@ -1,5 +1,3 @@
-#include "io/extents.h"
-
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -8,12 +6,25 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <vector>
 
-#include "io/posix_io.h"
+#include "io/extents.h"
+#include "io/io_posix.h"
 
 namespace mtpgraft {
 namespace {
+
+struct DiskExtent {
+  std::uint64_t offset;    // in the file
+  std::uint64_t length;    // whole blocks, so it may pass the end of the file
+  std::uint64_t physical;  // on the device; means nothing unless is_plain
+  bool is_shared;          // with another file
+  bool is_plain;           // its bytes lie on disk as they are: written, not compressed, encrypted or packed
+};
+
+enum class FlushFirst { kNo, kYes };
 
 // A real-time device of XFS has addresses of its own, which mean other blocks than the same ones of the data device.
 bool is_on_realtime_device(int fd) {
@@ -21,8 +32,8 @@ bool is_on_realtime_device(int fd) {
   return ::ioctl(fd, FS_IOC_FSGETXATTR, &attributes) == 0 && (attributes.fsx_xflags & FS_XFLAG_REALTIME) != 0;
 }
 
-}  // namespace
-
+// The extents of [range.offset, +length), ordered; nothing if the file system cannot tell. Without a flush, what was
+// just written may not have its place yet.
 std::optional<std::vector<DiskExtent>> map_extents(int fd, const ByteRange& range, FlushFirst flush) {
   constexpr std::uint32_t kNotPlain = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
                                       FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED |
@@ -58,6 +69,8 @@ std::optional<std::vector<DiskExtent>> map_extents(int fd, const ByteRange& rang
   }
   return extents;
 }
+
+}  // namespace
 
 std::uint64_t unshared_bytes(int fd) {
   struct stat status {};
@@ -128,18 +141,6 @@ Result<bool> is_stored_whole(int fd, const std::string& path, std::uint64_t size
     end += extent.length;
   }
   return end >= size;
-}
-
-ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end) {
-  const auto from = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
-  if (from < 0) {
-    // ENXIO: only a hole is left. Anything else: the file system does not know holes.
-    return errno == ENXIO ? ByteRange{end, 0} : ByteRange{at, end - at};
-  }
-  const auto to = ::lseek(fd, from, SEEK_HOLE);
-  const auto clamp = [&](off_t value) { return std::clamp(static_cast<std::uint64_t>(value), at, end); };
-  const auto begin = clamp(from);
-  return {begin, (to < 0 ? end : clamp(to)) - begin};
 }
 
 }  // namespace mtpgraft

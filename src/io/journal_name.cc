@@ -1,0 +1,29 @@
+#include "io/journal_name.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "util/path.h"
+
+namespace mtpgraft {
+
+std::string journal_path(const std::string& path) {
+  auto name = real_path(path);
+  name += ".mtpgraft-journal";
+  return name;
+}
+
+Result<bool> has_journal(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(as_path(journal_path(path)), error);
+  // Where the journal's name would be too long there cannot be one.
+  if (status.type() == std::filesystem::file_type::not_found || error == std::errc::filename_too_long) {
+    return false;
+  }
+  if (error) {
+    return Error{.code = ErrorCode::kIo, .message = "cannot open: " + error.message(), .path = path};
+  }
+  return true;
+}
+
+}  // namespace mtpgraft
