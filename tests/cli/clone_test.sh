@@ -3,6 +3,7 @@
 # get there, they are the same.
 . "$(dirname "$0")/common.sh"
 . "$TEST_DIR/mounts.sh"
+! is_plain_posix || skip_all "the program does not clone"
 use "$TARGET" "$DONOR" target-align-4096.gguf
 
 # The body stands at 36416 of the target and 40512 of the graft, both 3648 bytes into a block, and ends with the target.

@@ -3,6 +3,7 @@
 # as after a power cut, and `recover` called. Then the file is what it was, or the graft, to the byte.
 . "$(dirname "$0")/common.sh"
 . "$TEST_DIR/mounts.sh"
+! is_plain_posix || skip_all "the program does not change files in place"
 use "$TARGET" "$DONOR"
 
 rounds=${MTPGRAFT_CRASH_ROUNDS:-15}

@@ -3,6 +3,7 @@
 # MTPGRAFT_KILL_ROUNDS is how often in all; MTPGRAFT_KILL_SEED repeats a series, as far as the machine's timing does.
 . "$(dirname "$0")/common.sh"
 . "$TEST_DIR/mounts.sh"
+! is_plain_posix || skip_all "the program does not change files in place"
 use "$TARGET" "$DONOR" mtp-base-8L-BF16.gguf mtp-base-8L-Q4_K_M.gguf
 
 rounds=${MTPGRAFT_KILL_ROUNDS:-120}

@@ -3,6 +3,7 @@
 # code; that each output follows its schema is checked by common.sh. The words behind --complete need file systems that
 # clone or insert, for which there are other tests, or models that only the unit tests have.
 . "$(dirname "$0")/common.sh"
+! is_plain_posix || skip_all "the program does not change files in place, and then has not all fields"
 use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,trailing-bytes}.gguf \
   donor-{wrong-width,rope,other-merges,norms-unshifted,no-shared-head-norm,base-model,tensors-only-no-keys}.gguf \
   target-{base-model,head-count-kv-array-zeros,with-head}.gguf mmproj-256.gguf mmproj-512.gguf

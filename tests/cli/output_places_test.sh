@@ -84,8 +84,10 @@ if mount_fs ext4; then
   expect_stderr <<<"mtpgraft: ext4/x.gguf: cannot create: Read-only file system"
   expect_exit 4 "$MTPGRAFT" graft "$FOUR" "$DONOR" -o ext4/x.gguf
   expect_text "$STDERR" '^mtpgraft: ext4/x-0000.-of-00005.gguf: cannot .*: Read-only file system$'
-  expect_exit 4 "$MTPGRAFT" graft --in-place "ext4/$TARGET" "$DONOR"
-  expect_stderr <<<"mtpgraft: ext4/$TARGET: cannot open for writing: Read-only file system"
+  if ! is_plain_posix; then
+    expect_exit 4 "$MTPGRAFT" graft --in-place "ext4/$TARGET" "$DONOR"
+    expect_stderr <<<"mtpgraft: ext4/$TARGET: cannot open for writing: Read-only file system"
+  fi
   mount -o remount,rw ext4
   no_leftovers ext4 "$TARGET" lost+found
 fi
@@ -169,6 +171,7 @@ rm place/x.gguf place/x.sums
 planted=("${planted[@]:1:2}" "${planted[@]:4}")
 expect_untouched
 
+! is_plain_posix || exit 0
 # A journal that another user has planted would have recover write any bytes.
 cp -L "$TARGET" place/target.gguf
 planted+=(target.gguf target.gguf.mtpgraft-journal)

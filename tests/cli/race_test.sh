@@ -80,7 +80,7 @@ in_place_at_once() {
   ends["$codes"]=$((${ends["$codes"]:-0} + 1))
 }
 for fs in ext4 xfs; do
-  mount_fs $fs || continue
+  ! is_plain_posix && mount_fs $fs || continue
   declare -A ends=()
   for ((round = 0; round < rounds; round++)); do
     in_place_at_once "$MTPGRAFT" graft -q --in-place "$fs/$TARGET" "$OTHER"

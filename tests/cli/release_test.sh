@@ -344,6 +344,7 @@ PYTHON
     code=0
     wait $pid || code=$?
     [[ $code == $((128 + $(kill -l "$signal"))) ]] || fail "exit code $code: $last_command: $(cat "$STDERR")"
+    [[ $signal != KILL ]] || ! is_plain_posix || rm killed/out/.mtpgraft-*
     no_leftovers killed/out Tiny-MTP-Q6_K.gguf
   done
   # A target that changes after it was checked is not taken.

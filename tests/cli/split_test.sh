@@ -180,7 +180,7 @@ mtpgraft: tmpfs/x-00002-of-00005.gguf: cannot hard-link 'four-Q4_K_M-00002-of-00
   hint: use --link=auto, which clones or copies where that is impossible
 TEXT
   expect_exit 4 "$MTPGRAFT" graft --link=clone "$FOUR" "$DONOR" -o tmpfs/x.gguf
-  expect_text "$STDERR" 'cannot clone the shard: the output is on another file system'
+  expect_text "$STDERR" 'cannot clone the shard: the (output is on another file system|file system cannot share blocks)'
   no_leftovers tmpfs
   expect_exit 0 "$MTPGRAFT" graft --json "$FOUR" "$DONOR" -o tmpfs/x.gguf
   expect_json "[file['way'] for file in x['result']['outputs']] == ['written'] + ['copied'] * 3 + ['written']"
@@ -192,7 +192,7 @@ TEXT
   expect_text "$STDERR" '^mtpgraft: tmpfs/x-00001-of-00005.gguf: no space: 7\.4 MiB needed'
   no_leftovers tmpfs filler
 fi
-if mount_fs xfs; then
+if ! is_plain_posix && mount_fs xfs; then
   inputs+=(xfs)
   cp four-*.gguf xfs
   expect_exit 0 "$MTPGRAFT" graft --json --link=clone --copy=clone "xfs/$FOUR" "$DONOR"
@@ -248,6 +248,7 @@ PYTHON
       kill "-$signal" "$pid"
       kill -CONT "$pid"
       wait "$pid" 2>/dev/null || true
+      [[ $signal != KILL ]] || ! is_plain_posix || rm slow/.mtpgraft-*
       no_leftovers slow "${slow[@]}"
     fi
   done

@@ -248,6 +248,7 @@ placeholder_on() {
   rm "$file"
 }
 
+! is_plain_posix || exit 0
 for share in ext4:insert xfs-noreflink:insert xfs:clone btrfs:clone; do
   fs=${share%:*}
   mount_fs "$fs" || continue

@@ -2,7 +2,7 @@
 meanwhile and is $pid. Ends with the command's exit code, 128 + N for signal N.
 
   read=BYTES    it has read so much
-  staged=DIR    it has an output in DIR that has no name yet, larger than the block with which cloning is tried
+  staged=DIR    it has an output in DIR that has no name yet, or a hidden one, larger than the block with which cloning is tried
   there=FILE    the file is there
   gone=FILE     the file is not there
   lease         it holds a lease
@@ -39,7 +39,8 @@ def has_staged():
     for fd in os.listdir(f"/proc/{pid}/fd"):
         path = f"/proc/{pid}/fd/{fd}"
         try:
-            if os.readlink(path).startswith(os.path.realpath(value) + "/#") and os.stat(path).st_size > 4096:
+            directory, name = os.path.split(os.readlink(path))
+            if directory == os.path.realpath(value) and name.startswith(("#", ".mtpgraft-")) and os.stat(path).st_size > 4096:
                 return True
         except FileNotFoundError:
             pass

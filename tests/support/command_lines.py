@@ -281,11 +281,13 @@ class Result:
 
 # what the file system can
 
-def shifts_blocks(program, folder):
-    """Whether `--in-place` inserts blocks in files there. It would rather share blocks where that is possible."""
+def changes_in_place(program):
     version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
-    if not re.search(r"^features .*\binsert\b", version, re.MULTILINE):
-        return False
+    return re.search(r"^features .*\binsert\b", version, re.MULTILINE) is not None
+
+
+def shifts_blocks(folder):
+    """Whether `--in-place` inserts blocks in files there. It would rather share blocks where that is possible."""
     insert_range, ficlone, size = 0x20, 0x40049409, 1 << 16
     with tempfile.TemporaryFile(dir=folder) as one, tempfile.TemporaryFile(dir=folder) as two:
         for file in one, two:
@@ -306,8 +308,9 @@ def run_all(arguments, root):
     program = str(Path(arguments.program).resolve())
     inputs = Inputs(root / "inputs", arguments.sources)
     scenes = read_scenes(arguments.list)
-    needing = [scene.name for scene in scenes if scene.needs == "needs block shifting"]
-    left_out = [] if shifts_blocks(program, root) else needing
+    in_place = changes_in_place(program)
+    lacking = {"needs changes in place": not in_place, "needs block shifting": not (in_place and shifts_blocks(root))}
+    left_out = [scene.name for scene in scenes if lacking.get(scene.needs)]
     scenes = [scene for scene in scenes if scene.name not in left_out]
     # Before any thread needs them, as two may need the same.
     for scene in scenes:

@@ -276,7 +276,10 @@ def check_json(program, old, outputs, folder):
     for name in "PLAN.json", "bad.json":
         shutil.copyfile(old / name, folder / name)
     printed = run_lines(program, folder, outputs["lines"])
+    version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
     for (name, was), (line, code, out) in zip(outputs["json"].items(), printed, strict=True):
+        if "--in-place" in line and "insert" not in version:
+            continue  # a build for plain POSIX
         if code != was["exit_code"]:
             fail(f"exit code {code}, was {was['exit_code']}: mtpgraft {line}")
         try:
