@@ -41,48 +41,51 @@ std::string_view value_type_name(ValueType type);
 // Bytes of one scalar; 0 for strings and arrays.
 std::uint64_t value_type_bytes(ValueType type);
 
-// A value as it is to be written.
 struct GgufValue {
   ValueType type = ValueType::kU32;
   ValueType element_type = ValueType::kU32;  // of an array; the type itself otherwise
   std::uint64_t element_count = 1;           // of an array; 1 otherwise
-  std::vector<std::byte> bytes;              // without type, length and count, as KeyValue::value_offset tells
+  std::vector<std::byte> bytes;              // without type, length and count; of a key that was read, see below
 
   bool operator==(const GgufValue&) const = default;
+
+  [[nodiscard]] bool is_array() const { return type == ValueType::kArray; }
+
+  // The scalar, or the array's element `index`; nothing if it is of another kind, out of range or not in `bytes`.
+  [[nodiscard]] std::optional<std::int64_t> integer_at(std::uint64_t index = 0) const;    // also bool; not u64 > 2^63-1
+  [[nodiscard]] std::optional<std::uint64_t> unsigned_at(std::uint64_t index = 0) const;  // not negative ones
+  [[nodiscard]] std::optional<double> number_at(std::uint64_t index = 0) const;           // integers and floats
+  // What `bytes` has of a string scalar.
+  [[nodiscard]] std::optional<std::string_view> text() const;
+  // The array's strings that `bytes` has as a whole, from the first on.
+  [[nodiscard]] std::vector<std::string_view> strings() const;
 };
 
 struct KeyValue {
   std::string key;
-  ValueType type = ValueType::kU32;
-  ValueType element_type = ValueType::kU32;  // of an array; the type itself otherwise
-  std::uint64_t element_count = 1;           // of an array; 1 otherwise
-  std::uint64_t offset = 0;                  // the record: key, type, value
-  std::uint64_t value_offset = 0;            // the value without type, length and count: first element or character
-  std::uint64_t end = 0;                     // one past the record
-  std::vector<std::byte> kept;               // the first bytes of the value, at most kKeptValueBytes of it
-  Digest digest;                             // of all bytes of the value
+  GgufValue value;                 // its bytes are the first of all, at most kKeptValueBytes
+  std::uint64_t offset = 0;        // the record: key, type, value
+  std::uint64_t value_offset = 0;  // the value without type, length and count: first element or character
+  std::uint64_t end = 0;           // one past the record
+  Digest digest;                   // of all bytes of the value
 
   // Token lists are megabytes and never needed as a whole; per-layer arrays and chat templates fit.
   static constexpr std::uint64_t kKeptValueBytes = 1U << 16;
 
-  [[nodiscard]] bool is_array() const { return type == ValueType::kArray; }
   [[nodiscard]] std::uint64_t value_bytes() const { return end - value_offset; }
-  [[nodiscard]] bool is_complete() const { return kept.size() == value_bytes(); }
+  [[nodiscard]] bool is_complete() const { return value.bytes.size() == value_bytes(); }
 
-  // The scalar, or the array's element `index`; nothing if it is of another kind, out of range or not kept.
-  [[nodiscard]] std::optional<std::int64_t> integer_at(std::uint64_t index = 0) const;    // also bool; not u64 > 2^63-1
-  [[nodiscard]] std::optional<std::uint64_t> unsigned_at(std::uint64_t index = 0) const;  // not negative ones
-  [[nodiscard]] std::optional<double> number_at(std::uint64_t index = 0) const;           // integers and floats
-  [[nodiscard]] std::optional<std::string_view> text() const;                             // a complete string scalar
-  // The array's strings that are kept as a whole, from the first on.
-  [[nodiscard]] std::vector<std::string_view> kept_strings() const;
+  // A string scalar; nothing if it is not complete.
+  [[nodiscard]] std::optional<std::string_view> text() const { return is_complete() ? value.text() : std::nullopt; }
   // Nothing if it is not complete.
-  [[nodiscard]] std::optional<GgufValue> value() const;
+  [[nodiscard]] std::optional<GgufValue> complete_value() const {
+    return is_complete() ? std::optional(value) : std::nullopt;
+  }
 
   // Same type and same bytes.
   [[nodiscard]] bool same_value(const KeyValue& other) const {
-    return type == other.type && element_type == other.element_type && element_count == other.element_count &&
-           digest == other.digest;
+    return value.type == other.value.type && value.element_type == other.value.element_type &&
+           value.element_count == other.value.element_count && digest == other.digest;
   }
 };
 
@@ -99,9 +102,6 @@ struct TensorInfo {
   [[nodiscard]] std::uint64_t element_count() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
   [[nodiscard]] bool is_vector() const { return shape[1] == 1 && shape[2] == 1 && shape[3] == 1; }
 };
-
-// The value as it would be read: a KeyValue without name and place.
-KeyValue as_read(const GgufValue& value);
 
 // One file of a model.
 struct Shard {

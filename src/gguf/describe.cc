@@ -14,19 +14,19 @@ constexpr std::size_t kShownCharacters = 72;
 
 }  // namespace
 
-std::string describe_element(const KeyValue& item, std::uint64_t index) {
-  if (const auto integer = item.integer_at(index)) {
-    return item.element_type == ValueType::kBool ? fmt::format("{}", *integer != 0) : fmt::format("{}", *integer);
+std::string describe_element(const GgufValue& value, std::uint64_t index) {
+  if (const auto integer = value.integer_at(index)) {
+    return value.element_type == ValueType::kBool ? fmt::format("{}", *integer != 0) : fmt::format("{}", *integer);
   }
-  if (const auto large = item.unsigned_at(index)) {
+  if (const auto large = value.unsigned_at(index)) {
     return fmt::format("{}", *large);
   }
-  const auto number = item.number_at(index);
+  const auto number = value.number_at(index);
   if (!number) {
     return "?";
   }
-  return item.element_type == ValueType::kF32 ? fmt::format("{}", static_cast<float>(*number))
-                                              : fmt::format("{}", *number);
+  return value.element_type == ValueType::kF32 ? fmt::format("{}", static_cast<float>(*number))
+                                               : fmt::format("{}", *number);
 }
 
 std::string quote(std::string_view text) {
@@ -35,34 +35,34 @@ std::string quote(std::string_view text) {
                                          : fmt::format("\"{}... ({} bytes)\"", shown, text.size());
 }
 
-std::string describe_value(const KeyValue& item) {
-  if (item.type == ValueType::kString) {
-    return quote({reinterpret_cast<const char*>(item.kept.data()), item.kept.size()});
+std::string describe_value(const GgufValue& value) {
+  if (const auto text = value.text()) {
+    return quote(*text);
   }
-  if (!item.is_array()) {
-    return describe_element(item);
+  if (!value.is_array()) {
+    return describe_element(value);
   }
   std::vector<std::string> shown;
-  if (item.element_type == ValueType::kString) {
-    for (const auto text : item.kept_strings()) {
+  if (value.element_type == ValueType::kString) {
+    for (const auto text : value.strings()) {
       if (shown.size() == kShownElements) {
         break;
       }
       shown.push_back(quote(text));
     }
   } else {
-    const auto limit = item.element_count <= kShownLayers ? item.element_count : kShownElements;
+    const auto limit = value.element_count <= kShownLayers ? value.element_count : kShownElements;
     shown.reserve(limit);
     for (std::uint64_t i = 0; i < limit; ++i) {
-      shown.push_back(describe_element(item, i));
+      shown.push_back(describe_element(value, i));
     }
   }
-  return fmt::format("[{}{}]", fmt::join(shown, ", "), shown.size() < item.element_count ? ", ..." : "");
+  return fmt::format("[{}{}]", fmt::join(shown, ", "), shown.size() < value.element_count ? ", ..." : "");
 }
 
-std::string describe_type(const KeyValue& item) {
-  return item.is_array() ? fmt::format("{}[{}]", value_type_name(item.element_type), item.element_count)
-                         : std::string(value_type_name(item.type));
+std::string describe_type(const GgufValue& value) {
+  return value.is_array() ? fmt::format("{}[{}]", value_type_name(value.element_type), value.element_count)
+                          : std::string(value_type_name(value.type));
 }
 
 }  // namespace mtpgraft

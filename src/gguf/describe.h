@@ -8,15 +8,15 @@
 namespace mtpgraft {
 
 // A scalar, or the array's element `index`, as people write it: "true", "12", "1e-06"; "?" if it is not kept.
-std::string describe_element(const KeyValue& item, std::uint64_t index = 0);
+std::string describe_element(const GgufValue& value, std::uint64_t index = 0);
 
 // In quotes, printable, and shortened.
 std::string quote(std::string_view text);
 
 // The whole value, shortened: "\"yarn\"", "[1, 1, 2, ...]".
-std::string describe_value(const KeyValue& item);
+std::string describe_value(const GgufValue& value);
 
 // "u32", "bool[12]".
-std::string describe_type(const KeyValue& item);
+std::string describe_type(const GgufValue& value);
 
 }  // namespace mtpgraft

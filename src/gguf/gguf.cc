@@ -4,7 +4,9 @@
 #include <array>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
+#include "gguf/scalar.h"
 #include "util/checked.h"
 
 namespace mtpgraft {
@@ -29,64 +31,27 @@ constexpr auto kValueTypes = std::to_array<ValueTypeEntry>({{"u8", 1},
                                                             {"i64", 8},
                                                             {"f64", 8}});
 
-// The element as the C++ type that matches `type`, handed to `use`; false if it is not kept.
+// Hands the element as the C++ type that it has to `use`; nothing if it is not there.
 template <class Use>
-bool with_element(const KeyValue& item, std::uint64_t index, Use use) {
-  const auto bytes = value_type_bytes(item.element_type);
-  if (bytes == 0 || index >= item.element_count || !range_fits(index * bytes, bytes, item.kept.size())) {
-    return false;
+void with_element(const GgufValue& value, std::uint64_t index, Use use) {
+  const auto bytes = value_type_bytes(value.element_type);
+  if (index >= value.element_count || !range_fits(index * bytes, bytes, value.bytes.size())) {
+    return;
   }
-  const auto load = [&]<class T>(T value) {
-    std::memcpy(&value, item.kept.data() + index * bytes, sizeof(T));
-    use(value);
-  };
-  switch (item.element_type) {
-    case ValueType::kU8:
-    case ValueType::kBool:
-      load(std::uint8_t{});
-      break;
-    case ValueType::kI8:
-      load(std::int8_t{});
-      break;
-    case ValueType::kU16:
-      load(std::uint16_t{});
-      break;
-    case ValueType::kI16:
-      load(std::int16_t{});
-      break;
-    case ValueType::kU32:
-      load(std::uint32_t{});
-      break;
-    case ValueType::kI32:
-      load(std::int32_t{});
-      break;
-    case ValueType::kU64:
-      load(std::uint64_t{});
-      break;
-    case ValueType::kI64:
-      load(std::int64_t{});
-      break;
-    case ValueType::kF32:
-      load(float{});
-      break;
-    case ValueType::kF64:
-      load(double{});
-      break;
-    case ValueType::kString:
-    case ValueType::kArray:
-      return false;
-  }
-  return true;
+  visit_scalar_type(value.element_type, [&](auto element) {
+    std::memcpy(&element, value.bytes.data() + index * bytes, sizeof(element));
+    use(element);
+  });
 }
 
 template <class Integer>
-std::optional<Integer> integer_as(const KeyValue& item, std::uint64_t index) {
+std::optional<Integer> integer_as(const GgufValue& value, std::uint64_t index) {
   std::optional<Integer> result;
-  with_element(item, index, [&]<class T>(T value) {
+  with_element(value, index, [&]<class T>(T element) {
     if constexpr (std::is_integral_v<T>) {
-      if (std::in_range<Integer>(value)) {
+      if (std::in_range<Integer>(element)) {
         // Any byte but 0 is true, as ggml reads it.
-        result = item.element_type == ValueType::kBool ? Integer{value != 0} : static_cast<Integer>(value);
+        result = value.element_type == ValueType::kBool ? Integer{element != 0} : static_cast<Integer>(element);
       }
     }
   });
@@ -103,48 +68,41 @@ std::string_view value_type_name(ValueType type) { return kValueTypes[static_cas
 
 std::uint64_t value_type_bytes(ValueType type) { return kValueTypes[static_cast<std::size_t>(type)].bytes; }
 
-std::optional<std::int64_t> KeyValue::integer_at(std::uint64_t index) const {
+std::optional<std::int64_t> GgufValue::integer_at(std::uint64_t index) const {
   return integer_as<std::int64_t>(*this, index);
 }
 
-std::optional<std::uint64_t> KeyValue::unsigned_at(std::uint64_t index) const {
+std::optional<std::uint64_t> GgufValue::unsigned_at(std::uint64_t index) const {
   return integer_as<std::uint64_t>(*this, index);
 }
 
-std::optional<double> KeyValue::number_at(std::uint64_t index) const {
+std::optional<double> GgufValue::number_at(std::uint64_t index) const {
   std::optional<double> result;
-  with_element(*this, index, [&](auto value) { result = static_cast<double>(value); });
+  with_element(*this, index, [&](auto element) { result = static_cast<double>(element); });
   return result;
 }
 
-std::optional<std::string_view> KeyValue::text() const {
-  if (type != ValueType::kString || !is_complete()) {
-    return std::nullopt;
-  }
-  return as_text(kept, 0, kept.size());
+std::optional<std::string_view> GgufValue::text() const {
+  return type == ValueType::kString ? std::optional(as_text(bytes, 0, bytes.size())) : std::nullopt;
 }
 
-std::vector<std::string_view> KeyValue::kept_strings() const {
+std::vector<std::string_view> GgufValue::strings() const {
   std::vector<std::string_view> strings;
   if (!is_array() || element_type != ValueType::kString) {
     return strings;
   }
   std::size_t at = 0;
   std::uint64_t length = 0;
-  while (range_fits(at, sizeof(length), kept.size())) {
-    std::memcpy(&length, kept.data() + at, sizeof(length));
+  while (range_fits(at, sizeof(length), bytes.size())) {
+    std::memcpy(&length, bytes.data() + at, sizeof(length));
     at += sizeof(length);
-    if (!range_fits(at, length, kept.size())) {
+    if (!range_fits(at, length, bytes.size())) {
       break;
     }
-    strings.push_back(as_text(kept, at, length));
+    strings.push_back(as_text(bytes, at, length));
     at += length;
   }
   return strings;
-}
-
-std::optional<GgufValue> KeyValue::value() const {
-  return is_complete() ? std::optional(GgufValue{type, element_type, element_count, kept}) : std::nullopt;
 }
 
 const Shard& GgufFile::file_at(std::uint64_t offset) const {
@@ -157,16 +115,6 @@ std::span<const TensorInfo> GgufFile::tensors_of_file(std::size_t index) const {
     first += files[i].tensor_count;
   }
   return std::span(tensors).subspan(first, files[index].tensor_count);
-}
-
-KeyValue as_read(const GgufValue& value) {
-  KeyValue item;
-  item.type = value.type;
-  item.element_type = value.element_type;
-  item.element_count = value.element_count;
-  item.end = value.bytes.size();
-  item.kept = value.bytes;
-  return item;
 }
 
 const KeyValue* GgufFile::find_key(std::string_view key) const {

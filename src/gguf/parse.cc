@@ -90,6 +90,7 @@ class Parser {
 
   Status read_key(std::uint64_t index) {
     KeyValue& item = gguf_.keys.emplace_back();
+    auto& value = item.value;
     item.offset = cursor_.offset();
     const auto where = fmt::format("key {} of {}", index + 1, key_count_);
     MTPGRAFT_TRY(const auto length, cursor_.read<std::uint64_t>(where));
@@ -99,44 +100,45 @@ class Parser {
     }
     MTPGRAFT_TRY(item.key, cursor_.read_text(length, where));
     const auto what = fmt::format("key '{}'", item.key);
-    MTPGRAFT_TRY(item.type, read_value_type(what));
-    item.element_type = item.type;
-    if (item.is_array()) {
-      MTPGRAFT_TRY(item.element_type, read_value_type(what));
-      if (item.element_type == ValueType::kArray) {
+    MTPGRAFT_TRY(value.type, read_value_type(what));
+    value.element_type = value.type;
+    if (value.is_array()) {
+      MTPGRAFT_TRY(value.element_type, read_value_type(what));
+      if (value.element_type == ValueType::kArray) {
         return fail(fmt::format("{} is an array of arrays, which llama.cpp does not read", what), item.offset);
       }
-      MTPGRAFT_TRY(item.element_count, cursor_.read<std::uint64_t>(what));
-      if (item.element_type == ValueType::kString && item.element_count > format::kStringElementsMax) {
-        return fail(fmt::format("{} is an array of {} strings (limit {})", what, item.element_count,
+      MTPGRAFT_TRY(value.element_count, cursor_.read<std::uint64_t>(what));
+      if (value.element_type == ValueType::kString && value.element_count > format::kStringElementsMax) {
+        return fail(fmt::format("{} is an array of {} strings (limit {})", what, value.element_count,
                                 format::kStringElementsMax),
                     item.offset);
       }
-      const auto bytes_min = std::max<std::uint64_t>(value_type_bytes(item.element_type), 1) *
-                             (item.element_type == ValueType::kString ? 8 : 1);
-      if (item.element_count > format::kArrayElementsMax || item.element_count > cursor_.remaining() / bytes_min) {
-        return fail(fmt::format("{} is an array of {} elements, more than the file can hold", what, item.element_count),
-                    item.offset, std::string(kDamaged));
+      const auto bytes_min = std::max<std::uint64_t>(value_type_bytes(value.element_type), 1) *
+                             (value.element_type == ValueType::kString ? 8 : 1);
+      if (value.element_count > format::kArrayElementsMax || value.element_count > cursor_.remaining() / bytes_min) {
+        return fail(
+            fmt::format("{} is an array of {} elements, more than the file can hold", what, value.element_count),
+            item.offset, std::string(kDamaged));
       }
     }
-    const bool is_string = item.type == ValueType::kString;
-    std::uint64_t length_bytes = value_type_bytes(item.element_type) * item.element_count;
+    const bool is_string = value.type == ValueType::kString;
+    std::uint64_t length_bytes = value_type_bytes(value.element_type) * value.element_count;
     if (is_string) {
       MTPGRAFT_TRY(length_bytes, read_string_length(what));
     }
     item.value_offset = cursor_.offset();
     cursor_.begin_value(KeyValue::kKeptValueBytes);
-    if (item.is_array() && item.element_type == ValueType::kString) {
-      for (std::uint64_t i = 0; i < item.element_count; ++i) {
+    if (value.is_array() && value.element_type == ValueType::kString) {
+      for (std::uint64_t i = 0; i < value.element_count; ++i) {
         MTPGRAFT_TRY(const auto element_bytes, read_string_length(what));
         MTPGRAFT_CHECK(skip_value(element_bytes, what));
       }
     } else {
       MTPGRAFT_CHECK(skip_value(length_bytes, what));
     }
-    item.digest = cursor_.end_value(item.kept);
+    item.digest = cursor_.end_value(value.bytes);
     item.end = cursor_.offset();
-    kept_bytes_ += item.key.size() + item.kept.size();
+    kept_bytes_ += item.key.size() + value.bytes.size();
     if (kept_bytes_ > format::kKeptBytesMax) {
       return fail(fmt::format("the keys up to '{}' have more than {} bytes of names and short values", item.key,
                               format::kKeptBytesMax),
@@ -190,11 +192,11 @@ class Parser {
     if (item == nullptr) {
       return ok_status();
     }
-    if (item->type != ValueType::kU32) {
-      return fail(fmt::format("key 'general.alignment' is {}, it must be u32", value_type_name(item->type)),
+    if (item->value.type != ValueType::kU32) {
+      return fail(fmt::format("key 'general.alignment' is {}, it must be u32", value_type_name(item->value.type)),
                   item->offset);
     }
-    gguf_.alignment = static_cast<std::uint64_t>(item->integer_at().value_or(0));
+    gguf_.alignment = static_cast<std::uint64_t>(item->value.integer_at().value_or(0));
     if (!is_power_of_two(gguf_.alignment)) {
       return fail(fmt::format("key 'general.alignment' is {}, not a power of two", gguf_.alignment), item->offset);
     }

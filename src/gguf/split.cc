@@ -15,7 +15,7 @@ constexpr const char* kNamesHint = "the files of a split model stand in one dire
 
 std::optional<std::uint64_t> read_number(const GgufFile& file, std::string_view key) {
   const auto* item = file.find_key(key);
-  return item != nullptr && !item->is_array() ? item->unsigned_at() : std::nullopt;
+  return item != nullptr && !item->value.is_array() ? item->value.unsigned_at() : std::nullopt;
 }
 
 // Of several files, the one with the model's keys.
@@ -34,14 +34,14 @@ Status check_key(const GgufFile& file, std::string_view key, ValueType type, std
   if (item == nullptr) {
     return malformed(file, item, fmt::format("the shard has no key '{}'", key));
   }
-  if (item->type != type) {
+  if (item->value.type != type) {
     return malformed(
         file, item,
-        fmt::format("key '{}' is {}, it must be {}", key, value_type_name(item->type), value_type_name(type)));
+        fmt::format("key '{}' is {}, it must be {}", key, value_type_name(item->value.type), value_type_name(type)));
   }
-  if (item->unsigned_at() != expected) {
+  if (item->value.unsigned_at() != expected) {
     return malformed(file, item,
-                     fmt::format("key '{}' is {}, expected {}", key, item->integer_at().value_or(0), expected),
+                     fmt::format("key '{}' is {}, expected {}", key, item->value.integer_at().value_or(0), expected),
                      kNamesHint);
   }
   return ok_status();
@@ -101,7 +101,7 @@ std::string format_shard_name(const ShardName& name) {
 bool is_lone_shard(const GgufFile& file) {
   const auto* count = file.find_key(kSplitCountKey);
   return !file.is_split() &&
-         (count != nullptr ? count->integer_at().value_or(0) > 1 : file.find_key(kSplitNumberKey) != nullptr);
+         (count != nullptr ? count->value.integer_at().value_or(0) > 1 : file.find_key(kSplitNumberKey) != nullptr);
 }
 
 Result<ModelFiles> open_model_files(FileSource& files, const std::string& path) {

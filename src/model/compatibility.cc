@@ -19,8 +19,8 @@ std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_v
   if (item == nullptr) {
     return std::nullopt;
   }
-  for (std::uint64_t i = 0; i < item->element_count && i < kBlocksMax; ++i) {
-    const auto value = item->integer_at(i);
+  for (std::uint64_t i = 0; i < item->value.element_count && i < kBlocksMax; ++i) {
+    const auto value = item->value.integer_at(i);
     if (value && *value > 0) {
       return static_cast<std::uint64_t>(*value);
     }
@@ -39,7 +39,7 @@ constexpr auto kEqualKeys = std::to_array<std::string_view>(
 
 void check_hyper_parameters(const GgufFile& target, const GgufFile& donor, Fit& fit) {
   const auto* kv_heads = target.find_arch_key("attention.head_count_kv");
-  if (kv_heads != nullptr && kv_heads->is_array() && kv_heads->integer_at(0) == 0) {
+  if (kv_heads != nullptr && kv_heads->value.is_array() && kv_heads->value.integer_at(0) == 0) {
     fit.warnings.push_back(
         {"kv-heads-zero",
          fmt::format("'{}' is 0 for block 0, and llama.cpp takes the head's count from there: it refuses "
@@ -102,7 +102,7 @@ std::optional<std::uint64_t> extent_value(const GgufFile& target, const Architec
     }
     case Extent::kVocabulary: {
       const auto* tokens = target.find_key("tokenizer.ggml.tokens");
-      return tokens != nullptr && tokens->is_array() ? std::optional(tokens->element_count) : std::nullopt;
+      return tokens != nullptr && tokens->value.is_array() ? std::optional(tokens->value.element_count) : std::nullopt;
     }
   }
   return std::nullopt;
@@ -205,7 +205,8 @@ void check_depth(const GgufFile& target, std::uint64_t before, const Head& donor
   if (architecture == "deepseek2") {
     const auto* tokens = target.find_key("tokenizer.ggml.tokens");
     const auto is_lite = [&](std::uint64_t blocks) {
-      return blocks == 26 || blocks == 27 || (blocks == 48 && tokens != nullptr && tokens->element_count == 128256);
+      return blocks == 26 || blocks == 27 ||
+             (blocks == 48 && tokens != nullptr && tokens->value.element_count == 128256);
     };
     if (is_lite(before) != is_lite(after)) {
       fit.refusals.push_back(

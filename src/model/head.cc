@@ -15,10 +15,10 @@ namespace {
 constexpr std::string_view kNextnPrefix = "nextn.";
 
 std::optional<std::uint64_t> read_count(const KeyValue* item) {
-  if (item == nullptr || item->is_array()) {
+  if (item == nullptr || item->value.is_array()) {
     return std::nullopt;
   }
-  const auto value = item->integer_at();
+  const auto value = item->value.integer_at();
   return value && *value >= 0 ? std::optional(static_cast<std::uint64_t>(*value)) : std::nullopt;
 }
 

@@ -3,70 +3,29 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
 
+#include "gguf/scalar.h"
 #include "model/architectures.h"
 
 namespace mtpgraft {
 namespace {
 
-void append_element(Bytes& bytes, ValueType type, double value) {
-  switch (type) {
-    case ValueType::kBool:
-    case ValueType::kU8:
-      return append_value(bytes, static_cast<std::uint8_t>(value));
-    case ValueType::kI8:
-      return append_value(bytes, static_cast<std::int8_t>(value));
-    case ValueType::kU16:
-      return append_value(bytes, static_cast<std::uint16_t>(value));
-    case ValueType::kI16:
-      return append_value(bytes, static_cast<std::int16_t>(value));
-    case ValueType::kU32:
-      return append_value(bytes, static_cast<std::uint32_t>(value));
-    case ValueType::kI32:
-      return append_value(bytes, static_cast<std::int32_t>(value));
-    case ValueType::kU64:
-      return append_value(bytes, static_cast<std::uint64_t>(value));
-    case ValueType::kI64:
-      return append_value(bytes, static_cast<std::int64_t>(value));
-    case ValueType::kF32:
-      return append_value(bytes, static_cast<float>(value));
-    case ValueType::kF64:
-      return append_value(bytes, value);
-    case ValueType::kString:
-    case ValueType::kArray:
-      return;
-  }
-}
-
-bool fits(ValueType type, double value) {
-  const auto within = [&](double low, double high) { return value >= low && value <= high; };
-  switch (type) {
-    case ValueType::kBool:
-      return within(0, 1);
-    case ValueType::kU8:
-      return within(0, UINT8_MAX);
-    case ValueType::kI8:
-      return within(INT8_MIN, INT8_MAX);
-    case ValueType::kU16:
-      return within(0, UINT16_MAX);
-    case ValueType::kI16:
-      return within(INT16_MIN, INT16_MAX);
-    case ValueType::kU32:
-      return within(0, UINT32_MAX);
-    case ValueType::kI32:
-      return within(INT32_MIN, INT32_MAX);
-    case ValueType::kU64:
-      return within(0, 0x1p63);
-    case ValueType::kI64:
-      return within(-0x1p62, 0x1p62);
-    case ValueType::kF32:
-    case ValueType::kF64:
-      return true;
-    case ValueType::kString:
-    case ValueType::kArray:
-      return false;
-  }
-  return false;
+// False if the value does not fit into the type.
+bool append_element(Bytes& bytes, ValueType type, double value) {
+  bool fits = type != ValueType::kBool || (value >= 0 && value <= 1);
+  const bool is_scalar = visit_scalar_type(type, [&]<class T>(T) {
+    if constexpr (std::is_integral_v<T>) {
+      using Limits = std::numeric_limits<T>;
+      fits = fits && value >= static_cast<double>(Limits::min()) && value < std::ldexp(1.0, Limits::digits);
+    }
+    if (fits) {
+      append_value(bytes, static_cast<T>(value));
+    }
+  });
+  return is_scalar && fits;
 }
 
 // The donor's own value for block `index` of its head, from an array that covers the head or from a scalar.
@@ -75,16 +34,16 @@ std::optional<double> donor_value(const KeyValue* theirs, const GgufFile& donor,
   if (theirs == nullptr) {
     return std::nullopt;
   }
-  if (theirs->is_array()) {
-    const auto covers_head = theirs->element_count == read_depth(donor).block_count;
-    return covers_head ? theirs->number_at(head.first_block + index) : std::nullopt;
+  if (theirs->value.is_array()) {
+    const auto covers_head = theirs->value.element_count == read_depth(donor).block_count;
+    return covers_head ? theirs->value.number_at(head.first_block + index) : std::nullopt;
   }
-  return scalar_counts ? theirs->number_at() : std::nullopt;
+  return scalar_counts ? theirs->value.number_at() : std::nullopt;
 }
 
 std::optional<double> last_non_zero(const KeyValue& item, std::uint64_t trunk_blocks) {
   for (std::uint64_t i = trunk_blocks; i-- > 0;) {
-    const auto value = item.number_at(i);
+    const auto value = item.value.number_at(i);
     if (value && *value != 0) {
       return value;
     }
@@ -94,7 +53,7 @@ std::optional<double> last_non_zero(const KeyValue& item, std::uint64_t trunk_bl
 
 // The name of an array of the model without "{arch}."; nothing if a head never changes it.
 std::optional<std::string_view> per_layer_name(const KeyValue& item, const GgufFile& file) {
-  if (!item.is_array()) {
+  if (!item.value.is_array()) {
     return std::nullopt;
   }
   const auto prefix = fmt::format("{}.", file.architecture());
@@ -108,18 +67,20 @@ std::optional<std::string_view> per_layer_name(const KeyValue& item, const GgufF
 
 // The elements of the first blocks, as far as they are held.
 Bytes first_elements(const KeyValue& item, std::uint64_t count) {
-  const auto bytes = std::min<std::uint64_t>(count * value_type_bytes(item.element_type), item.kept.size());
-  return {item.kept.begin(), item.kept.begin() + static_cast<std::ptrdiff_t>(bytes)};
+  const auto bytes =
+      std::min<std::uint64_t>(count * value_type_bytes(item.value.element_type), item.value.bytes.size());
+  return {item.value.bytes.begin(), item.value.bytes.begin() + static_cast<std::ptrdiff_t>(bytes)};
 }
 
 }  // namespace
 
 std::optional<GgufValue> cut_layer_array(const KeyValue& item, const GgufFile& file, std::uint64_t trunk_blocks) {
-  const bool covers_head = trunk_blocks < item.element_count && item.element_count == read_depth(file).block_count;
-  if (!per_layer_name(item, file) || !covers_head || value_type_bytes(item.element_type) == 0) {
+  const bool covers_head =
+      trunk_blocks < item.value.element_count && item.value.element_count == read_depth(file).block_count;
+  if (!per_layer_name(item, file) || !covers_head || value_type_bytes(item.value.element_type) == 0) {
     return std::nullopt;
   }
-  return GgufValue{ValueType::kArray, item.element_type, trunk_blocks, first_elements(item, trunk_blocks)};
+  return GgufValue{ValueType::kArray, item.value.element_type, trunk_blocks, first_elements(item, trunk_blocks)};
 }
 
 Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const GgufFile& target,
@@ -133,14 +94,14 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
   const auto* known = find_layer_array(target.architecture(), *name);
   const auto blocks_before = read_depth(target).block_count.value_or(0);
   const auto blocks_after = trunk_blocks + donor_head.block_count;
-  if (item.element_count != trunk_blocks && item.element_count != blocks_before) {
+  if (item.value.element_count != trunk_blocks && item.value.element_count != blocks_before) {
     if (known == nullptr) {
       return Unchanged{};
     }
     return Error{
         ErrorCode::kIncompatible,
         fmt::format("key '{}' has {} entries, neither one for each of the {} trunk blocks nor for block_count {}",
-                    item.key, item.element_count, trunk_blocks, blocks_before),
+                    item.key, item.value.element_count, trunk_blocks, blocks_before),
         target.path, item.offset, "llama.cpp refuses such files; convert the target again"};
   }
   const auto* theirs = donor.find_arch_key(*name);
@@ -149,27 +110,26 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
   for (std::uint64_t i = 0; i < donor_head.block_count; ++i) {
     const auto fill = known != nullptr ? known->fill : ArrayFill::kDonorOrLast;
     auto value = donor_value(theirs, donor, donor_head, i, known != nullptr && fill == ArrayFill::kDonorOrLast);
-    if (!value && item.element_count == blocks_after && blocks_before == blocks_after) {
-      value = item.number_at(trunk_blocks + i);
+    if (!value && item.value.element_count == blocks_after && blocks_before == blocks_after) {
+      value = item.value.number_at(trunk_blocks + i);
     }
     // A 0 stands for "this layer has none", which a head's attention and feed-forward cannot do with.
     if (known != nullptr && (!value || (*value == 0 && fill == ArrayFill::kDonorOrLast))) {
       value = fill == ArrayFill::kZero ? 0.0 : fill == ArrayFill::kOne ? 1.0 : last_non_zero(item, trunk_blocks);
     }
-    if (!value || !fits(item.element_type, *value)) {
+    if (!value || !append_element(elements, item.value.element_type, *value)) {
       return Error{
           ErrorCode::kIncompatible,
           fmt::format("key '{}' has one entry for each of {} blocks, and nothing tells the entry of the head's block "
                       "{}",
-                      item.key, item.element_count, trunk_blocks + i),
+                      item.key, item.value.element_count, trunk_blocks + i),
           target.path, item.offset, "use a donor that has this key with an entry for its head"};
     }
-    append_element(elements, item.element_type, *value);
   }
-  if (elements == item.kept && item.is_complete()) {
+  if (elements == item.value.bytes && item.is_complete()) {
     return Unchanged{};
   }
-  return std::optional(GgufValue{ValueType::kArray, item.element_type, blocks_after, std::move(elements)});
+  return std::optional(GgufValue{ValueType::kArray, item.value.element_type, blocks_after, std::move(elements)});
 }
 
 }  // namespace mtpgraft

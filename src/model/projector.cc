@@ -147,14 +147,14 @@ Result<Projector> read_projector(const GgufFile& file) {
   bool has_encoder = false;
   for (const std::string_view encoder : {"vision", "audio"}) {
     const auto* declared = file.find_key(fmt::format("clip.has_{}_encoder", encoder));
-    if (declared == nullptr || declared->integer_at().value_or(0) == 0) {
+    if (declared == nullptr || declared->value.integer_at().value_or(0) == 0) {
       continue;
     }
     const auto type = type_of(file, encoder);
     const auto width = width_of(file, type);
     if (!has_encoder) {
       const auto* encoder_width = file.find_key(fmt::format("clip.{}.embedding_length", encoder));
-      projector.encoder_width = encoder_width != nullptr ? encoder_width->unsigned_at() : std::nullopt;
+      projector.encoder_width = encoder_width != nullptr ? encoder_width->value.unsigned_at() : std::nullopt;
     }
     projector.type += has_encoder ? ", " + type : type;
     if (!width.ok()) {

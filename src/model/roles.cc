@@ -27,11 +27,11 @@ Status check_depth_key(const GgufFile& target, std::string_view key, bool requir
                                      "it is not a complete language model"))
                : ok_status();
   }
-  if (item->type != ValueType::kU32) {
-    auto error = incompatible(
-        target,
-        fmt::format("key '{}' is {}, llama.cpp wants u32 and refuses the file", item->key, value_type_name(item->type)),
-        "convert the target again; its writer chose the wrong type");
+  if (item->value.type != ValueType::kU32) {
+    auto error = incompatible(target,
+                              fmt::format("key '{}' is {}, llama.cpp wants u32 and refuses the file", item->key,
+                                          value_type_name(item->value.type)),
+                              "convert the target again; its writer chose the wrong type");
     error.offset = item->offset;
     return error;
   }
@@ -44,7 +44,7 @@ Error shard_error(const GgufFile& file, std::string_view role) {
   const auto* count = file.find_key(kSplitCountKey);
   return {ErrorCode::kUnsupported,
           fmt::format("the {} is one file of a split model{}, not the whole model", role,
-                      count != nullptr ? fmt::format(" of {} files", count->integer_at().value_or(0)) : ""),
+                      count != nullptr ? fmt::format(" of {} files", count->value.integer_at().value_or(0)) : ""),
           file.path,
           {},
           "name the first file, ...-00001-of-....gguf, with the others beside it"};

@@ -25,16 +25,17 @@ void warn_of_silent_differences(const GgufFile& target, const GgufFile& donor, s
     if (ours != nullptr && theirs != nullptr && !ours->same_value(*theirs)) {
       warnings.push_back(
           {"parameter-differs", fmt::format("{}: target {}, donor {}; the head will run with the target's", key,
-                                            describe_value(*ours), describe_value(*theirs))});
+                                            describe_value(ours->value), describe_value(theirs->value))});
     }
   }
   for (const std::string_view key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
     const auto* ours = target.find_key(key);
     const auto* theirs = donor.find_key(key);
     if (ours != nullptr && theirs != nullptr && !ours->same_value(*theirs)) {
-      const auto counts = ours->element_count == theirs->element_count
-                              ? fmt::format("{} entries in both, not the same ones", ours->element_count)
-                              : fmt::format("target {} entries, donor {}", ours->element_count, theirs->element_count);
+      const auto counts =
+          ours->value.element_count == theirs->value.element_count
+              ? fmt::format("{} entries in both, not the same ones", ours->value.element_count)
+              : fmt::format("target {} entries, donor {}", ours->value.element_count, theirs->value.element_count);
       warnings.push_back({"tokenizer-differs",
                           fmt::format("{} differs ({}): a head trained on other tokens drafts noise", key, counts)});
     }

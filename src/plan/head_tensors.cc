@@ -15,21 +15,20 @@ namespace mtpgraft {
 namespace {
 
 std::string describe_extension(const GgufValue& value, std::uint64_t trunk_blocks) {
-  const auto item = as_read(value);
   std::vector<std::string> added;
-  for (auto i = trunk_blocks; i < item.element_count; ++i) {
-    added.push_back(describe_element(item, i));
+  for (auto i = trunk_blocks; i < value.element_count; ++i) {
+    added.push_back(describe_element(value, i));
   }
-  return fmt::format("{} entries, the head's: {}", item.element_count, fmt::join(added, ", "));
+  return fmt::format("{} entries, the head's: {}", value.element_count, fmt::join(added, ", "));
 }
 
 KeyChange describe_head_change(const HeadPlacement& placement, const KeyDifference& difference) {
   auto change = describe_change(difference);
   const auto* before = difference.before != nullptr ? difference.before->item : nullptr;
   const auto* after = difference.after;
-  if (before != nullptr && before->is_array() && after != nullptr && after->value.type == ValueType::kArray &&
+  if (before != nullptr && before->value.is_array() && after != nullptr && after->value.is_array() &&
       after->value.element_type != ValueType::kString && after->value.element_count == placement.block_count()) {
-    change.from = fmt::format("{} entries", before->element_count);
+    change.from = fmt::format("{} entries", before->value.element_count);
     change.to = describe_extension(after->value, placement.trunk_blocks);
   }
   return change;
@@ -41,7 +40,7 @@ Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys) {
   const auto& target = placement.target;
   const auto set_u32 = [&](std::string_view name, std::uint64_t number) {
     const auto* item = target.find_arch_key(name);
-    if (item == nullptr || item->unsigned_at() != number) {
+    if (item == nullptr || item->value.unsigned_at() != number) {
       set_key(keys, fmt::format("{}.{}", target.architecture(), name), u32_value(static_cast<std::uint32_t>(number)));
     }
   };

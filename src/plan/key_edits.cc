@@ -40,7 +40,7 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
 Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double factor) {
   const auto read = [&](std::string_view name) {
     const auto* item = target.find_arch_key(name);
-    return item != nullptr && !item->is_array() ? item->unsigned_at() : std::nullopt;
+    return item != nullptr && !item->value.is_array() ? item->value.unsigned_at() : std::nullopt;
   };
   // What an earlier extension started from.
   auto trained = read("rope.scaling.original_context_length");

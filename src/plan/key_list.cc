@@ -21,19 +21,11 @@ std::unordered_map<std::string_view, std::size_t> index_keys(const KeyList& keys
   return index;
 }
 
-std::string describe_entry(const KeyEntry& entry) {
-  return describe_value(entry.item != nullptr ? *entry.item : as_read(entry.value));
-}
-
-std::string type_of(const KeyEntry& entry) {
-  const auto type = entry.item != nullptr ? entry.item->type : entry.value.type;
-  const auto element_type = entry.item != nullptr ? entry.item->element_type : entry.value.element_type;
-  return fmt::format("{}{}", value_type_name(element_type), type == ValueType::kArray ? "[]" : "");
+std::string type_of(const GgufValue& value) {
+  return fmt::format("{}{}", value_type_name(value.element_type), value.is_array() ? "[]" : "");
 }
 
 }  // namespace
-
-std::optional<GgufValue> KeyEntry::complete_value() const { return item != nullptr ? item->value() : value; }
 
 KeyList keys_of(const GgufFile& file) {
   KeyList keys;
@@ -148,8 +140,9 @@ std::optional<KeyList> undo_keys(KeyList now, const std::vector<OldKey>& old) {
 
 KeyChange describe_change(const KeyDifference& difference) {
   const auto& [before, after, place] = difference;
-  return {difference.key(), type_of(after != nullptr ? *after : *before),
-          before != nullptr ? describe_entry(*before) : "", after != nullptr ? describe_entry(*after) : "none"};
+  return {difference.key(), type_of((after != nullptr ? after : before)->held_value()),
+          before != nullptr ? describe_value(before->held_value()) : "",
+          after != nullptr ? describe_value(after->held_value()) : "none"};
 }
 
 }  // namespace mtpgraft

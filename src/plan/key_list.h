@@ -17,8 +17,12 @@ struct KeyEntry {
   const KeyValue* item = nullptr;  // copied as it is; null: `value` is written
   GgufValue value{};
 
-  // Nothing if it is copied and not held as a whole.
-  [[nodiscard]] std::optional<GgufValue> complete_value() const;
+  // What is held of the value: all of it, unless it is copied and long.
+  [[nodiscard]] const GgufValue& held_value() const { return item != nullptr ? item->value : value; }
+  // Nothing if it is not held as a whole.
+  [[nodiscard]] std::optional<GgufValue> complete_value() const {
+    return item != nullptr ? item->complete_value() : value;
+  }
 };
 
 using KeyList = std::vector<KeyEntry>;

@@ -51,10 +51,11 @@ std::vector<Warning> warn_of_types(const GgufFile& target, const std::vector<Key
   std::vector<Warning> warnings;
   for (const auto& [key, value] : edits) {
     const auto* item = target.find_key(key);
-    if (value && item != nullptr && (value->type != item->type || value->element_type != item->element_type)) {
+    if (value && item != nullptr &&
+        (value->type != item->value.type || value->element_type != item->value.element_type)) {
       warnings.push_back({"key-type-differs", fmt::format("key '{}' is {} in the target, and {} is asked for: "
                                                           "programs that read it may refuse another type",
-                                                          key, describe_type(*item), describe_type(as_read(*value)))});
+                                                          key, describe_type(item->value), describe_type(*value))});
     }
   }
   return warnings;

@@ -79,7 +79,7 @@ KeyList set_split_keys(std::size_t file_count, std::size_t tensor_count, KeyList
   const auto values = split_values(0, file_count, tensor_count);
   for (std::size_t i = 0; i < kSplitKeys.size(); ++i) {
     const auto* entry = find_key(keys, kSplitKeys[i]);
-    if (entry == nullptr || entry->item == nullptr || entry->item->value() != values[i]) {
+    if (entry == nullptr || entry->item == nullptr || entry->item->complete_value() != values[i]) {
       set_key(keys, kSplitKeys[i], values[i]);
     }
   }
@@ -89,7 +89,7 @@ KeyList set_split_keys(std::size_t file_count, std::size_t tensor_count, KeyList
 std::uint64_t split_count(const KeyList& keys) {
   const auto* entry = find_key(keys, kSplitCountKey);
   const auto value = entry != nullptr ? entry->complete_value() : std::nullopt;
-  const auto count = value ? as_read(*value).unsigned_at() : std::nullopt;
+  const auto count = value ? value->unsigned_at() : std::nullopt;
   return std::max<std::uint64_t>(count.value_or(1), 1);
 }
 

@@ -4,7 +4,10 @@
 
 #include <charconv>
 #include <cmath>
+#include <type_traits>
+#include <utility>
 
+#include "gguf/scalar.h"
 #include "gguf/serialize.h"
 #include "util/checked.h"
 
@@ -31,67 +34,36 @@ std::optional<GgufValue> empty_value(std::string_view type) {
 }
 
 std::string type_name(const GgufValue& value) {
-  return fmt::format("{}{}", value_type_name(value.element_type),
-                     value.type == ValueType::kArray ? kArraySuffix : std::string_view());
-}
-
-template <class T>
-bool append_integer(Bytes& bytes, const Json& json) {
-  const bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<std::uint64_t>())
-                                              : json.is_number_integer() && std::in_range<T>(json.get<std::int64_t>());
-  if (fits) {
-    append_value(bytes, json.get<T>());
-  }
-  return fits;
-}
-
-template <class T>
-bool append_number(Bytes& bytes, const Json& json) {
-  if (!json.is_number()) {
-    return false;
-  }
-  const auto value = json.get<T>();
-  append_value(bytes, value);
-  return std::isfinite(value);
+  return fmt::format("{}{}", value_type_name(value.element_type), value.is_array() ? kArraySuffix : std::string_view());
 }
 
 // False if `json` is no value of this type.
 bool append_element(Bytes& bytes, ValueType type, const Json& json) {
-  switch (type) {
-    case ValueType::kU8:
-      return append_integer<std::uint8_t>(bytes, json);
-    case ValueType::kI8:
-      return append_integer<std::int8_t>(bytes, json);
-    case ValueType::kU16:
-      return append_integer<std::uint16_t>(bytes, json);
-    case ValueType::kI16:
-      return append_integer<std::int16_t>(bytes, json);
-    case ValueType::kU32:
-      return append_integer<std::uint32_t>(bytes, json);
-    case ValueType::kI32:
-      return append_integer<std::int32_t>(bytes, json);
-    case ValueType::kU64:
-      return append_integer<std::uint64_t>(bytes, json);
-    case ValueType::kI64:
-      return append_integer<std::int64_t>(bytes, json);
-    case ValueType::kF32:
-      return append_number<float>(bytes, json);
-    case ValueType::kF64:
-      return append_number<double>(bytes, json);
-    case ValueType::kBool:
-      if (json.is_boolean()) {
-        append_value(bytes, static_cast<std::uint8_t>(json.get<bool>()));
-      }
-      return json.is_boolean();
-    case ValueType::kString:
-      if (json.is_string()) {
-        append_string(bytes, json.get_ref<const std::string&>());
-      }
-      return json.is_string();
-    case ValueType::kArray:
-      break;
+  if (type == ValueType::kString) {
+    if (json.is_string()) {
+      append_string(bytes, json.get_ref<const std::string&>());
+    }
+    return json.is_string();
   }
-  return false;
+  if (type == ValueType::kBool) {
+    if (json.is_boolean()) {
+      append_value(bytes, std::uint8_t{json.get<bool>()});
+    }
+    return json.is_boolean();
+  }
+  bool fits = false;
+  visit_scalar_type(type, [&]<class T>(T) {
+    if constexpr (std::is_integral_v<T>) {
+      fits = json.is_number_unsigned() ? std::in_range<T>(json.get<std::uint64_t>())
+                                       : json.is_number_integer() && std::in_range<T>(json.get<std::int64_t>());
+    } else {
+      fits = json.is_number() && std::isfinite(json.get<T>());
+    }
+    if (fits) {
+      append_value(bytes, json.get<T>());
+    }
+  });
+  return fits;
 }
 
 // False if `json` is no value of the type that `value` has.
@@ -102,7 +74,7 @@ bool fill(GgufValue& value, const Json& json) {
     }
     return json.is_string();
   }
-  if (value.type != ValueType::kArray) {
+  if (!value.is_array()) {
     return append_element(value.bytes, value.type, json);
   }
   value.element_count = json.size();
@@ -111,32 +83,32 @@ bool fill(GgufValue& value, const Json& json) {
          });
 }
 
-Json element_to_json(const KeyValue& item, std::uint64_t index) {
-  if (item.element_type == ValueType::kBool) {
-    return item.integer_at(index).value_or(0) != 0;
+Json element_to_json(const GgufValue& value, std::uint64_t index) {
+  if (value.element_type == ValueType::kBool) {
+    return value.integer_at(index).value_or(0) != 0;
   }
-  if (item.element_type == ValueType::kF32 || item.element_type == ValueType::kF64) {
-    return item.number_at(index).value_or(0);
+  if (value.element_type == ValueType::kF32 || value.element_type == ValueType::kF64) {
+    return value.number_at(index).value_or(0);
   }
-  const auto integer = item.integer_at(index);
-  return integer ? Json(*integer) : Json(item.unsigned_at(index).value_or(0));
+  const auto integer = value.integer_at(index);
+  return integer ? Json(*integer) : Json(value.unsigned_at(index).value_or(0));
 }
 
-Json plain_json(const KeyValue& item) {
-  if (const auto text = item.text()) {
+Json plain_json(const GgufValue& value) {
+  if (const auto text = value.text()) {
     return std::string(*text);
   }
-  if (!item.is_array()) {
-    return element_to_json(item, 0);
+  if (!value.is_array()) {
+    return element_to_json(value, 0);
   }
   auto json = Json::array();
-  if (item.element_type == ValueType::kString) {
-    for (const auto text : item.kept_strings()) {
+  if (value.element_type == ValueType::kString) {
+    for (const auto text : value.strings()) {
       json.push_back(std::string(text));
     }
   } else {
-    for (std::uint64_t i = 0; i < item.element_count; ++i) {
-      json.push_back(element_to_json(item, i));
+    for (std::uint64_t i = 0; i < value.element_count; ++i) {
+      json.push_back(element_to_json(value, i));
     }
   }
   return json;
@@ -182,8 +154,7 @@ bool is_whole(const GgufValue& value) {
   if (value.type == ValueType::kString) {
     return true;
   }
-  const auto item = as_read(value);
-  const auto strings = item.kept_strings();
+  const auto strings = value.strings();
   std::size_t bytes = 0;
   for (const auto text : strings) {
     bytes += sizeof(std::uint64_t) + text.size();
@@ -194,7 +165,7 @@ bool is_whole(const GgufValue& value) {
 }  // namespace
 
 Json value_to_json(const GgufValue& value) {
-  auto json = plain_json(as_read(value));
+  auto json = plain_json(value);
   auto again = empty_value(type_name(value)).value();
   if (can_be_written(json) && fill(again, json) && again == value) {
     return {{"type", type_name(value)}, {"value", std::move(json)}};
@@ -216,7 +187,7 @@ std::optional<GgufValue> value_from_json(const Json& json) {
   }
   value->element_count = json.at("count").get_ref<const Json::number_unsigned_t&>();
   value->bytes = std::move(*bytes);
-  const bool is_sound = (value->type == ValueType::kArray || value->element_count == 1) && is_whole(*value);
+  const bool is_sound = (value->is_array() || value->element_count == 1) && is_whole(*value);
   return is_sound ? value : std::nullopt;
 }
 

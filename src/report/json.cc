@@ -21,17 +21,17 @@ Json shape_json(const TensorInfo& tensor) {
 Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
 // 64-bit integers as strings, since many JSON readers keep only 53 bits; NaN and infinities too.
-Json element_json(const KeyValue& item, std::uint64_t index) {
-  const auto integer = item.integer_at(index);
-  switch (item.element_type) {
+Json element_json(const GgufValue& value, std::uint64_t index) {
+  const auto integer = value.integer_at(index);
+  switch (value.element_type) {
     case ValueType::kBool:
       return integer.value_or(0) != 0;
     case ValueType::kU64:
     case ValueType::kI64:
-      return describe_element(item, index);
+      return describe_element(value, index);
     case ValueType::kF32:
     case ValueType::kF64: {
-      const auto number = item.number_at(index).value_or(0);
+      const auto number = value.number_at(index).value_or(0);
       return std::isfinite(number) ? Json(number)
                                    : Json(std::isnan(number) ? "NaN"
                                           : number > 0       ? "Infinity"
@@ -43,33 +43,34 @@ Json element_json(const KeyValue& item, std::uint64_t index) {
 }
 
 Json key_json(const KeyValue& item) {
-  Json json{{"key", item.key}, {"type", value_type_name(item.type)}};
-  if (item.type == ValueType::kString) {
-    json["value"] = std::string(reinterpret_cast<const char*>(item.kept.data()), item.kept.size());
+  const auto& value = item.value;
+  Json json{{"key", item.key}, {"type", value_type_name(value.type)}};
+  if (const auto text = value.text()) {
+    json["value"] = std::string(*text);
     json["is_complete"] = item.is_complete();
     return json;
   }
-  if (!item.is_array()) {
-    json["value"] = element_json(item, 0);
+  if (!value.is_array()) {
+    json["value"] = element_json(value, 0);
     json["is_complete"] = true;
     return json;
   }
-  json["element_type"] = value_type_name(item.element_type);
-  json["count"] = item.element_count;
+  json["element_type"] = value_type_name(value.element_type);
+  json["count"] = value.element_count;
   auto values = Json::array();
-  if (item.element_type == ValueType::kString) {
-    for (const auto text : item.kept_strings()) {
+  if (value.element_type == ValueType::kString) {
+    for (const auto text : value.strings()) {
       if (values.size() == kShownElements) {
         break;
       }
       values.push_back(std::string(text));
     }
   } else {
-    for (std::uint64_t i = 0; i < item.element_count && i < kShownElements; ++i) {
-      values.push_back(element_json(item, i));
+    for (std::uint64_t i = 0; i < value.element_count && i < kShownElements; ++i) {
+      values.push_back(element_json(value, i));
     }
   }
-  json["is_complete"] = values.size() == item.element_count;
+  json["is_complete"] = values.size() == value.element_count;
   json["value"] = std::move(values);
   return json;
 }

@@ -89,7 +89,7 @@ std::string describe_file(const InspectedFile& file) {
     std::vector<Row> keys;
     for (const auto index : listed_keys) {
       const auto& item = gguf.keys[index];
-      keys.push_back({printable(item.key), describe_type(item), describe_value(item)});
+      keys.push_back({printable(item.key), describe_type(item.value), describe_value(item.value)});
     }
     text += "  keys\n" + format_table(keys, "    ");
   }

@@ -72,9 +72,9 @@ void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& he
     const auto change = extend_layer_array(item, gguf, head.first_block, gguf, head);
     if (!change.ok()) {
       report.findings.push_back({change.error().message, item.offset});
-    } else if (change.value() && change.value()->element_count != item.element_count) {
+    } else if (change.value() && change.value()->element_count != item.value.element_count) {
       report.findings.push_back({fmt::format("key '{}' has {} entries, llama.cpp wants {}", item.key,
-                                             item.element_count, change.value()->element_count),
+                                             item.value.element_count, change.value()->element_count),
                                  item.offset});
     } else if (change.value()) {
       report.findings.push_back({fmt::format("key '{}' has an entry of 0 for the head", item.key), item.offset});

@@ -23,7 +23,7 @@ void check_records(const GgufFile& gguf, const Bytes& bytes) {
   for (const auto& item : gguf.keys) {
     require(item.offset == at, "keys follow each other");
     at = item.end;
-    if (const auto value = item.value()) {
+    if (const auto value = item.complete_value()) {
       require_spelled(serialize_key(item.key, *value), bytes, item.offset, item.end);
       require(value_from_json(value_to_json(*value)) == value, "JSON of the record holds every value");
     }

@@ -43,15 +43,10 @@ inline KeyValue& touch_key(GgufFile& gguf, std::string_view name) {
 
 inline void set_value(KeyValue& item, ValueType type, ValueType element_type, std::uint64_t count, const void* data,
                       std::size_t size) {
-  item.type = type;
-  item.element_type = element_type;
-  item.element_count = count;
-  item.kept.resize(size);
-  if (size != 0) {
-    std::memcpy(item.kept.data(), data, size);
-  }
+  const auto* const bytes = static_cast<const std::byte*>(data);
+  item.value = {type, element_type, count, {bytes, bytes + size}};
   item.end = item.value_offset + size;
-  item.digest = digest_of(item.kept);
+  item.digest = digest_of(item.value.bytes);
 }
 
 template <class T>

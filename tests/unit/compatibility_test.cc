@@ -104,7 +104,7 @@ TEST_F(CompatibilityTest, EveryShapeOfAnExpertHeadIsChecked) {
 TEST_F(CompatibilityTest, OwnEmbeddingsMustFitTheVocabulary) {
   donor = load_model("donor-own-embeddings");
   EXPECT_THAT(plan(), IsOk());
-  touch_key(target.gguf, "tokenizer.ggml.tokens").element_count = 1000;
+  touch_key(target.gguf, "tokenizer.ggml.tokens").value.element_count = 1000;
   EXPECT_THAT(plan(), FailsWith(ErrorCode::kIncompatible,
                                 "'blk.8.nextn.embed_tokens.weight' has shape [256, 1024, 1, 1], the target's "
                                 "hyper-parameters ask for [256, 1000, 1, 1]"));

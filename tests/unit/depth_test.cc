@@ -63,9 +63,9 @@ TEST(Depth, TellsDeepSeekLiteModels) {
   auto large_vocabulary = tiny_target("deepseek2", 47);
   auto& tokens = large_vocabulary.gguf.keys.emplace_back();
   tokens.key = "tokenizer.ggml.tokens";
-  tokens.type = ValueType::kArray;
-  tokens.element_type = ValueType::kString;
-  tokens.element_count = 128256;
+  tokens.value.type = ValueType::kArray;
+  tokens.value.element_type = ValueType::kString;
+  tokens.value.element_count = 128256;
   EXPECT_THAT(try_plan(large_vocabulary, donor),
               FailsWith(ErrorCode::kIncompatible, "'lite' models by their block count: 48 is, 47 is not"));
 }

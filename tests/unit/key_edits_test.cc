@@ -145,8 +145,8 @@ TEST(KeyEdits, AreAppliedInOrderAndTold) {
                    parsed("new.key=bool:true")};
   const auto plan = make_plan(target, donor, options);
   const auto graft = parse_model("graft.gguf", spell(plan, target, donor));
-  EXPECT_EQ(graft.gguf.find_key("qwen35.context_length")->unsigned_at(), 77U);
-  EXPECT_EQ(graft.gguf.find_key("new.key")->value(), *parsed("k=bool:true").value);
+  EXPECT_EQ(graft.gguf.find_key("qwen35.context_length")->value.unsigned_at(), 77U);
+  EXPECT_EQ(graft.gguf.find_key("new.key")->complete_value(), *parsed("k=bool:true").value);
   EXPECT_EQ(graft.gguf.find_key("general.name"), nullptr);
   EXPECT_EQ(graft.gguf.keys.back().key, "mtpgraft.record");
   const auto change = [&](std::string_view key) {

@@ -25,7 +25,7 @@ GgufFile file_with(const std::vector<std::string>& keys) {
 std::vector<std::pair<std::string, GgufValue>> content(const KeyList& keys) {
   std::vector<std::pair<std::string, GgufValue>> content;
   for (const auto& [key, item, value] : keys) {
-    content.emplace_back(key, item != nullptr ? item->value().value() : value);
+    content.emplace_back(key, item != nullptr ? item->complete_value().value() : value);
   }
   return content;
 }

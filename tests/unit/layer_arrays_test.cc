@@ -33,11 +33,8 @@ struct ArrayCase {
     EXPECT_THAT(change, IsOk());
     std::vector<double> result;
     if (change.ok() && change.value()) {
-      KeyValue item = *target.find_key(prefix + std::string(key));
-      item.kept = change.value()->bytes;
-      item.element_count = change.value()->element_count;
-      for (std::uint64_t i = 0; i < item.element_count; ++i) {
-        result.push_back(item.number_at(i).value());
+      for (std::uint64_t i = 0; i < change.value()->element_count; ++i) {
+        result.push_back(change.value()->number_at(i).value());
       }
     }
     return result;

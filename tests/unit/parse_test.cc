@@ -30,36 +30,36 @@ std::vector<std::string> golden_names() {
 void expect_element(const KeyValue& item, std::uint64_t index, const Json& expected) {
   SCOPED_TRACE(fmt::format("element {}", index));
   if (expected.is_boolean()) {
-    EXPECT_EQ(item.integer_at(index), expected.get<bool>() ? 1 : 0);
+    EXPECT_EQ(item.value.integer_at(index), expected.get<bool>() ? 1 : 0);
   } else if (expected.is_number_unsigned()) {
-    EXPECT_EQ(item.unsigned_at(index), expected.get<std::uint64_t>());
+    EXPECT_EQ(item.value.unsigned_at(index), expected.get<std::uint64_t>());
   } else if (expected.is_number_integer()) {
-    EXPECT_EQ(item.integer_at(index), expected.get<std::int64_t>());
-    EXPECT_EQ(item.unsigned_at(index), std::nullopt);
+    EXPECT_EQ(item.value.integer_at(index), expected.get<std::int64_t>());
+    EXPECT_EQ(item.value.unsigned_at(index), std::nullopt);
   } else {
-    EXPECT_EQ(item.number_at(index), expected.get<double>());
-    EXPECT_EQ(item.integer_at(index), std::nullopt);
+    EXPECT_EQ(item.value.number_at(index), expected.get<double>());
+    EXPECT_EQ(item.value.integer_at(index), std::nullopt);
   }
 }
 
 void expect_value(const KeyValue& item, const Json& expected) {
   const auto& value = expected["value"];
-  EXPECT_EQ(static_cast<int>(item.type), expected["type"]);
+  EXPECT_EQ(static_cast<int>(item.value.type), expected["type"]);
   ASSERT_TRUE(item.is_complete());
-  if (!item.is_array()) {
+  if (!item.value.is_array()) {
     if (value.is_string()) {
       EXPECT_EQ(item.text(), value.get<std::string>());
     } else {
       expect_element(item, 0, value);
     }
-    EXPECT_EQ(item.element_count, 1U);
+    EXPECT_EQ(item.value.element_count, 1U);
     return;
   }
-  EXPECT_EQ(static_cast<int>(item.element_type), expected["element_type"]);
-  ASSERT_EQ(item.element_count, value.size());
-  EXPECT_EQ(item.integer_at(value.size()), std::nullopt);
-  if (item.element_type == ValueType::kString) {
-    const auto strings = item.kept_strings();
+  EXPECT_EQ(static_cast<int>(item.value.element_type), expected["element_type"]);
+  ASSERT_EQ(item.value.element_count, value.size());
+  EXPECT_EQ(item.value.integer_at(value.size()), std::nullopt);
+  if (item.value.element_type == ValueType::kString) {
+    const auto strings = item.value.strings();
     EXPECT_EQ(std::vector<std::string>(strings.begin(), strings.end()), value.get<std::vector<std::string>>());
     return;
   }
@@ -108,7 +108,7 @@ TEST(ParseGolden, RecordsTileTheHeader) {
       EXPECT_EQ(item.offset, at);
       at = item.end;
       const auto value = std::span(model.bytes()).subspan(item.value_offset, item.value_bytes());
-      EXPECT_TRUE(std::ranges::equal(item.kept, value)) << item.key;
+      EXPECT_TRUE(std::ranges::equal(item.value.bytes, value)) << item.key;
       EXPECT_EQ(item.digest, digest_of(value)) << item.key;
     }
     for (const auto& tensor : model.gguf.tensors) {
@@ -120,7 +120,7 @@ TEST(ParseGolden, RecordsTileTheHeader) {
 }
 
 TEST(Parse, ReadsAnyByteButZeroAsTrue) {
-  EXPECT_EQ(load_model("legal/bool-2").gguf.find_key("truth")->integer_at(), 1);
+  EXPECT_EQ(load_model("legal/bool-2").gguf.find_key("truth")->value.integer_at(), 1);
 }
 
 TEST(Parse, KeepsOnlyTheStartOfLongValuesAndTheDigestOfAll) {
@@ -141,25 +141,25 @@ TEST(Parse, KeepsOnlyTheStartOfLongValuesAndTheDigestOfAll) {
                                              .key("after", std::uint32_t{7})
                                              .build());
   const auto* item = model.gguf.find_key("numbers");
-  EXPECT_EQ(item->kept.size(), 65536U);
+  EXPECT_EQ(item->value.bytes.size(), 65536U);
   EXPECT_FALSE(item->is_complete());
-  EXPECT_EQ(item->integer_at(16383), 16383);
-  EXPECT_EQ(item->integer_at(16384), std::nullopt);
+  EXPECT_EQ(item->value.integer_at(16383), 16383);
+  EXPECT_EQ(item->value.integer_at(16384), std::nullopt);
   const auto value = std::span(model.bytes()).subspan(item->value_offset, item->value_bytes());
   EXPECT_EQ(item->digest, digest_of(value));
   EXPECT_TRUE(item->same_value(*model.gguf.find_key("same")));
   EXPECT_FALSE(item->same_value(*model.gguf.find_key("changed")));
-  const auto kept = model.gguf.find_key("words")->kept_strings();
+  const auto kept = model.gguf.find_key("words")->value.strings();
   ASSERT_GT(kept.size(), 1000U);
   EXPECT_EQ(kept[999], "word 999");
   EXPECT_EQ(model.gguf.find_key("text")->text(), std::nullopt);
-  EXPECT_EQ(model.gguf.find_key("after")->integer_at(), 7);
+  EXPECT_EQ(model.gguf.find_key("after")->value.integer_at(), 7);
 }
 
 TEST(Parse, FindsKeysByArchitecture) {
   const auto gguf = load_model(kTarget).gguf;
   EXPECT_EQ(gguf.architecture(), "qwen35");
-  EXPECT_EQ(gguf.find_arch_key("block_count")->integer_at(), 12);
+  EXPECT_EQ(gguf.find_arch_key("block_count")->value.integer_at(), 12);
   EXPECT_EQ(gguf.find_key("block_count"), nullptr);
   EXPECT_EQ(gguf.find_tensor("blk.99.attn_q.weight"), nullptr);
   EXPECT_EQ(load_model("golden/all-value-types").gguf.architecture(), "");

@@ -239,7 +239,7 @@ TEST(Strip, LeavesNoShardThatAsksForTheFileOfAReplacedHead) {
     EXPECT_EQ(read_depth(first.gguf).block_count, 12U);
     EXPECT_EQ(first.gguf.find_arch_key("nextn_predict_layers"), nullptr);
     const auto* count = first.gguf.find_key(kSplitCountKey);
-    EXPECT_EQ(count != nullptr ? count->unsigned_at() : 1, split == Split::kMerge ? 1U : 2U);
+    EXPECT_EQ(count != nullptr ? count->value.unsigned_at() : 1, split == Split::kMerge ? 1U : 2U);
   }
 }
 
@@ -275,9 +275,9 @@ TEST(Strip, CutsPerLayerArraysOfAPlaceholder) {
   const auto trunk = parse_model("trunk.gguf", stripped(file));
   const auto* array = trunk.gguf.find_arch_key("attention.recurrent_layers");
   ASSERT_NE(array, nullptr);
-  EXPECT_EQ(array->element_count, 12U);
-  EXPECT_EQ(array->element_type, ValueType::kBool);
-  EXPECT_EQ(trunk.gguf.find_arch_key("block_count")->unsigned_at(), 12U);
+  EXPECT_EQ(array->value.element_count, 12U);
+  EXPECT_EQ(array->value.element_type, ValueType::kBool);
+  EXPECT_EQ(trunk.gguf.find_arch_key("block_count")->value.unsigned_at(), 12U);
   EXPECT_EQ(trunk.gguf.find_arch_key("nextn_predict_layers"), nullptr);
   EXPECT_EQ(find_head(trunk.gguf).state, HeadState::kNone);
 }
@@ -295,8 +295,8 @@ TEST(Strip, KeepsTheSizeOfAPlaceholder) {
   EXPECT_EQ(differing, 2U);
   const auto trunk = parse_model("trunk.gguf", bytes);
   EXPECT_EQ(key_names(trunk.gguf), key_names(file.gguf));
-  EXPECT_EQ(trunk.gguf.find_arch_key("block_count")->unsigned_at(), 12U);
-  EXPECT_EQ(trunk.gguf.find_arch_key("nextn_predict_layers")->unsigned_at(), 0U);
+  EXPECT_EQ(trunk.gguf.find_arch_key("block_count")->value.unsigned_at(), 12U);
+  EXPECT_EQ(trunk.gguf.find_arch_key("nextn_predict_layers")->value.unsigned_at(), 0U);
   EXPECT_EQ(find_head(trunk.gguf).state, HeadState::kNone);
   EXPECT_THAT(plan.removed_tensors, IsEmpty());
 }
