@@ -23,6 +23,9 @@ struct ShardName {
 std::optional<ShardName> parse_shard_name(std::string_view path);
 std::string format_shard_name(const ShardName& name);
 
+// The paths of a model of so many files, the first of which is `first`: the name of a shard if there are several.
+std::vector<std::string> model_paths(const std::string& first, std::size_t file_count);
+
 inline constexpr std::string_view kSplitNumberKey = "split.no";              // u16, from 0
 inline constexpr std::string_view kSplitCountKey = "split.count";            // u16
 inline constexpr std::string_view kSplitTensorsKey = "split.tensors.count";  // i32

@@ -98,6 +98,16 @@ std::string format_shard_name(const ShardName& name) {
   return fmt::format("{}-{:05}-of-{:05}.gguf", name.prefix, name.number, name.count);
 }
 
+std::vector<std::string> model_paths(const std::string& first, std::size_t file_count) {
+  std::vector<std::string> paths{first};
+  auto name = parse_shard_name(first);
+  while (paths.size() < file_count) {
+    ++name.value().number;
+    paths.push_back(format_shard_name(*name));
+  }
+  return paths;
+}
+
 bool is_lone_shard(const GgufFile& file) {
   const auto* count = file.find_key(kSplitCountKey);
   return !file.is_split() &&

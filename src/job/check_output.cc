@@ -127,24 +127,11 @@ Status check_in_place(Job& job, FileSystem& files) {
   return ok_status();
 }
 
-// The name of each file of the output.
-std::vector<std::string> names_of_files(const std::string& first, std::size_t count) {
-  if (count == 1) {
-    return {first};
-  }
-  auto name = parse_shard_name(first).value();
-  std::vector<std::string> paths;
-  for (name.number = 1; name.number <= count; ++name.number) {
-    paths.push_back(format_shard_name(name));
-  }
-  return paths;
-}
-
 Status check_new_files(Job& job, FileSystem& files) {
   auto& output = job.output;
   const auto& target = *job.sources.target;
   const auto inputs = inputs_of(job.sources);
-  const auto paths = names_of_files(output.path, job.plan.files.size());
+  const auto paths = model_paths(output.path, job.plan.files.size());
   // Here already, in case that the checks end early.
   output.files.clear();
   for (std::size_t i = 0; i < paths.size(); ++i) {

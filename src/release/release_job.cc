@@ -11,6 +11,7 @@
 #include "io/read_ahead.h"
 #include "io/stream.h"
 #include "mtpgraft/output_name.h"
+#include "mtpgraft/split.h"
 #include "mtpgraft/verify.h"
 #include "plan/record.h"
 #include "util/path.h"
@@ -19,17 +20,6 @@
 
 namespace mtpgraft {
 namespace {
-
-// The files of an output, of which `path` is the first.
-std::vector<std::string> files_of(const std::string& path, std::size_t count) {
-  auto name = parse_shard_name(path);
-  std::vector<std::string> paths{path};
-  while (paths.size() < count) {
-    ++name->number;
-    paths.push_back(format_shard_name(*name));
-  }
-  return paths;
-}
 
 // SHA-256 of a file of an output and XXH128 of its tensors, from its bytes in order.
 class FileDigester {
@@ -104,7 +94,7 @@ void describe_released(const Job& graft, const ReleasePlaces& places, ReleaseJob
   released.donor = describe_model(job.request.donor.path, job.graft.donor, *graft.sources.donor);
   released.output = graft.output.path;
   released.command = command_of(job.graft);
-  const auto paths = files_of(released.output, plan.files.size());
+  const auto paths = model_paths(released.output, plan.files.size());
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const auto name = as_path(paths[i]).lexically_relative(as_path(places.lists)).string();
     released.files.push_back({paths[i], name, plan.files[i].output_size, {}});
