@@ -1,3 +1,5 @@
+#include "cli/terminal.h"
+
 #include <unistd.h>
 
 #include <atomic>
@@ -5,8 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
-
-#include "cli/terminal.h"
 
 namespace mtpgraft::cli {
 namespace {

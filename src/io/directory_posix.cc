@@ -1,3 +1,5 @@
+#include "io/directory.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -8,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "io/directory.h"
 #include "io/io_posix.h"
 #include "io/readable_file_posix.h"
 #include "io/system.h"

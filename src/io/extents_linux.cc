@@ -1,3 +1,5 @@
+#include "io/extents.h"
+
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -10,7 +12,6 @@
 #include <optional>
 #include <vector>
 
-#include "io/extents.h"
 #include "io/io_posix.h"
 
 namespace mtpgraft {

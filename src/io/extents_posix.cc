@@ -1,5 +1,6 @@
 // POSIX has no call that tells where on disk bytes lie.
 #include "io/extents.h"
+
 #include "io/io_posix.h"
 
 namespace mtpgraft {

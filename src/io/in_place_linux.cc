@@ -1,3 +1,5 @@
+#include "io/in_place.h"
+
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -8,7 +10,6 @@
 #include <cstring>
 
 #include "io/block_insertion_linux.h"
-#include "io/in_place.h"
 #include "io/io_posix.h"
 #include "io/journal_linux.h"
 #include "io/recovery_linux.h"

@@ -1,7 +1,8 @@
 // POSIX can neither shift blocks nor tell whether another program has a file open.
+#include "io/in_place.h"
+
 #include <sys/stat.h>
 
-#include "io/in_place.h"
 #include "io/io_posix.h"
 #include "io/journal_name.h"
 

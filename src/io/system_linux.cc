@@ -1,3 +1,5 @@
+#include "io/system.h"
+
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/fs.h>
@@ -7,7 +9,6 @@
 #include <unistd.h>
 
 #include "io/io_posix.h"
-#include "io/system.h"
 
 namespace mtpgraft {
 

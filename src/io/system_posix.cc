@@ -1,4 +1,6 @@
 // No more than POSIX has.
+#include "io/system.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,7 +8,6 @@
 #include <cerrno>
 
 #include "io/io_posix.h"
-#include "io/system.h"
 
 namespace mtpgraft {
 

@@ -1,8 +1,8 @@
+#include "util/dynamic_library.h"
+
 #include <dlfcn.h>
 
 #include <string_view>
-
-#include "util/dynamic_library.h"
 
 namespace mtpgraft {
 

@@ -1,6 +1,6 @@
-#include <fmt/core.h>
-
 #include "util/file_names.h"
+
+#include <fmt/core.h>
 
 namespace mtpgraft {
 

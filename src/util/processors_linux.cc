@@ -1,6 +1,6 @@
-#include <sched.h>
-
 #include "util/processors.h"
+
+#include <sched.h>
 
 namespace mtpgraft {
 
