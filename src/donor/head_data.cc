@@ -61,7 +61,7 @@ Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor,
       MTPGRAFT_CHECK(
           read_in_pieces(file, tensor.offset, tensor.size_bytes, buffer, [&](std::span<const std::byte> piece) {
             hasher.update(piece);
-            return advance(progress, piece.size());
+            return report_progress(progress, piece.size());
           }));
     }
   }

@@ -89,7 +89,7 @@ class ChangedFile : public StagedFile {
     if (range.offset != change_.kept.offset) {
       return StagedFile::copy_from(source, range, options, progress);
     }
-    MTPGRAFT_CHECK(advance(progress, range.length));
+    MTPGRAFT_CHECK(report_progress(progress, range.length));
     CopyCounts counts;
     counts.kept = range.length;
     return counts;

@@ -55,7 +55,7 @@ Result<CopyCounts> StagedFile::copy_from(const ReadableFile& source, const CopyR
       options.observe(piece);
     }
     offset += piece.size();
-    return advance(progress, piece.size());
+    return report_progress(progress, piece.size());
   };
   MTPGRAFT_CHECK(read_ahead(source, range.source_offset, range.length, write));
   CopyCounts counts;

@@ -233,7 +233,7 @@ Result<CopyCounts> PosixStagedFile::copy_from(const ReadableFile& source, const 
     const auto data = find_data(posix->descriptor(), at, end);
     const auto hole_bytes = data.offset - at;
     show_zeros(options.observe, hole_bytes);
-    MTPGRAFT_CHECK(advance(progress, hole_bytes));
+    MTPGRAFT_CHECK(report_progress(progress, hole_bytes));
     MTPGRAFT_TRY(const auto copied,
                  copy_data(*posix, range.part(data.offset - range.source_offset, data.length), options, progress));
     counts.holes += hole_bytes;
@@ -267,7 +267,7 @@ Result<CopyCounts> PosixStagedFile::copy_data(const PosixReadableFile& source, c
       try_kernel = false;
     } else {
       counts.in_kernel += static_cast<std::uint64_t>(got);
-      MTPGRAFT_CHECK(advance(paced_progress, static_cast<std::uint64_t>(got)));
+      MTPGRAFT_CHECK(report_progress(paced_progress, static_cast<std::uint64_t>(got)));
     }
   }
   const auto rest = range.part(counts.in_kernel, range.length - counts.in_kernel);

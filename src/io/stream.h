@@ -12,7 +12,7 @@
 namespace mtpgraft {
 
 // Tells `progress`, if it is set, of `bytes` more; fails with kInterrupted if it asks to stop.
-inline Status advance(const Progress& progress, std::uint64_t bytes) {
+inline Status report_progress(const Progress& progress, std::uint64_t bytes) {
   return !progress || progress(bytes) ? ok_status() : Status(Error{ErrorCode::kInterrupted, "interrupted"});
 }
 

@@ -63,7 +63,7 @@ class Executor {
       MTPGRAFT_TRY(const auto obstacle, output_.clone_from(*copy.file, part));
       copy.cloned_bytes = obstacle ? 0 : part.length;
       copy.clone_obstacle = obstacle.value_or("");
-      MTPGRAFT_CHECK(advance(progress_, copy.cloned_bytes));
+      MTPGRAFT_CHECK(report_progress(progress_, copy.cloned_bytes));
     } else if (part.length == 0 && copy.range.length >= kMinClonedBytes) {
       copy.clone_obstacle = fmt::format("it begins {} bytes into a block of {}, and {} in the source",
                                         copy.range.offset % kCloneBlockBytes, kCloneBlockBytes,
@@ -130,7 +130,7 @@ class Executor {
   Status show_cloned(const ReadableFile& source, const CopyRange& range) {
     return read_ahead(source, range.source_offset, range.length, [&](std::span<const std::byte> piece) {
       options_.observe(piece);
-      return advance(progress_, std::uint64_t{0});
+      return report_progress(progress_, std::uint64_t{0});
     });
   }
 

@@ -109,7 +109,7 @@ Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress&
       }
       received += transfer->take_received();
     }
-    MTPGRAFT_CHECK(advance(progress, received));
+    MTPGRAFT_CHECK(report_progress(progress, received));
     if (!has_ended) {
       const auto pause = std::chrono::ceil<milliseconds>(wake - Clock::now()).count();
       curl().multi_poll(multi_.get(), nullptr, 0, static_cast<int>(std::max<std::int64_t>(pause, 0)), nullptr);

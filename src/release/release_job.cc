@@ -158,7 +158,7 @@ Status finish(ReleaseJob& job, const ModelFiles& outputs, const Digesters& diges
     if (!digester.is_used()) {
       MTPGRAFT_CHECK(read_ahead(*outputs[i], 0, outputs[i]->size(), [&](std::span<const std::byte> bytes) {
         digester.update(bytes);
-        return advance(progress, bytes.size());
+        return report_progress(progress, bytes.size());
       }));
     }
     MTPGRAFT_CHECK(outputs[i]->check_unchanged());

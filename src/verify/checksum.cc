@@ -86,7 +86,7 @@ Status run_jobs(const ReadableFile& file, std::vector<Job>& jobs, Job& all, cons
             hasher->update(piece);
           }
           const std::lock_guard lock(progress_mutex);
-          return advance(progress, piece.size());
+          return report_progress(progress, piece.size());
         });
     hashers.resize(own_hashers);
     job.digests = finish(hashers);

@@ -183,7 +183,7 @@ Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan&
       differences.compare(chunk.offset, own.expected, own.actual);
     }
     const std::lock_guard lock(progress_mutex);
-    return advance(progress, chunk.length);
+    return report_progress(progress, chunk.length);
   };
   MTPGRAFT_CHECK(parallel_for(chunks.size(), compare_chunk));
   report.findings = differences.findings();
