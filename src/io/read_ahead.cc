@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <mutex>
+#include <atomic>
 #include <optional>
+#include <semaphore>
 #include <system_error>
 #include <vector>
 
@@ -22,77 +22,75 @@ class Reader {
  public:
   Reader(const ReadableFile& file, std::uint64_t offset, std::uint64_t length)
       : file_(file), offset_(offset), length_(length) {
-    for (auto& buffer : buffers_) {
-      buffer.resize(static_cast<std::size_t>(std::min(length, kPieceBytes)));
+    for (auto& piece : pieces_) {
+      piece.buffer.resize(static_cast<std::size_t>(std::min(length, kPieceBytes)));
     }
   }
-
-  Status run(const std::function<Status(std::span<const std::byte>)>& use) {
-    const JoiningThread thread([this] { read(); });
-    auto status = use_all(use);
-    // Whatever the reason for ending, the thread must not wait for more room.
-    const std::lock_guard lock(mutex_);
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() {
+    // Whatever the reason for ending, the thread must not wait for a free piece.
     stopped_ = true;
-    changed_.notify_all();
-    return status;
+    free_.release();
+  }
+
+  // False if there is no thread to be had.
+  bool start() {
+    try {
+      thread_.emplace([this] { read(); });
+    } catch (const std::system_error&) {
+      return false;
+    }
+    return true;
+  }
+
+  Status use_all(const std::function<Status(std::span<const std::byte>)>& use) {
+    for (std::uint64_t index = 0; index < count(); ++index) {
+      read_.acquire();
+      MTPGRAFT_CHECK(piece(index).status);
+      MTPGRAFT_CHECK(use(bytes(index)));
+      free_.release();
+    }
+    return ok_status();
   }
 
  private:
+  struct Piece {
+    std::vector<std::byte> buffer;
+    Status status = ok_status();
+  };
+
   [[nodiscard]] std::uint64_t count() const { return (length_ + kPieceBytes - 1) / kPieceBytes; }
-  [[nodiscard]] std::span<std::byte> piece(std::uint64_t index) {
-    return std::span(buffers_[index % kPieces])
-        .first(static_cast<std::size_t>(std::min(kPieceBytes, length_ - index * kPieceBytes)));
+  [[nodiscard]] Piece& piece(std::uint64_t index) { return pieces_[index % kPieces]; }
+  [[nodiscard]] std::span<std::byte> bytes(std::uint64_t index) {
+    const auto left = length_ - index * kPieceBytes;
+    return std::span(piece(index).buffer).first(static_cast<std::size_t>(std::min(kPieceBytes, left)));
   }
 
   void read() {
     for (std::uint64_t index = 0; index < count(); ++index) {
-      {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return stopped_ || index - used_ < kPieces; });
-        if (stopped_) {
-          return;
-        }
+      free_.acquire();
+      if (stopped_) {
+        return;
       }
-      auto status = file_.read_at(offset_ + index * kPieceBytes, piece(index));
-      const std::lock_guard lock(mutex_);
-      if (!status.ok()) {
-        failure_ = std::move(status.error());
-      }
-      read_ = index + 1;
-      changed_.notify_all();
-      if (failure_) {
+      auto status = without_exceptions([&] { return file_.read_at(offset_ + index * kPieceBytes, bytes(index)); });
+      const bool has_failed = !status.ok();
+      piece(index).status = std::move(status);
+      read_.release();
+      if (has_failed) {
         return;
       }
     }
   }
 
-  Status use_all(const std::function<Status(std::span<const std::byte>)>& use) {
-    for (std::uint64_t index = 0; index < count(); ++index) {
-      {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return read_ > index; });
-        if (failure_ && read_ == index + 1) {
-          return *failure_;
-        }
-      }
-      MTPGRAFT_CHECK(use(piece(index)));
-      const std::lock_guard lock(mutex_);
-      used_ = index + 1;
-      changed_.notify_all();
-    }
-    return ok_status();
-  }
-
   const ReadableFile& file_;
   const std::uint64_t offset_;
   const std::uint64_t length_;
-  std::array<std::vector<std::byte>, kPieces> buffers_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::uint64_t read_ = 0;  // pieces
-  std::uint64_t used_ = 0;
-  bool stopped_ = false;
-  std::optional<Error> failure_;  // of the last piece read
+  std::array<Piece, kPieces> pieces_;
+  std::counting_semaphore<kPieces + 1> free_{kPieces};  // one more at the end
+  std::counting_semaphore<kPieces> read_{0};
+  std::atomic<bool> stopped_ = false;
+  std::optional<JoiningThread> thread_;  // the last, so that it ends before what it uses
 };
 
 }  // namespace
@@ -100,10 +98,9 @@ class Reader {
 Status read_ahead(const ReadableFile& file, std::uint64_t offset, std::uint64_t length,
                   const std::function<Status(std::span<const std::byte>)>& use) {
   if (length > kPieces * kPieceBytes) {
-    try {
-      return Reader(file, offset, length).run(use);
-    } catch (const std::system_error&) {
-      // No thread to be had, and nothing done yet.
+    Reader reader(file, offset, length);
+    if (reader.start()) {
+      return reader.use_all(use);
     }
   }
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(length, kPieceBytes)));

@@ -13,7 +13,7 @@ Result<void*> load_library(const std::string& file) {
     if (reason.starts_with(file + ": ")) {
       reason.remove_prefix(file.size() + 2);
     }
-    return Error{ErrorCode::kIo, std::string(reason), file};
+    return Error{.code = ErrorCode::kIo, .message = std::string(reason), .path = file};
   }
   return library;
 }

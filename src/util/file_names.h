@@ -6,7 +6,7 @@
 
 namespace mtpgraft {
 
-// Of "ggml-base": "libggml-base.so"; with the number of its binary interface "libggml-base.so.0".
+// "ggml-base" is "libggml-base.so", and with the number of its binary interface "libggml-base.so.0".
 std::string library_file_name(std::string_view name);
 std::string library_file_name(std::string_view name, int interface_number);
 

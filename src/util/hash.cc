@@ -6,10 +6,10 @@
 #include <xxh_x86dispatch.h>  // the same functions by the widest vectors of the processor at hand
 #endif
 
-#include <charconv>
 #include <cstdlib>
 #include <new>
 
+#include "util/parse.h"
 #include "util/sha256.h"
 
 namespace mtpgraft {
@@ -115,17 +115,12 @@ Digest digest_of(std::span<const std::byte> bytes) { return from(XXH3_128bits(by
 std::string to_hex(const Digest& digest) { return fmt::format("{:016x}{:016x}", digest.high, digest.low); }
 
 std::optional<Digest> parse_digest(std::string_view hex) {
-  Digest digest;
   if (hex.size() != 32) {
     return std::nullopt;
   }
-  const char* middle = hex.data() + 16;
-  const auto high = std::from_chars(hex.data(), middle, digest.high, 16);
-  const auto low = std::from_chars(middle, middle + 16, digest.low, 16);
-  if (high.ec != std::errc{} || high.ptr != middle || low.ec != std::errc{} || low.ptr != middle + 16) {
-    return std::nullopt;
-  }
-  return digest;
+  const auto high = parse_hex_number<std::uint64_t>(hex.substr(0, 16));
+  const auto low = parse_hex_number<std::uint64_t>(hex.substr(16));
+  return high && low ? std::optional(Digest{*high, *low}) : std::nullopt;
 }
 
 }  // namespace mtpgraft

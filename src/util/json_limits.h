@@ -20,8 +20,8 @@ struct JsonLimits {
   std::size_t token_bytes = SIZE_MAX;  // of a string or number
 };
 
-// What of the text is beyond the limits, or nested deeper than anything that is meant well. Says nothing about whether
-// it is JSON.
+// The first place where the text exceeds the limits, or is nested deeper than anything that is meant well. Does not
+// tell whether it is JSON.
 std::optional<JsonExcess> find_json_excess(std::string_view text, const JsonLimits& limits = {});
 
 }  // namespace mtpgraft

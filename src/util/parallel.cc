@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <system_error>
 #include <vector>
@@ -20,17 +19,9 @@ Status parallel_for(std::size_t count, const std::function<Status(std::size_t in
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::optional<Error> failure;
-  // What leaves a thread would end the program.
-  const auto attempt = [&](std::size_t index, std::size_t worker) -> Status {
-    try {
-      return work(index, worker);
-    } catch (const std::bad_alloc&) {
-      return Error{ErrorCode::kIo, "out of memory"};
-    }
-  };
   const auto run = [&](std::size_t worker) {
     for (auto index = next++; index < count; index = next++) {
-      auto status = attempt(index, worker);
+      auto status = without_exceptions([&] { return work(index, worker); });
       if (!status.ok()) {
         const std::lock_guard lock(mutex);
         if (!failure) {

@@ -4,7 +4,7 @@
 
 namespace mtpgraft {
 
-// Those that the program may use; 0 if the system does not tell.
+// The number of processors that the program may use; 0 if the system does not tell.
 std::size_t usable_processors();
 
 }  // namespace mtpgraft

@@ -1,9 +1,14 @@
 #pragma once
 
 #include <concepts>
+#include <exception>
+#include <new>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
+
+#include "mtpgraft/result.h"
 
 namespace mtpgraft {
 
@@ -27,5 +32,17 @@ class JoiningThread {
  private:
   std::thread thread_;
 };
+
+// What leaves a thread as an exception would end the program; here it becomes an error.
+template <class Work>
+Status without_exceptions(Work work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return Error{.code = ErrorCode::kIo, .message = "out of memory"};
+  } catch (const std::exception& error) {
+    return Error{.code = ErrorCode::kIo, .message = std::string("internal error: ") + error.what()};
+  }
+}
 
 }  // namespace mtpgraft

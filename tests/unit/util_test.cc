@@ -2,13 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <set>
+#include <stdexcept>
 
 #include "matchers.h"
 #include "mtpgraft/digest.h"
 #include "util/checked.h"
 #include "util/hash.h"
 #include "util/parallel.h"
+#include "util/parse.h"
 #include "util/sha256.h"
 #include "util/text.h"
 
@@ -146,6 +149,42 @@ TEST(FormatTable, AlignsColumns) {
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 // As xxhsum -H128 prints them.
+TEST(ParseNumber, IsTheWholeText) {
+  EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551615"), UINT64_MAX);
+  EXPECT_EQ(parse_number<int>("-7"), -7);
+  EXPECT_EQ(parse_number<double>("0.5"), 0.5);
+  for (const auto* text : {"", "x", "-1", "+1", " 1", "1 ", "1.5", "18446744073709551616"}) {
+    EXPECT_EQ(parse_number<std::uint64_t>(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(parse_hex_number<std::uint8_t>("fF"), 255);
+  for (const auto* text : {"", "100", "0x1", "g"}) {
+    EXPECT_EQ(parse_hex_number<std::uint8_t>(text), std::nullopt) << text;
+  }
+}
+
+TEST(ParseNumber, TakesItOffTheFront) {
+  std::string_view text = "12.attn";
+  EXPECT_EQ(take_number<unsigned>(text), 12U);
+  EXPECT_EQ(text, ".attn");
+  EXPECT_EQ(take_number<unsigned>(text), std::nullopt);
+  EXPECT_EQ(text, ".attn");
+}
+
+TEST(Hex, ReadsWhatItWrites) {
+  const std::vector<std::byte> bytes{std::byte{0}, std::byte{0x9a}, std::byte{0xff}};
+  EXPECT_EQ(to_hex(bytes), "009aff");
+  EXPECT_EQ(from_hex("009aff"), bytes);
+  EXPECT_EQ(from_hex("009AFF"), bytes);
+  EXPECT_EQ(from_hex(""), std::vector<std::byte>());
+  for (const auto* text : {"0", "0g", "00 9", "-1"}) {
+    EXPECT_EQ(from_hex(text), std::nullopt) << text;
+  }
+  EXPECT_TRUE(is_hex("09af"));
+  EXPECT_FALSE(is_hex("09AF"));
+}
+
+TEST(Lowered, ChangesLettersOfAsciiOnly) { EXPECT_EQ(lowered("Q4_K_M \u00c4[`{"), "q4_k_m \u00c4[`{"); }
+
 TEST(Hash, IsXxh3With128Bits) {
   EXPECT_EQ(to_hex(digest_of({})), "99aa06d3014798d86001c324468d497f");
   EXPECT_EQ(to_hex(digest_of(bytes_of("a"))), "a96faf705af16834e6c632b61e964e1f");
@@ -240,6 +279,13 @@ TEST(ParallelFor, DoesEveryIndexOnce) {
     EXPECT_EQ(count, 1);
   }
   EXPECT_THAT(parallel_for(0, work), IsOk());
+}
+
+TEST(ParallelFor, AnExceptionIsAnError) {
+  EXPECT_THAT(parallel_for(8, [](std::size_t, std::size_t) -> Status { throw std::bad_alloc(); }),
+              FailsWith(ErrorCode::kIo, "out of memory"));
+  EXPECT_THAT(parallel_for(8, [](std::size_t, std::size_t) -> Status { throw std::logic_error("a bug"); }),
+              FailsWith(ErrorCode::kIo, "internal error: a bug"));
 }
 
 TEST(ParallelFor, StopsAtTheFirstError) {
