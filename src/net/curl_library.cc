@@ -14,7 +14,9 @@ CurlLibrary library;
 
 Status load() {
   const auto unsupported = [](std::string message) {
-    return Error{ErrorCode::kUnsupported, std::move(message), {}, {}, "install it (on Debian: apt install libcurl4)"};
+    return Error{.code = ErrorCode::kUnsupported,
+                 .message = std::move(message),
+                 .hint = "install it (on Debian: apt install libcurl4)"};
   };
   // The binary interface has had this number since 2006.
   const auto loaded = load_library(library_file_name("curl", 4));
@@ -30,7 +32,8 @@ Status load() {
   MTPGRAFT_CURL_FUNCTIONS(MTPGRAFT_FIND)
 #undef MTPGRAFT_FIND
   if (const auto code = library.global_init(CURL_GLOBAL_DEFAULT); code != CURLE_OK) {
-    return Error{ErrorCode::kIo, fmt::format("libcurl does not start: {}", library.easy_strerror(code))};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("libcurl does not start: {}", library.easy_strerror(code))};
   }
   return ok_status();
 }

@@ -8,11 +8,11 @@
 
 namespace mtpgraft {
 
-#define MTPGRAFT_CURL_FUNCTIONS(use)                                                                                   \
-  use(easy_cleanup) use(easy_getinfo) use(easy_init) use(easy_setopt) use(easy_strerror) use(free) use(global_init)    \
-      use(multi_add_handle) use(multi_cleanup) use(multi_info_read) use(multi_init) use(multi_perform) use(multi_poll) \
-          use(multi_remove_handle) use(multi_strerror) use(slist_append) use(slist_free_all) use(url) use(url_cleanup) \
-              use(url_get) use(url_set) use(version_info)
+#define MTPGRAFT_CURL_FUNCTIONS(use)                                                                                \
+  use(easy_cleanup) use(easy_getinfo) use(easy_header) use(easy_init) use(easy_setopt) use(easy_strerror) use(free) \
+      use(global_init) use(multi_add_handle) use(multi_cleanup) use(multi_info_read) use(multi_init)                \
+          use(multi_perform) use(multi_poll) use(multi_remove_handle) use(multi_strerror) use(slist_append)         \
+              use(slist_free_all) use(url) use(url_cleanup) use(url_get) use(url_set) use(version_info)
 
 // The functions by their names without "curl_".
 struct CurlLibrary {

@@ -13,6 +13,7 @@
 #include "net/http_exchange.h"
 #include "net/http_text.h"
 #include "net/http_transfer.h"
+#include "util/environment.h"
 
 namespace mtpgraft {
 namespace {
@@ -92,7 +93,7 @@ Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress&
 
     int running = 0;
     if (const auto code = curl().multi_perform(multi_.get(), &running); code != CURLM_OK) {
-      return Error{ErrorCode::kIo, fmt::format("libcurl failed: {}", curl().multi_strerror(code))};
+      return Error{.code = ErrorCode::kIo, .message = fmt::format("libcurl failed: {}", curl().multi_strerror(code))};
     }
     bool has_ended = false;
     int waiting = 0;
@@ -117,21 +118,14 @@ Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress&
   }
 }
 
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options) {
   MTPGRAFT_CHECK(load_curl());
   if (std::ranges::any_of(options.token, [](char c) { return c < 0x21 || c > 0x7e; })) {
-    return Error{ErrorCode::kUsage,
-                 "the token has characters that no token has",
-                 {},
-                 {},
-                 "look for spaces and line ends in HF_TOKEN or in the file of the token"};
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "the token has characters that no token has",
+                 .hint = "look for spaces and line ends in HF_TOKEN or in the file of the token"};
   }
   auto certificates = environment("CURL_CA_BUNDLE");
   if (certificates.empty()) {

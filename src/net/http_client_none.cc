@@ -5,11 +5,9 @@ namespace mtpgraft {
 
 Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options) {
   static_cast<void>(options);
-  return Error{ErrorCode::kUnsupported,
-               "this mtpgraft was built without libcurl, and reads nothing from servers",
-               {},
-               {},
-               "download the file by other means, and name that"};
+  return Error{.code = ErrorCode::kUnsupported,
+               .message = "this mtpgraft was built without libcurl, and reads nothing from servers",
+               .hint = "download the file by other means, and name that"};
 }
 
 std::string http_library() { return {}; }

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include "net/http_text.h"
 #include "util/checked.h"
+#include "util/parse.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -28,10 +28,7 @@ std::string validator_of(const HttpHead& head) {
 }
 
 std::optional<std::uint64_t> content_length(const HttpHead& head) {
-  std::uint64_t length = 0;
-  const auto* const end = head.content_length.data() + head.content_length.size();
-  const auto [last, error] = std::from_chars(head.content_length.data(), end, length);
-  return error == std::errc() && last == end ? std::optional(length) : std::nullopt;
+  return parse_number<std::uint64_t>(head.content_length);
 }
 
 // An encoded body would be other bytes than the file's.
@@ -74,7 +71,10 @@ Result<ContentRange> part_of(const HttpFile& file, const HttpHead& head, const s
 }  // namespace
 
 Error request_error(const HttpFile& file, const std::string& request, std::string_view reason, std::string_view hint) {
-  return {ErrorCode::kIo, fmt::format("{}: {}", request, reason), file.path, {}, std::string(hint)};
+  return {.code = ErrorCode::kIo,
+          .message = fmt::format("{}: {}", request, reason),
+          .path = file.path,
+          .hint = std::string(hint)};
 }
 
 Status check_url(const HttpFile& file, const std::string& url, const std::string& from, bool allow_http) {
@@ -107,37 +107,6 @@ Status check_url(const HttpFile& file, const std::string& url, const std::string
     return error;
   }
   return ok_status();
-}
-
-void read_header_line(std::string_view line, HttpHead& head) {
-  struct Field {
-    std::string_view name;
-    std::string HttpHead::*value;
-  };
-  static constexpr auto kFields = std::to_array<Field>({
-      {"content-encoding", &HttpHead::content_encoding},
-      {"content-length", &HttpHead::content_length},
-      {"content-range", &HttpHead::content_range},
-      {"content-type", &HttpHead::content_type},
-      {"etag", &HttpHead::etag},
-      {"last-modified", &HttpHead::last_modified},
-      {"location", &HttpHead::location},
-      {"retry-after", &HttpHead::retry_after},
-      {"x-error-code", &HttpHead::error_code},
-  });
-  const auto colon = std::min(line.find(':'), line.size());
-  const auto is_name = [&](const Field& field) {
-    return std::ranges::equal(field.name, line.substr(0, colon), {}, {},
-                              [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  };
-  const auto* const field = std::ranges::find_if(kFields, is_name);
-  if (field == kFields.end()) {
-    return;
-  }
-  constexpr std::string_view kSpace = " \t\r\n";
-  const auto value = line.substr(std::min(colon + 1, line.size()));
-  const auto start = std::min(value.find_first_not_of(kSpace), value.size());
-  head.*(field->value) = value.substr(start, value.find_last_not_of(kSpace) + 1 - start);
 }
 
 Status HttpExchange::refuse(const HttpHead& head, Error explained) {

@@ -22,7 +22,7 @@ Error request_error(const HttpFile& file, const std::string& request, std::strin
 // Whether a URL may be asked at all. `from` is the one that led to it, or empty.
 Status check_url(const HttpFile& file, const std::string& url, const std::string& from, bool allow_http);
 
-// Of an answer, as far as it matters here. Empty is absent.
+// The fields of an answer that matter here. An absent one is empty.
 struct HttpHead {
   int status = 0;
   std::string content_encoding{};
@@ -33,11 +33,22 @@ struct HttpHead {
   std::string etag{};
   std::string last_modified{};
   std::string location{};
-  std::string retry_after{};
 };
 
-// The field of a header line, without the spaces around its value, if it is one of them.
-void read_header_line(std::string_view line, HttpHead& head);
+struct HttpField {
+  const char* name;
+  std::string HttpHead::*value;
+};
+inline constexpr auto kHttpFields = std::to_array<HttpField>({
+    {"content-encoding", &HttpHead::content_encoding},
+    {"content-length", &HttpHead::content_length},
+    {"content-range", &HttpHead::content_range},
+    {"content-type", &HttpHead::content_type},
+    {"etag", &HttpHead::etag},
+    {"last-modified", &HttpHead::last_modified},
+    {"location", &HttpHead::location},
+    {"x-error-code", &HttpHead::error_code},
+});
 
 struct HttpRequest {
   std::string range{};      // "0-16383", or empty

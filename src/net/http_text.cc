@@ -4,61 +4,17 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
-
-// Of digits and nothing else.
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto* const end = text.data() + text.size();
-  const auto [last, error] = std::from_chars(text.data(), end, number);
-  const bool is_number = error == std::errc() && last == end;
-  return is_number ? std::optional(number) : std::nullopt;
-}
-
-std::string to_lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return lower;
-}
-
-// "Sun, 06 Nov 1994 08:49:37 GMT"
-std::optional<std::chrono::sys_seconds> parse_date(std::string_view text) {
-  constexpr std::string_view kForm = "www, dd mmm yyyy hh:nn:ss GMT";
-  constexpr std::string_view kMonths = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
-  if (text.size() != kForm.size() || text.substr(25) != kForm.substr(25) || text[4] != ' ' || text[16] != ' ' ||
-      text[19] != ':' || text[22] != ':') {
-    return std::nullopt;
-  }
-  const auto month = kMonths.find(text.substr(8, 3));
-  const auto day = parse_number(text.substr(5, 2));
-  const auto year = parse_number(text.substr(12, 4));
-  const auto hour = parse_number(text.substr(17, 2));
-  const auto minute = parse_number(text.substr(20, 2));
-  const auto second = parse_number(text.substr(23, 2));
-  if (month == std::string_view::npos || month % 4 != 0 || !day || !year || !hour || !minute || !second) {
-    return std::nullopt;
-  }
-  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(month / 4 + 1)),
-                                         std::chrono::day(static_cast<unsigned>(*day)));
-  // A leap second is the 60th.
-  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) {
-    return std::nullopt;
-  }
-  return std::chrono::sys_seconds(std::chrono::sys_days(date)) + std::chrono::hours(*hour) +
-         std::chrono::minutes(*minute) + std::chrono::seconds(*second);
-}
 
 bool is_loopback_address(std::string_view host) {
   int parts = 0;
   for (auto rest = host; parts == 0 || !rest.empty(); ++parts) {
     const auto part = rest.substr(0, rest.find('.'));
-    const auto number = parse_number(part);
+    const auto number = parse_number<std::uint64_t>(part);
     if (!number || *number > 255 || (parts == 0 && *number != 127)) {
       return false;
     }
@@ -98,7 +54,7 @@ std::string_view reason_phrase(int status) {
 constexpr std::string_view kHub = "hf://";
 constexpr std::string_view kGiveToken = "give a token by HF_TOKEN or 'hf auth login'";
 
-// Of hf://OWNER/NAME..., where its terms are shown.
+// The page of hf://OWNER/NAME..., where its terms are shown.
 std::string model_page(const HttpFile& file) {
   if (!file.path.starts_with(kHub)) {
     return "the model's page";
@@ -161,37 +117,22 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   if (!text.starts_with(kUnit) || dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) {
     return std::nullopt;
   }
-  const auto first = parse_number(text.substr(kUnit.size(), dash - kUnit.size()));
-  const auto last = parse_number(text.substr(dash + 1, slash - dash - 1));
-  const auto size = parse_number(text.substr(slash + 1));
+  const auto first = parse_number<std::uint64_t>(text.substr(kUnit.size(), dash - kUnit.size()));
+  const auto last = parse_number<std::uint64_t>(text.substr(dash + 1, slash - dash - 1));
+  const auto size = parse_number<std::uint64_t>(text.substr(slash + 1));
   if (!first || !last || !size || *first > *last || *last >= *size) {
     return std::nullopt;
   }
   return ContentRange{{*first, *last - *first + 1}, *size};
 }
 
-std::optional<std::chrono::seconds> parse_retry_after(std::string_view text,
-                                                      std::chrono::system_clock::time_point now) {
-  if (const auto seconds = parse_number(text)) {
-    constexpr auto kMax = static_cast<std::uint64_t>(std::chrono::seconds(std::chrono::years(1000)).count());
-    return std::chrono::seconds(std::min(*seconds, kMax));
-  }
-  const auto date = parse_date(text);
-  if (!date) {
-    return std::nullopt;
-  }
-  // In seconds: the nanoseconds of the clock do not reach all years that a date can have.
-  return std::max<std::chrono::seconds>(*date - std::chrono::floor<std::chrono::seconds>(now), std::chrono::seconds(0));
-}
-
 std::string origin_of(std::string_view url) {
   const auto scheme_end = url.find("://");
-  const auto scheme = to_lower(url.substr(0, scheme_end));
+  const auto scheme = lowered(url.substr(0, scheme_end));
   if (scheme_end == std::string_view::npos || (scheme != "http" && scheme != "https")) {
     return {};
   }
-  const auto authority =
-      to_lower(url.substr(scheme_end + 3, url.find_first_of("/?#", scheme_end + 3) - scheme_end - 3));
+  const auto authority = lowered(url.substr(scheme_end + 3, url.find_first_of("/?#", scheme_end + 3) - scheme_end - 3));
   const bool is_bracketed = authority.starts_with('[');
   const auto host_end = is_bracketed ? authority.find(']') + 1 : std::min(authority.find(':'), authority.size());
   const auto host = std::string_view(authority).substr(0, host_end);
@@ -205,7 +146,7 @@ std::string origin_of(std::string_view url) {
   if (rest.empty()) {
     return fmt::format("{}://{}:{}", scheme, host, scheme == "https" ? 443 : 80);
   }
-  const auto port = rest.starts_with(':') ? parse_number(rest.substr(1)) : std::nullopt;
+  const auto port = rest.starts_with(':') ? parse_number<std::uint64_t>(rest.substr(1)) : std::nullopt;
   return port && *port >= 1 && *port <= 65535 ? fmt::format("{}://{}:{}", scheme, host, *port) : std::string();
 }
 
@@ -231,11 +172,10 @@ std::string url_without_query(std::string_view url) {
 
 Error explain_status(int status, const std::string& request, const HttpFile& file, std::string_view error_code,
                      bool has_token) {
-  return {ErrorCode::kIo,
-          fmt::format("{}: {}{}", request, status, reason_phrase(status)),
-          file.path,
-          {},
-          hint_of_status(status, file, error_code, has_token)};
+  return {.code = ErrorCode::kIo,
+          .message = fmt::format("{}: {}{}", request, status, reason_phrase(status)),
+          .path = file.path,
+          .hint = hint_of_status(status, file, error_code, has_token)};
 }
 
 }  // namespace mtpgraft

@@ -1,7 +1,6 @@
 // What stands in URLs and in the headers of HTTP answers.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,9 +18,6 @@ struct ContentRange {
   std::uint64_t size;
 };
 std::optional<ContentRange> parse_content_range(std::string_view text);
-
-// Seconds, or a date of RFC 9110 (IMF-fixdate); nothing for anything else.
-std::optional<std::chrono::seconds> parse_retry_after(std::string_view text, std::chrono::system_clock::time_point now);
 
 // Scheme, host and port (the scheme's, if none is given), in lower case: "https://huggingface.co:443". Empty if it is
 // no http or https URL, or has a user name.

@@ -34,7 +34,7 @@ bool is_worth_another_try(int status) {
   return std::ranges::find(kStatuses, status) != kStatuses.end();
 }
 
-// Of a signed URL that has expired, or of a copy that is gone.
+// What servers answer where a signed URL has expired, or a copy is gone.
 bool is_expiry(int status) {
   constexpr auto kStatuses = std::to_array({400, 401, 403, 404, 410});
   return std::ranges::find(kStatuses, status) != kStatuses.end();
@@ -65,6 +65,15 @@ std::string resolve(const std::string& base, const std::string& location) {
     return {};
   }
   return std::unique_ptr<char, FreeText>(text).get();
+}
+
+void read_fields(CURL* easy, HttpHead& head) {
+  for (const auto& field : kHttpFields) {
+    curl_header* found = nullptr;
+    if (curl().easy_header(easy, field.name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK) {
+      head.*(field.value) = found->value;
+    }
+  }
 }
 
 }  // namespace
@@ -99,7 +108,7 @@ HttpTransfer::HttpTransfer(CURLM* multi, const HttpSettings& settings)
   curl().easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl().easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  // Of one connection that can carry several requests, all make use.
+  // All requests share a connection that can carry several.
   curl().easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
   curl().easy_setopt(easy, CURLOPT_USERAGENT, settings.options.user_agent.c_str());
   // Not so CURLOPT_LOW_SPEED_TIME, which is an average over seconds: is_stalled().
@@ -187,12 +196,12 @@ Status HttpTransfer::take_header(std::string_view line) {
   if (head_is_complete_) {
     return ok_status();
   }
-  if (line != "\r\n" && line != "\n") {
-    read_header_line(line, head_);
+  if ((line != "\r\n" && line != "\n") || head_.status < 200) {
     return ok_status();
   }
-  head_is_complete_ = head_.status >= 200;
-  return head_is_complete_ && !is_discarded() ? exchange_->begin(head_, request_text_) : ok_status();
+  head_is_complete_ = true;
+  read_fields(easy_.get(), head_);
+  return !is_discarded() ? exchange_->begin(head_, request_text_) : ok_status();
 }
 
 Status HttpTransfer::take_body(std::span<const std::byte> bytes) {
@@ -268,7 +277,9 @@ Status HttpTransfer::end_with_status() {
   auto error =
       explain_status(head_.status, request_text_, file(), head_.error_code, settings_.sends_token_to(file().url));
   if (is_worth_another_try(head_.status)) {
-    return try_again(std::move(error), parse_retry_after(head_.retry_after, std::chrono::system_clock::now()));
+    curl_off_t seconds = 0;  // none, or at once
+    curl().easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &seconds);
+    return try_again(std::move(error), seconds > 0 ? std::optional(std::chrono::seconds(seconds)) : std::nullopt);
   }
   return std::exchange(exchange_, nullptr)->refuse(head_, std::move(error));
 }

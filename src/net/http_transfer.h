@@ -78,7 +78,7 @@ class HttpTransfer {
   // Whether a place that was asked directly should be forgotten, and the file's URL be asked.
   bool forget_redirection();
   [[nodiscard]] std::string describe(CURLcode code) const;
-  // Of the request under way; 0 until there is a connection.
+  // The time that connecting took for the request under way; 0 until there is a connection.
   [[nodiscard]] std::chrono::microseconds connecting_time() const;
 
   // Whether the answer's body is not what was asked for.
@@ -112,7 +112,7 @@ class HttpTransfer {
   std::unique_ptr<CURL, FreeEasy> easy_;
   std::unique_ptr<curl_slist, FreeHeaders> headers_;
   std::array<char, CURL_ERROR_SIZE> curl_message_{};
-  // Of the clock: what std::random_device calls is in no C library before glibc 2.36.
+  // Seeded by the clock: std::random_device calls what no C library has before glibc 2.36.
   std::minstd_rand random_{static_cast<std::uint32_t>(Clock::now().time_since_epoch().count())};
 
   HttpExchange* exchange_ = nullptr;
@@ -123,7 +123,7 @@ class HttpTransfer {
   std::optional<Clock::time_point> next_start_;
   std::uint64_t received_ = 0;
 
-  // Of the request under way.
+  // The request under way.
   std::string request_text_;
   Clock::time_point sent_;
   Clock::time_point last_byte_;

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -12,7 +11,9 @@
 
 #include "net/http_text.h"
 #include "util/checked.h"
+#include "util/environment.h"
 #include "util/json_limits.h"
+#include "util/parse.h"
 #include "util/path.h"
 #include "util/text.h"
 
@@ -32,11 +33,6 @@ constexpr std::size_t kTokenBytesMax = 4096;
 constexpr int kTimeoutSeconds = 30;
 constexpr int kTimeoutSecondsMax = 3600;
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 std::string trimmed(std::string text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   text.erase(text.begin(), std::ranges::find_if_not(text, is_space));
@@ -47,16 +43,16 @@ std::string trimmed(std::string text) {
 }
 
 Result<std::string> read_token() {
-  if (auto token = trimmed(variable("HF_TOKEN")); !token.empty()) {
+  if (auto token = trimmed(environment("HF_TOKEN")); !token.empty()) {
     return token;
   }
-  auto path = variable("HF_TOKEN_PATH");
+  auto path = environment("HF_TOKEN_PATH");
   const bool is_named = !path.empty();
   if (!is_named) {
-    auto home = variable("HF_HOME");
+    auto home = environment("HF_HOME");
     if (home.empty()) {
-      const auto cache = variable("XDG_CACHE_HOME");
-      home = (cache.empty() ? variable("HOME") + "/.cache" : cache) + "/huggingface";
+      const auto cache = environment("XDG_CACHE_HOME");
+      home = (cache.empty() ? environment("HOME") + "/.cache" : cache) + "/huggingface";
     }
     path = home + "/token";
   }
@@ -65,7 +61,9 @@ Result<std::string> read_token() {
   file.read(token.data(), static_cast<std::streamsize>(token.size()));
   token.resize(static_cast<std::size_t>(file.gcount()));
   if (is_named && token.empty()) {
-    return Error{ErrorCode::kUsage, "no token can be read from the file that HF_TOKEN_PATH names", path};
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "no token can be read from the file that HF_TOKEN_PATH names",
+                 .path = path};
   }
   return trimmed(std::move(token));
 }
@@ -75,7 +73,7 @@ bool is_name(std::string_view text) {
   return !text.empty() && text != "." && text != ".." && std::ranges::all_of(text, is_allowed);
 }
 
-// Of files and folders in a repository.
+// Whether it can be the path of a file or folder in a repository.
 bool is_relative_path(std::string_view path) {
   for (std::size_t from = 0; from <= path.size();) {
     const auto to = std::min(path.find('/', from), path.size());
@@ -122,10 +120,10 @@ std::string escape(std::string_view text, std::string_view kept) {
 std::string unescape(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned char c{};
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(&text[i + 1], &text[i] + 3, c, 16).ptr == &text[i] + 3) {
-      plain += static_cast<char>(c);
+    const auto code =
+        text[i] == '%' && i + 2 < text.size() ? parse_hex_number<unsigned char>(text.substr(i + 1, 2)) : std::nullopt;
+    if (code) {
+      plain += static_cast<char>(*code);
       i += 2;
     } else {
       plain += text[i];
@@ -135,11 +133,10 @@ std::string unescape(std::string_view text) {
 }
 
 Error wrong_path(std::string_view path, std::string message) {
-  return {ErrorCode::kUsage,
-          std::move(message),
-          std::string(path),
-          {},
-          "a model of the Hugging Face Hub is hf://OWNER/NAME[@REVISION][:FILE-OR-GLOB]"};
+  return {.code = ErrorCode::kUsage,
+          .message = std::move(message),
+          .path = std::string(path),
+          .hint = "a model of the Hugging Face Hub is hf://OWNER/NAME[@REVISION][:FILE-OR-GLOB]"};
 }
 
 std::string text_of(const Json& object, const char* key) {
@@ -165,24 +162,24 @@ const RepositoryFile* Repository::find(std::string_view name) const {
 Result<HubSettings> read_hub_settings() {
   MTPGRAFT_TRY(auto token, read_token());
   HubSettings settings{std::string(kDefaultEndpoint), std::move(token), kTimeoutSeconds};
-  if (auto endpoint = trimmed(variable("HF_ENDPOINT")); !endpoint.empty()) {
+  if (auto endpoint = trimmed(environment("HF_ENDPOINT")); !endpoint.empty()) {
     while (endpoint.ends_with('/')) {
       endpoint.pop_back();
     }
     if (origin_of(endpoint).empty() || endpoint.find_first_of("?#") != std::string::npos) {
       // Not shown: it may have a password.
-      return Error{ErrorCode::kUsage, "HF_ENDPOINT is no URL of a server", {}, {}, "give it as https://HOST"};
+      return Error{
+          .code = ErrorCode::kUsage, .message = "HF_ENDPOINT is no URL of a server", .hint = "give it as https://HOST"};
     }
     settings.endpoint = std::move(endpoint);
   }
-  if (const auto seconds = variable("HF_HUB_DOWNLOAD_TIMEOUT"); !seconds.empty()) {
-    const auto* end = seconds.data() + seconds.size();
-    const auto [rest, error] = std::from_chars(seconds.data(), end, settings.timeout_seconds);
-    if (error != std::errc() || rest != end || settings.timeout_seconds < 1 ||
-        settings.timeout_seconds > kTimeoutSecondsMax) {
-      return Error{ErrorCode::kUsage,
-                   fmt::format("HF_HUB_DOWNLOAD_TIMEOUT is '{}', it must be a number of seconds from 1 to {}", seconds,
-                               kTimeoutSecondsMax)};
+  if (const auto seconds = environment("HF_HUB_DOWNLOAD_TIMEOUT"); !seconds.empty()) {
+    settings.timeout_seconds = parse_number<int>(seconds).value_or(0);
+    if (settings.timeout_seconds < 1 || settings.timeout_seconds > kTimeoutSecondsMax) {
+      return Error{
+          .code = ErrorCode::kUsage,
+          .message = fmt::format("HF_HUB_DOWNLOAD_TIMEOUT is '{}', it must be a number of seconds from 1 to {}",
+                                 seconds, kTimeoutSecondsMax)};
     }
   }
   return settings;
@@ -271,17 +268,14 @@ std::string hub_models_url(std::string_view endpoint, std::string_view repositor
   return fmt::format("{}/api/models?author={}&limit=1000", endpoint, repository.substr(0, repository.find('/')));
 }
 
-bool is_commit(std::string_view revision) {
-  return revision.size() == 40 && revision.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
+bool is_commit(std::string_view revision) { return revision.size() == 40 && is_hex(revision); }
 
 Result<Repository> parse_repository(const std::string& json, const HubPath& path) {
   const auto malformed = [&](std::string what) {
-    return Error{ErrorCode::kMalformed,
-                 fmt::format("the hub's description of the repository {}", what),
-                 path.repository_path(),
-                 {},
-                 "HF_ENDPOINT must name a server that speaks the Hugging Face Hub's language"};
+    return Error{.code = ErrorCode::kMalformed,
+                 .message = fmt::format("the hub's description of the repository {}", what),
+                 .path = path.repository_path(),
+                 .hint = "HF_ENDPOINT must name a server that speaks the Hugging Face Hub's language"};
   };
   if (const auto excess = find_json_excess(json, kJsonLimits)) {
     return malformed(excess->message);

@@ -20,7 +20,7 @@ constexpr std::uint64_t kFirstBytes = std::uint64_t{16} << 10;
 // About what a request and its answer take themselves.
 constexpr std::uint64_t kGapBytesMax = 512;
 
-// Of four such parts the fetch of an interrupted program loses what it has.
+// An interrupted fetch loses what it has of the four parts that are under way.
 constexpr std::uint64_t kPartBytesMax = std::uint64_t{8} << 20;
 
 std::vector<ByteRange> split_ranges(const std::vector<ByteRange>& ranges) {
@@ -170,7 +170,10 @@ std::optional<FileStamp> RemoteFile::stamp() const {
 
 Status RemoteFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   if (!range_fits(offset, out.size(), size())) {
-    return Error{ErrorCode::kIo, fmt::format("has no bytes {}-{}", offset, offset + out.size()), path(), offset};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("has no bytes {}-{}", offset, offset + out.size()),
+                 .path = path(),
+                 .offset = offset};
   }
   if (out.empty()) {
     return ok_status();

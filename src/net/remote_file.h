@@ -48,7 +48,7 @@ class RemoteFile final : public ReadableFile {
   [[nodiscard]] std::uint64_t stored_bytes() const override { return *place_.size; }
 
   [[nodiscard]] const std::string& sha256() const { return place_.sha256; }
-  // What of the ranges is not here: ascending, neighbours joined.
+  // The parts of the ranges that are not here: ascending, neighbours joined.
   [[nodiscard]] std::vector<ByteRange> missing(std::span<const ByteRange> ranges) const;
 
  private:

@@ -11,6 +11,7 @@
 #include "net/hub.h"
 #include "net/remote_file.h"
 #include "util/checked.h"
+#include "util/parse.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -18,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kDocumentBytesMax = 64'000'000;
 
-// Of a repository that has not the one that was asked for.
+// Names that are shown where a repository does not have the one that was asked for.
 constexpr std::size_t kShownNames = 12;
 
 // A document that is here as a whole.
@@ -32,7 +33,10 @@ class Document final : public ReadableFile {
   [[nodiscard]] Status check_unchanged() const override { return ok_status(); }
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     if (!range_fits(offset, out.size(), size())) {
-      return Error{ErrorCode::kIo, fmt::format("has no bytes {}-{}", offset, offset + out.size()), path_, offset};
+      return Error{.code = ErrorCode::kIo,
+                   .message = fmt::format("has no bytes {}-{}", offset, offset + out.size()),
+                   .path = path_,
+                   .offset = offset};
     }
     if (!out.empty()) {
       std::memcpy(out.data(), text_.data() + offset, out.size());
@@ -69,9 +73,10 @@ Error no_such_file(const Repository& repository, std::string_view name) {
   }
   const auto extension = name.substr(std::min(name.rfind('.'), name.size()));
   std::erase_if(names, [&](std::string_view other) { return !other.ends_with(extension); });
-  return with_alternatives(
-      {ErrorCode::kIo, fmt::format("has no file '{}' (commit {})", name, repository.commit), repository.path}, name,
-      names);
+  return with_alternatives({.code = ErrorCode::kIo,
+                            .message = fmt::format("has no file '{}' (commit {})", name, repository.commit),
+                            .path = repository.path},
+                           name, names);
 }
 
 class HttpSource final : public RemoteSource {
@@ -92,11 +97,10 @@ class HttpSource final : public RemoteSource {
       return find_in_hub(*parsed);
     }
     if (origin_of(path).empty()) {
-      return Error{ErrorCode::kUsage,
-                   "is no URL of a file that can be asked for",
-                   url_without_query(path),
-                   {},
-                   "give it as https://HOST/PATH, without a user name"};
+      return Error{.code = ErrorCode::kUsage,
+                   .message = "is no URL of a file that can be asked for",
+                   .path = url_without_query(path),
+                   .hint = "give it as https://HOST/PATH, without a user name"};
     }
     RemotePath plain{url_without_query(path)};
     urls_.emplace(plain.path, path);
@@ -200,7 +204,7 @@ class HttpSource final : public RemoteSource {
     if (const auto revisions = list_names(hub_refs_url(hub_.endpoint, path.repository)); !revisions.empty()) {
       const auto revision = path.revision.empty() ? "main" : path.revision;
       error.message += fmt::format(": the repository has no revision '{}'", revision);
-      if (revision.size() >= 7 && revision.find_first_not_of("0123456789abcdef") == std::string::npos) {
+      if (revision.size() >= 7 && is_hex(revision)) {
         error.hint = "a commit is named by all of its 40 digits";
         return error;
       }

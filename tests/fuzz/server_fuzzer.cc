@@ -7,6 +7,7 @@
 #include "net/http_exchange.h"
 #include "net/http_text.h"
 #include "net/hub.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -82,10 +83,15 @@ void check_answers(const std::vector<Bytes>& answers) {
     HttpHead head{.status = 206};
     for (std::size_t from = 0; from < end;) {
       const auto to = std::min(text.find('\n', from), end);
-      read_header_line(text.substr(from, to - from), head);
+      const auto line = text.substr(from, to - from);
+      const auto colon = std::min(line.find(": "), line.size());
+      for (const auto& field : kHttpFields) {
+        if (lowered(line.substr(0, colon)) == field.name) {
+          head.*(field.value) = line.substr(std::min(colon + 2, line.size()));
+        }
+      }
       from = to + 1;
     }
-    (void)parse_retry_after(head.retry_after, {});
     auto status = exchange.begin(head, "GET x");
     if (status.ok()) {
       status = exchange.take(std::span(answer).subspan(std::min(end + 2, text.size())), "GET x");

@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import time
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -284,6 +285,11 @@ def busy_once(handler, data):
 @behaviour
 def busy_for_an_hour(handler, _):
     handler.answer(429, Retry_After="3600", ETag=None)
+
+
+@behaviour
+def busy_until_a_date(handler, _):
+    handler.answer(429, Retry_After=formatdate(time.time() + 3600, usegmt=True), ETag=None)
 
 
 @behaviour

@@ -292,6 +292,10 @@ TEST_F(HttpClientTest, DoesNotWaitForAnHour) {
   EXPECT_THAT(server_->requests(), SizeIs(1));
 }
 
+TEST_F(HttpClientTest, UnderstandsADateToComeBackAt) {
+  EXPECT_THAT(error_of("busy-until-a-date").message, testing::ContainsRegex("the server asks to wait 3[56]..? s$"));
+}
+
 TEST_F(HttpClientTest, StopsAtOnceWhileItWaits) {
   for (const auto* behaviour : {"never-answers", "busy-once"}) {
     auto asked = file(behaviour);
