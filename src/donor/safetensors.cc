@@ -163,46 +163,64 @@ std::optional<std::uint64_t> tensor_bits(const Entry& entry) {
   return bits;
 }
 
-}  // namespace
+Error malformed(const ReadableFile& file, std::string message, std::uint64_t offset, std::string hint = {}) {
+  return {.code = ErrorCode::kMalformed,
+          .message = std::move(message),
+          .path = file.path(),
+          .offset = offset,
+          .hint = std::move(hint)};
+}
 
-Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file) {
-  const auto malformed = [&](std::string message, std::uint64_t offset, std::string hint = {}) {
-    return Error{ErrorCode::kMalformed, std::move(message), file.path(), offset, std::move(hint)};
-  };
+// The JSON text at the start of the file.
+Result<std::string> read_header(const ReadableFile& file) {
   if (file.size() < kLengthBytes) {
-    return malformed(fmt::format("has {} bytes, too few for a safetensors file", file.size()), 0);
+    return malformed(file, fmt::format("has {} bytes, too few for a safetensors file", file.size()), 0);
   }
   std::uint64_t header_bytes = 0;
   MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(&header_bytes, 1))));
   if (std::memcmp(&header_bytes, "version ", kLengthBytes) == 0) {
-    return malformed("is a Git LFS pointer, not the file itself", 0, "git lfs pull");
+    return malformed(file, "is a Git LFS pointer, not the file itself", 0, "git lfs pull");
   }
   if (header_bytes > kHeaderBytesMax || header_bytes > file.size() - kLengthBytes) {
-    return malformed(fmt::format("declares a header of {} bytes; the file has {}, and no header may have more than {}",
+    return malformed(file,
+                     fmt::format("declares a header of {} bytes; the file has {}, and no header may have more than {}",
                                  header_bytes, file.size(), kHeaderBytesMax),
                      0, "it is not a safetensors file, or cut off");
   }
   std::string header(header_bytes, '\0');
   MTPGRAFT_CHECK(file.read_at(kLengthBytes, std::as_writable_bytes(std::span(header))));
+  return header;
+}
+
+// The entries in the order of their names, of which none is there twice.
+Result<std::vector<Entry>> parse_header(const ReadableFile& file, const std::string& header) {
   // The parser takes a zero byte for the end.
   if (!header.starts_with('{') || header.find('\0') != std::string::npos) {
-    return malformed("the header is not a JSON object", kLengthBytes);
+    return malformed(file, "the header is not a JSON object", kLengthBytes);
   }
   if (const auto excess = find_json_excess(header, kLimits)) {
-    return malformed(fmt::format("the header {}", excess->message), kLengthBytes + excess->offset);
+    return malformed(file, fmt::format("the header {}", excess->message), kLengthBytes + excess->offset);
   }
   HeaderHandler handler;
   if (!Json::sax_parse(header, &handler)) {
-    return malformed(fmt::format("the header {}", handler.problem()), kLengthBytes + handler.position());
+    return malformed(file, fmt::format("the header {}", handler.problem()), kLengthBytes + handler.position());
   }
   auto& entries = handler.entries();
   std::ranges::sort(entries, {}, &Entry::name);
   const auto twice = std::ranges::adjacent_find(entries, {}, &Entry::name);
   if (twice != entries.end()) {
-    return malformed(fmt::format("the header '{}': stands twice", twice->name()), kLengthBytes);
+    return malformed(file, fmt::format("the header '{}': stands twice", twice->name()), kLengthBytes);
   }
+  return std::move(entries);
+}
+
+}  // namespace
+
+Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file) {
+  MTPGRAFT_TRY(const auto header, read_header(file));
+  MTPGRAFT_TRY(auto entries, parse_header(file, header));
   std::ranges::sort(entries, {}, &Entry::data_offsets);
-  const auto data_offset = kLengthBytes + header_bytes;
+  const auto data_offset = kLengthBytes + header.size();
   std::vector<SafetensorsTensor> tensors;
   tensors.reserve(entries.size());
   std::uint64_t end = 0;
@@ -212,7 +230,7 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& fil
     const auto in_place = offsets.size() == 2 && offsets[0] == end && offsets[1] >= offsets[0];
     if (!in_place || offsets[1] > file.size() - data_offset) {
       return malformed(
-          fmt::format("tensor '{}' is not where the data before it end, or not inside the file", tensor.name),
+          file, fmt::format("tensor '{}' is not where the data before it end, or not inside the file", tensor.name),
           data_offset + end);
     }
     tensor.offset = data_offset + offsets[0];
@@ -220,14 +238,15 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& fil
     end = offsets[1];
     const auto bits = tensor_bits(entry);
     if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.size_bytes) {
-      return malformed(fmt::format("tensor '{}' has {} bytes, which its dtype {} and shape do not make", tensor.name,
+      return malformed(file,
+                       fmt::format("tensor '{}' has {} bytes, which its dtype {} and shape do not make", tensor.name,
                                    tensor.size_bytes, tensor.dtype),
                        tensor.offset);
     }
     tensors.push_back(std::move(tensor));
   }
   if (data_offset + end != file.size()) {
-    return malformed(fmt::format("its tensors end at {}, the file at {}", data_offset + end, file.size()),
+    return malformed(file, fmt::format("its tensors end at {}, the file at {}", data_offset + end, file.size()),
                      data_offset + end);
   }
   return tensors;

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "mtpgraft/option_names.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -49,9 +49,8 @@ Status set_norm_offset(GraftRequest& request, const std::string& value) {
 }
 
 Status set_yarn(GraftRequest& request, const std::string& value) {
-  double factor = 0;
-  const auto* end = value.data() + value.size();
-  if (std::from_chars(value.data(), end, factor).ptr != end) {
+  const auto factor = parse_number<double>(value);
+  if (!factor) {
     return Error{.code = ErrorCode::kUsage, .message = fmt::format("{} is not a number", value)};
   }
   request.yarn_factor = factor;

@@ -3,8 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 
 #include "plan/plan_json.h"
+#include "release/release_job.h"
+#include "util/parse.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -75,14 +78,39 @@ std::optional<std::vector<std::string>> names_in_sha256_file(std::string_view te
   std::vector<std::string> names;
   while (!text.empty()) {
     const auto line = text.substr(0, text.find('\n'));
-    if (line.size() <= kSha256Digits + kSha256Separator.size() ||
-        line.find_first_not_of("0123456789abcdef") != kSha256Digits) {
+    if (line.size() <= kSha256Digits + kSha256Separator.size() || !is_hex(line.substr(0, kSha256Digits)) ||
+        !line.substr(kSha256Digits).starts_with(kSha256Separator)) {
       return std::nullopt;
     }
     names.emplace_back(line.substr(kSha256Digits + kSha256Separator.size()));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
   return names;
+}
+
+Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max) {
+  if (file.size() > bytes_max) {
+    return Error{.code = ErrorCode::kMalformed,
+                 .message = fmt::format("has {}, too much for this kind of file", format_bytes(file.size())),
+                 .path = file.path()};
+  }
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+Status write_list(FileSystem& files, const std::string& path, std::string_view text, Durability durability) {
+  if (exists(path)) {
+    MTPGRAFT_TRY(const auto file, files.open(path));
+    MTPGRAFT_TRY(const auto old, read_text(*file, kListBytesMax));
+    if (old == text) {
+      return ok_status();
+    }
+  }
+  MTPGRAFT_TRY(const auto staged, files.stage(path, text.size()));
+  MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
+  MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, durability));
+  return ok_status();
 }
 
 }  // namespace mtpgraft

@@ -1,6 +1,7 @@
 // The lists that a release writes beside its outputs.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -15,9 +16,18 @@ namespace mtpgraft {
 std::string make_release_file(const std::vector<ReleasedGraft>& grafts, std::string_view version);
 std::string make_sha256_file(const std::vector<ReleasedGraft>& grafts);
 
-// Of an old one of these files: whether it is one, and the names that it lists; nothing if it is something else.
+// Whether a text is an old release.json; the names that an old SHA256SUMS lists, or nothing if it is something else.
 bool is_release_file(std::string_view text);
 std::optional<std::vector<std::string>> names_in_sha256_file(std::string_view text);
+
+// A text of at most so many bytes: kMalformed if it is longer.
+Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max);
+
+// What real lists do not come near.
+inline constexpr std::uint64_t kListBytesMax = std::uint64_t{64} << 20;
+
+// A list that is as it should be is left alone; any other is replaced.
+Status write_list(FileSystem& files, const std::string& path, std::string_view text, Durability durability);
 
 // What JSON calls the head of a graft.
 nlohmann::ordered_json released_head_json(const ReleasedGraft& graft);

@@ -172,9 +172,11 @@ class Parser {
       });
     } catch (const Json::parse_error& error) {
       const std::string_view what = error.what();
-      problems_.push_back({ErrorCode::kMalformed,
-                           fmt::format("is not JSON: {}", what.substr(std::min(what.find("] ") + 2, what.size()))),
-                           path_, error.byte > 0 ? error.byte - 1 : 0});
+      problems_.push_back(
+          {.code = ErrorCode::kMalformed,
+           .message = fmt::format("is not JSON: {}", what.substr(std::min(what.find("] ") + 2, what.size()))),
+           .path = path_,
+           .offset = error.byte > 0 ? error.byte - 1 : 0});
       return {};
     }
     for (const auto& pointer : finder.duplicates) {
@@ -189,11 +191,10 @@ class Parser {
 
  private:
   void refuse(const std::string& pointer, std::string_view what, std::string hint = {}) {
-    problems_.push_back({ErrorCode::kMalformed,
-                         fmt::format("{}: {}", pointer.empty() ? "the plan" : pointer, what),
-                         path_,
-                         {},
-                         std::move(hint)});
+    problems_.push_back({.code = ErrorCode::kMalformed,
+                         .message = fmt::format("{}: {}", pointer.empty() ? "the plan" : pointer, what),
+                         .path = path_,
+                         .hint = std::move(hint)});
   }
 
   // The fields that are known and of the right type; the others are refused.

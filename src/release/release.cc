@@ -24,32 +24,8 @@
 namespace mtpgraft {
 namespace {
 
-// What real ones do not come near.
+// What a real one does not come near.
 constexpr std::uint64_t kPlanBytesMax = std::uint64_t{1} << 20;
-constexpr std::uint64_t kListBytesMax = std::uint64_t{64} << 20;
-
-Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max) {
-  if (file.size() > bytes_max) {
-    return Error{ErrorCode::kMalformed,
-                 fmt::format("has {}, too much for this kind of file", format_bytes(file.size())), file.path()};
-  }
-  std::string text(static_cast<std::size_t>(file.size()), '\0');
-  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
-  return text;
-}
-
-Result<std::vector<std::string>> list_directory(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  std::filesystem::directory_iterator entry(as_path(directory.empty() ? "." : directory), error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    names.push_back(entry->path().filename().string());
-  }
-  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
-    return Error{ErrorCode::kIo, fmt::format("cannot list the directory: {}", error.message()), directory};
-  }
-  return names;
-}
 
 class Release {
  public:
@@ -90,7 +66,8 @@ class Release {
     places_.outputs = plan.output_directory.empty() ? "" : path_in(places_.plan, plan.output_directory);
     std::error_code ignored;
     if (exists(places_.outputs) && !std::filesystem::is_directory(as_path(places_.outputs), ignored)) {
-      problems_.push_back({ErrorCode::kIo, "/output_directory: is not a directory", request_.plan});
+      problems_.push_back(
+          {.code = ErrorCode::kIo, .message = "/output_directory: is not a directory", .path = request_.plan});
       return ok_status();
     }
     places_.lists = places_.outputs.empty() ? places_.plan : places_.outputs;
@@ -208,12 +185,11 @@ class Release {
     }
     for (const auto& [file_system, sum] : by_file_system) {
       if (sum.needed_bytes > sum.free_bytes) {
-        problems_.push_back({ErrorCode::kIo,
-                             fmt::format("no space: the outputs there need {} together, {} are free",
-                                         format_bytes(sum.needed_bytes), format_bytes(sum.free_bytes)),
-                             as_path(sum.path).parent_path().string(),
-                             {},
-                             "free some space, or give the plan an output_directory on another disk"});
+        problems_.push_back({.code = ErrorCode::kIo,
+                             .message = fmt::format("no space: the outputs there need {} together, {} are free",
+                                                    format_bytes(sum.needed_bytes), format_bytes(sum.free_bytes)),
+                             .path = as_path(sum.path).parent_path().string(),
+                             .hint = "free some space, or give the plan an output_directory on another disk"});
       }
     }
     return ok_status();
@@ -371,46 +347,23 @@ class Release {
     return ok_status();
   }
 
-  // A list that is as it should be is left alone.
-  Status write_list(const std::string& path, std::string_view text) {
-    if (exists(path)) {
-      MTPGRAFT_TRY(const auto file, files_.open(path));
-      MTPGRAFT_TRY(const auto old, read_text(*file, kListBytesMax));
-      if (old == text) {
-        return ok_status();
-      }
-    }
-    MTPGRAFT_TRY(const auto staged, files_.stage(path, text.size()));
-    MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
-    MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, request_.durability));
-    return ok_status();
-  }
-
   // release.json is the last: when it tells of the release, everything is there.
   Status write_lists() {
     collect_report();
+    const auto write = [&](std::string_view name, std::string_view text) {
+      return write_list(files_, list_path(name), text, request_.durability);
+    };
     for (const auto& job : jobs_) {
-      MTPGRAFT_CHECK(write_list(list_path(job.released.sums_name), job.sums));
+      MTPGRAFT_CHECK(write(job.released.sums_name, job.sums));
     }
-    MTPGRAFT_CHECK(write_list(list_path(kSha256FileName), make_sha256_file(report_.grafts)));
-    return write_list(list_path(kReleaseFileName), make_release_file(report_.grafts, version()));
+    MTPGRAFT_CHECK(write(kSha256FileName, make_sha256_file(report_.grafts)));
+    return write(kReleaseFileName, make_release_file(report_.grafts, version()));
   }
 
   // The system's failures before those of files, and these before what was refused.
   static int severity(const Error& error) {
-    switch (error.code) {
-      case ErrorCode::kIo:
-        return 0;
-      case ErrorCode::kMalformed:
-      case ErrorCode::kUnsupported:
-      case ErrorCode::kIncompatible:
-        return 1;
-      case ErrorCode::kUsage:
-      case ErrorCode::kRefused:
-      case ErrorCode::kInterrupted:
-        return 2;
-    }
-    return 2;
+    const bool is_refusal = error.code == ErrorCode::kRefused || error.code == ErrorCode::kUsage;
+    return error.code == ErrorCode::kIo ? 0 : is_refusal ? 2 : 1;
   }
 
   const ReleaseRequest& request_;

@@ -125,8 +125,8 @@ Context count_nothing(FileSystem& files, const Progress& progress) {
           }};
 }
 
-// Those of the output that is there. A graft of another version of the program, or of files that had other names, is
-// the one that is planned if all else is equal.
+// Reads the labels of the output that is there. A graft of another version of the program, or of files that had other
+// names, is the one that is planned if all else is equal.
 std::optional<RecordLabels> labels_of(const std::string& output, FileSystem& files) {
   const auto file = files.open(output);
   const auto gguf = file.ok() ? parse_gguf(*file.value()) : Result<GgufFile>(file.error());
@@ -163,7 +163,7 @@ Status finish(ReleaseJob& job, const ModelFiles& outputs, const Digesters& diges
     }
     MTPGRAFT_CHECK(outputs[i]->check_unchanged());
     released.files[i].sha256 = digester.finish_sha256();
-    // Of a split model the metadata are those of its first file.
+    // The metadata of a split model are those of its first file.
     const auto of_file = digester.finish_checksums();
     checksums.insert(checksums.end(), of_file.begin() + (i == 0 ? 0 : 1), of_file.end());
   }
@@ -190,6 +190,21 @@ Error differs(const std::string& path, const VerifyReport& report) {
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> list_directory(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(as_path(directory.empty() ? "." : directory), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("cannot list the directory: {}", error.message()),
+                 .path = directory};
+  }
+  return names;
+}
 
 bool exists(const std::string& path) {
   std::error_code ignored;

@@ -30,7 +30,7 @@ struct ReleaseJob {
 
   ReleasedGraft released{};
   std::vector<FileStamp> inputs{};  // in the state in which they were checked
-  // Of each file of the output the target's file that it may be a link to.
+  // For each file of the output, the target's file that it may be a link to.
   std::vector<std::optional<FileStamp>> kept{};
   std::optional<ReleaseSpace> space{};  // if nothing of the output is there
   std::string sums{};                   // text of its list of XXH128 checksums
@@ -39,6 +39,9 @@ struct ReleaseJob {
 
 // A name, be it of a symbolic link to nothing.
 bool exists(const std::string& path);
+
+// The names in a directory; none if there is no such directory.
+Result<std::vector<std::string>> list_directory(const std::string& directory);
 
 void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps);
 

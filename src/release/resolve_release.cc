@@ -124,7 +124,7 @@ class Resolver {
            (!plan_.output_directory.empty() && model_path(output_of(entry, target)) == model_path(target));
   }
 
-  // Of what a pattern matches; refuses it if that was all.
+  // Takes them out of what a pattern matches; refuses the pattern if nothing is left.
   template <class Predicate>
   void leave_out_outputs(const std::string& pointer, const std::string& pattern, std::vector<std::string>& paths,
                          Predicate is_one) {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 20;
 
-std::string describe(const Region& region) {
+std::string describe_region(const Region& region) {
   switch (region.kind) {
     case Region::Kind::kCounts:
       return "the header's magic, version and counts differ";
@@ -117,7 +117,7 @@ class Differences {
   [[nodiscard]] std::vector<Finding> findings() const {
     std::vector<Finding> findings;
     for (const auto& [index, difference] : by_region_) {
-      findings.push_back({fmt::format("{}: {} of {} bytes", describe(plan_.regions[index]), difference.bytes,
+      findings.push_back({fmt::format("{}: {} of {} bytes", describe_region(plan_.regions[index]), difference.bytes,
                                       plan_.regions[index].length),
                           difference.first_offset});
     }

@@ -109,7 +109,7 @@ void sort_findings(VerifyReport& report) {
   });
 }
 
-// Of tensors, with their padding.
+// The bytes of all tensors with their padding.
 std::uint64_t data_bytes(const GgufFile& gguf) {
   std::uint64_t bytes = 0;
   const auto& files = gguf.files;
