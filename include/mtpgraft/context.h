@@ -10,12 +10,14 @@ namespace mtpgraft {
 
 // Parts of the work that take time.
 enum class Phase : std::uint8_t {
+  kPlan,      // opening files, and what is to be written of them
   kFetch,     // what comes over the network for a donor
   kReadHead,  // the donor's head, for its digest
   kWrite,
   kVerify,    // comparing what is there with what is planned
   kCheck,     // of a release, all that can be checked before tensor data are read
   kChecksum,  // an output that must be read again for its checksums
+  kWait,      // for another program that gives files of the same directory their names
 };
 
 struct Context {

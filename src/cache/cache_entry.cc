@@ -9,6 +9,7 @@
 
 #include "util/checked.h"
 #include "util/hash.h"
+#include "util/parse.h"
 #include "util/sha256.h"
 
 namespace mtpgraft {
@@ -64,9 +65,7 @@ std::string entry_name(std::string_view url) {
   return hasher.finish_hex().substr(0, kEntryNameDigits);
 }
 
-bool is_entry_name(std::string_view name) {
-  return name.size() == kEntryNameDigits && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
+bool is_entry_name(std::string_view name) { return name.size() == kEntryNameDigits && is_hex(name); }
 
 std::optional<CacheSource> read_source(const Directory& entry) {
   const auto file = entry.open(kSourceName);

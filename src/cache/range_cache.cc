@@ -56,7 +56,7 @@ class CacheStore final : public RangeStore {
         files_(files) {}
 
   // Finds what is there. Parts of another state, and what cannot be parts, go.
-  void look() {
+  void find_parts() {
     const auto opened = open_own_directory(path_);
     if (!opened.ok() || !opened.value()) {
       return;
@@ -275,13 +275,15 @@ class DirectoryCache final : public RangeCache {
 
   Result<std::unique_ptr<RangeStore>> open(const std::string& url, const CachedFile& file) override {
     if (url.find('\n') != std::string::npos || file.validator.find('\n') != std::string::npos) {
-      return Error{ErrorCode::kUnsupported, "the URL, or the ETag of the file, has a line break", url};
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = "the URL, or the ETag of the file, has a line break",
+                   .path = url};
     }
     if (file.validator.empty()) {
       return make_temporary_cache()->open(url, file);  // nothing would tell whether its parts are still true
     }
     auto store = std::make_unique<CacheStore>(directory_, CacheSource{url, file}, files_);
-    store->look();
+    store->find_parts();
     return std::unique_ptr<RangeStore>(std::move(store));
   }
 

@@ -37,8 +37,8 @@ class RangeStore {
   RangeStore& operator=(const RangeStore&) = delete;
   virtual ~RangeStore() = default;
 
-  // What of a range is not here, in order. A part of the cache counts only if its bytes have the digest that they had
-  // when they were stored; a damaged one is removed.
+  // The parts of a range that are not here, in order. A part of the cache counts only if its bytes have the digest that
+  // they had when they were stored; a damaged one is removed.
   virtual std::vector<ByteRange> missing(const ByteRange& range) = 0;
 
   // All of the range must be here.
@@ -47,7 +47,7 @@ class RangeStore {
   virtual Result<std::unique_ptr<StoredPart>> begin(const ByteRange& range) = 0;
 };
 
-// What of a range none of the parts has, in order.
+// The gaps that `parts` leave in a range, in order.
 std::vector<ByteRange> uncovered(const ByteRange& range, std::vector<ByteRange> parts);
 
 // What the cache knows of a URL.

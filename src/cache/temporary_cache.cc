@@ -61,8 +61,10 @@ class TemporaryStore final : public RangeStore {
 
   Status read_at(std::uint64_t offset, std::span<std::byte> out) override {
     if (!missing({offset, out.size()}).empty()) {
-      return Error{ErrorCode::kIo, fmt::format("bytes {}-{} are not here", offset, offset + out.size()), file_->url,
-                   offset};
+      return Error{.code = ErrorCode::kIo,
+                   .message = fmt::format("bytes {}-{} are not here", offset, offset + out.size()),
+                   .path = file_->url,
+                   .offset = offset};
     }
     return file_->file->read_at(offset, out);
   }

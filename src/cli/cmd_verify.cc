@@ -34,7 +34,10 @@ constexpr std::size_t kCheckfileBytesMax = std::size_t{16} << 20;
 Result<std::string> read_list(const std::string& path) {
   std::error_code ignored;
   if (path != "-" && std::filesystem::is_directory(as_path(path), ignored)) {
-    return Error{ErrorCode::kIo, "is a directory", path, {}, "name a list that 'mtpgraft checksum' wrote"};
+    return Error{.code = ErrorCode::kIo,
+                 .message = "is a directory",
+                 .path = path,
+                 .hint = "name a list that 'mtpgraft checksum' wrote"};
   }
   std::ifstream file;
   if (path != "-") {
@@ -48,14 +51,15 @@ Result<std::string> read_list(const std::string& path) {
     text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
   }
   if (text.size() > kCheckfileBytesMax) {
-    return Error{ErrorCode::kMalformed,
-                 fmt::format("has more than {} bytes, too many for a list", kCheckfileBytesMax),
-                 path,
-                 {},
-                 "name a list that 'mtpgraft checksum' wrote"};
+    return Error{.code = ErrorCode::kMalformed,
+                 .message = fmt::format("has more than {} bytes, too many for a list", kCheckfileBytesMax),
+                 .path = path,
+                 .hint = "name a list that 'mtpgraft checksum' wrote"};
   }
   if (!stream.eof() || stream.bad()) {
-    return Error{ErrorCode::kIo, fmt::format("cannot read: {}", std::generic_category().message(errno)), path};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("cannot read: {}", std::generic_category().message(errno)),
+                 .path = path};
   }
   return text;
 }

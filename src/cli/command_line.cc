@@ -54,21 +54,21 @@ Error explain(const CLI::ParseError& error, const CLI::App& app) {
   const auto words = app.remaining(true);
   const auto option = std::ranges::find_if(words, [](const auto& word) { return word.starts_with('-'); });
   if (option != words.end()) {
-    return {ErrorCode::kUsage,
-            fmt::format("unknown option '{}'{}", *option,
-                        commands.empty() ? ", or one that belongs after the command" : ""),
-            {},
-            {},
-            hint};
+    return {.code = ErrorCode::kUsage,
+            .message = fmt::format("unknown option '{}'{}", *option,
+                                   commands.empty() ? ", or one that belongs after the command" : ""),
+            .hint = hint};
   }
   if (!words.empty()) {
-    return {ErrorCode::kUsage, fmt::format("unexpected argument '{}'", words.front()), {}, {}, hint};
+    return {.code = ErrorCode::kUsage, .message = fmt::format("unexpected argument '{}'", words.front()), .hint = hint};
   }
   const std::string message = error.what();
   if (error.get_name() == "ArgumentMismatch") {
-    return {ErrorCode::kUsage, fmt::format("{} needs a value", message.substr(0, message.find(':'))), {}, {}, hint};
+    return {.code = ErrorCode::kUsage,
+            .message = fmt::format("{} needs a value", message.substr(0, message.find(':'))),
+            .hint = hint};
   }
-  return {ErrorCode::kUsage, message, {}, {}, hint};
+  return {.code = ErrorCode::kUsage, .message = message, .hint = hint};
 }
 
 std::string footer() {

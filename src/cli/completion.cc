@@ -61,7 +61,7 @@ report::CompletedOption make_entry(const CLI::Option& option, const CLI::App& ap
   return entry;
 }
 
-report::CompletedCommand describe(const CLI::App& app) {
+report::CompletedCommand completed_command(const CLI::App& app) {
   report::CompletedCommand command{app.get_name(), shortened(app.get_description()), {}, {}};
   for (const auto* option : app.get_options()) {
     (option->get_positional() ? command.arguments : command.options).push_back(make_entry(*option, app));
@@ -72,7 +72,7 @@ report::CompletedCommand describe(const CLI::App& app) {
 std::vector<report::CompletedCommand> describe_commands(const CLI::App& app) {
   std::vector<report::CompletedCommand> commands;
   for (const auto* command : app.get_subcommands({})) {
-    commands.push_back(describe(*command));
+    commands.push_back(completed_command(*command));
   }
   return commands;
 }
@@ -80,7 +80,7 @@ std::vector<report::CompletedCommand> describe_commands(const CLI::App& app) {
 }  // namespace
 
 std::string completion_script(const CLI::App& app, report::Shell shell) {
-  return report::completion_script(describe(app), describe_commands(app), shell);
+  return report::completion_script(completed_command(app), describe_commands(app), shell);
 }
 
 }  // namespace mtpgraft::cli

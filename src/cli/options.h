@@ -41,7 +41,7 @@ CLI::Option* add_choice(CLI::App& command, const char* name, const char* text, c
       ->check(CLI::IsMember(choices));
 }
 
-// Of commands that write a GGUF.
+// The options of commands that write a GGUF.
 struct WriteOptions {
   std::optional<std::string> output;
   std::optional<std::string> checksums;
@@ -63,7 +63,7 @@ Result<std::optional<Error>> check_and_write(Job& job, const WriteOptions& optio
 // Whether the report lists every tensor.
 bool shows_details(const WriteOptions& options);
 
-// Of a command that is done but for an obstacle.
+// The exit code of a command that is done but for an obstacle.
 Result<int> exit_code(const std::optional<Error>& obstacle);
 
 // kUsage for names that cannot be meant.

@@ -71,7 +71,8 @@ int report_error(const Error& error, std::string_view command, bool json) {
 Status print_text(std::string_view text) {
   erase_progress();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return Error{ErrorCode::kIo, fmt::format("cannot write to stdout: {}", std::generic_category().message(errno))};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("cannot write to stdout: {}", std::generic_category().message(errno))};
   }
   return ok_status();
 }

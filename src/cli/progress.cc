@@ -55,6 +55,9 @@ std::string_view name_of(Phase phase, const PhaseNames& names) {
     return found->second;
   }
   switch (phase) {
+    case Phase::kPlan:
+    case Phase::kWait:
+      return "";
     case Phase::kFetch:
       return "fetch";
     case Phase::kReadHead:

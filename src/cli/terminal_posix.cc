@@ -5,8 +5,8 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <string_view>
+
+#include "util/environment.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -22,8 +22,8 @@ extern "C" void note_signal(int number) { noted_signal = number; }
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) != 0; }
 
 bool stderr_erases_lines() {
-  const char* const term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) != 0 && term != nullptr && std::string_view(term) != "dumb";
+  const auto term = environment("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && !term.empty() && term != "dumb";
 }
 
 void note_signals() {

@@ -32,7 +32,7 @@ constexpr const char* kLinksHint =
 Result<Json> read_json(const ReadableFile& file) {
   const auto& path = file.path();
   const auto malformed = [&](std::string what, std::optional<std::uint64_t> offset = {}) {
-    return Error{ErrorCode::kMalformed, std::move(what), path, offset};
+    return Error{.code = ErrorCode::kMalformed, .message = std::move(what), .path = path, .offset = offset};
   };
   if (file.size() > kJsonBytesMax) {
     return malformed(fmt::format("has {} bytes; JSON of a checkpoint may have at most {}", file.size(), kJsonBytesMax));
@@ -81,18 +81,20 @@ Status Checkpoint::read_index(const std::string& folder) {
   MTPGRAFT_TRY(const auto index, read_json(*descriptions_.back()));
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object()) {
-    return Error{ErrorCode::kMalformed, "has no object 'weight_map'", path};
+    return Error{.code = ErrorCode::kMalformed, .message = "has no object 'weight_map'", .path = path};
   }
   for (const auto& [name, file] : map->items()) {
     if (!file.is_string()) {
-      return Error{ErrorCode::kMalformed, fmt::format("weight_map: '{}' has no file name", name), path};
+      return Error{.code = ErrorCode::kMalformed,
+                   .message = fmt::format("weight_map: '{}' has no file name", name),
+                   .path = path};
     }
     const auto file_name = file.get<std::string>();
     if (!is_plain_name(file_name)) {
-      return Error{
-          ErrorCode::kMalformed,
-          fmt::format("weight_map: '{}' is in '{}', which is not the name of a file in the folder", name, file_name),
-          path};
+      return Error{.code = ErrorCode::kMalformed,
+                   .message = fmt::format("weight_map: '{}' is in '{}', which is not the name of a file in the folder",
+                                          name, file_name),
+                   .path = path};
     }
     files_of_tensors_[name] = (as_path(folder) / as_path(file_name)).string();
   }
@@ -138,11 +140,10 @@ Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) 
   if (checkpoint.is_folder_) {
     MTPGRAFT_TRY(only_file, find_checkpoint(path, files));
     if (only_file.empty()) {
-      return Error{ErrorCode::kIo,
-                   fmt::format("has neither {}", fmt::join(kDescribingFiles, " nor ")),
-                   path,
-                   {},
-                   "give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it"};
+      return Error{.code = ErrorCode::kIo,
+                   .message = fmt::format("has neither {}", fmt::join(kDescribingFiles, " nor ")),
+                   .path = path,
+                   .hint = "give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it"};
     }
     if (only_file.ends_with(kIndex)) {
       MTPGRAFT_CHECK(checkpoint.read_index(path));
@@ -177,11 +178,10 @@ Result<CheckpointTensor> Checkpoint::find(const std::string& name) {
   MTPGRAFT_TRY(const auto* open, open_file(path));
   const auto found = std::ranges::lower_bound(open->tensors, name, {}, &SafetensorsTensor::name);
   if (found == open->tensors.end() || found->name != name) {
-    return Error{ErrorCode::kMalformed,
-                 fmt::format("has no tensor '{}', which {} says is in it", name, kIndex),
-                 path,
-                 {},
-                 "the files of the checkpoint do not belong together; download them again"};
+    return Error{.code = ErrorCode::kMalformed,
+                 .message = fmt::format("has no tensor '{}', which {} says is in it", name, kIndex),
+                 .path = path,
+                 .hint = "the files of the checkpoint do not belong together; download them again"};
   }
   return CheckpointTensor{*found, open->file};
 }

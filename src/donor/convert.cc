@@ -50,11 +50,10 @@ Status check_wanted_type(std::uint32_t type) {
   } else {
     return ok_status();
   }
-  return Error{ErrorCode::kUsage,
-               fmt::format("a head cannot be made {}: {}", name, reason),
-               "",
-               {},
-               "F32, F16, BF16, Q8_0, or a type that llama-quantize makes: Q4_K, Q5_K, Q6_K, IQ4_NL, ..."};
+  return Error{.code = ErrorCode::kUsage,
+               .message = fmt::format("a head cannot be made {}: {}", name, reason),
+               .path = "",
+               .hint = "F32, F16, BF16, Q8_0, or a type that llama-quantize makes: Q4_K, Q5_K, Q6_K, IQ4_NL, ..."};
 }
 
 // What neither llama.cpp's converter nor llama-quantize gives another type.
@@ -109,13 +108,14 @@ struct ConvertedMatrix {
     MTPGRAFT_CHECK(file->read_at(offset, stored));
     const auto values = dequantize(source.type, stored).value();
     const auto is_finite = [](float value) { return std::isfinite(value); };
-    // Of NaNs blocks become noise, or ggml ends the program.
+    // NaNs would turn blocks into noise, or make ggml end the program.
     if (type->block_elements > 1 && !std::ranges::all_of(values, is_finite)) {
       const auto at = std::ranges::find_if_not(values, is_finite) - values.begin();
-      return Error{
-          ErrorCode::kMalformed,
-          fmt::format("head tensor '{}' has a value that is not finite; it cannot become {}", source.name, type->name),
-          file->path(), offset + static_cast<std::uint64_t>(at) * (stored.size() / values.size())};
+      return Error{.code = ErrorCode::kMalformed,
+                   .message = fmt::format("head tensor '{}' has a value that is not finite; it cannot become {}",
+                                          source.name, type->name),
+                   .path = file->path(),
+                   .offset = offset + static_cast<std::uint64_t>(at) * (stored.size() / values.size())};
     }
     Bytes converted(count * row_bytes(*type, row_length));
     if (ggml) {
@@ -171,16 +171,19 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
       continue;
     }
     if (tensor.type != tensor_type::kF32 && tensor.type != tensor_type::kF16 && tensor.type != tensor_type::kBF16) {
-      return Error{ErrorCode::kIncompatible,
-                   fmt::format("head tensor '{}' has type {}; only F32, F16 and BF16 can become {}", tensor.name,
-                               tensor_type_name(tensor.type), type.name),
-                   gguf.path, tensor.info_offset, "use a BF16 donor"};
+      return Error{.code = ErrorCode::kIncompatible,
+                   .message = fmt::format("head tensor '{}' has type {}; only F32, F16 and BF16 can become {}",
+                                          tensor.name, tensor_type_name(tensor.type), type.name),
+                   .path = gguf.path,
+                   .offset = tensor.info_offset,
+                   .hint = "use a BF16 donor"};
     }
     if (tensor.shape[0] > kRowElementsMax) {
-      return Error{ErrorCode::kUnsupported,
-                   fmt::format("head tensor '{}' has rows of {} values; at most {} can be converted", tensor.name,
-                               tensor.shape[0], kRowElementsMax),
-                   gguf.path, tensor.info_offset};
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format("head tensor '{}' has rows of {} values; at most {} can be converted",
+                                          tensor.name, tensor.shape[0], kRowElementsMax),
+                   .path = gguf.path,
+                   .offset = tensor.info_offset};
     }
     tensor.type = type.id;
     // At most twice as long as the data in the file.

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "util/dynamic_library.h"
+#include "util/environment.h"
 #include "util/file_names.h"
+#include "util/parse.h"
 #include "util/path.h"
 
 namespace mtpgraft {
@@ -22,11 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 std::array<std::string, 2> file_names() { return {library_file_name("ggml-base"), library_file_name("ggml-base", 0)}; }
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 // Where the libraries of an installed llama.cpp can be, by the llama-server on PATH.
 std::vector<fs::path> installed_directories() {
@@ -190,8 +187,9 @@ Status GgmlLibrary::quantize(const TensorType& type, std::span<const float> valu
                                               static_cast<std::int64_t>(values.size() / row_length),
                                               static_cast<std::int64_t>(row_length), nullptr);
   if (made != out.size()) {
-    return Error{ErrorCode::kUnsupported,
-                 fmt::format("made {} bytes of {} where {} were expected", made, type.name, out.size()), path_};
+    return Error{.code = ErrorCode::kUnsupported,
+                 .message = fmt::format("made {} bytes of {} where {} were expected", made, type.name, out.size()),
+                 .path = path_};
   }
   return ok_status();
 }

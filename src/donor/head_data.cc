@@ -46,11 +46,14 @@ Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor,
       values = dequantize(tensor.type, bytes);
     }
     if (tensor.is_vector() && !values && tensor.type != tensor_type::kF32) {
-      return Error{ErrorCode::kUnsupported,
-                   fmt::format("head tensor '{}' has one dimension and type {}; it must become F32, which is possible "
-                               "from F16, BF16 and Q8_0 only",
-                               tensor.name, tensor_type_name(tensor.type)),
-                   donor.path, tensor.info_offset, "use a donor with F32 norms"};
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format(
+                       "head tensor '{}' has one dimension and type {}; it must become F32, which is possible "
+                       "from F16, BF16 and Q8_0 only",
+                       tensor.name, tensor_type_name(tensor.type)),
+                   .path = donor.path,
+                   .offset = tensor.info_offset,
+                   .hint = "use a donor with F32 norms"};
     }
     if (digest == DigestHead::kNo) {
       continue;

@@ -3,9 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "model/architectures.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -197,14 +197,12 @@ constexpr auto kFamilies = std::to_array<Family>({
 });
 
 // Takes "12." off the front.
-std::optional<std::uint64_t> take_number(std::string_view& text) {
-  std::uint64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc{} || rest == end || *rest != '.') {
+std::optional<std::uint64_t> take_index(std::string_view& text) {
+  const auto number = take_number<std::uint64_t>(text);
+  if (!number || !text.starts_with('.')) {
     return std::nullopt;
   }
-  text.remove_prefix(static_cast<std::size_t>(rest + 1 - text.data()));
+  text.remove_prefix(1);
   return number;
 }
 
@@ -231,7 +229,7 @@ std::optional<BlockName> split_name(const Family& family, std::string_view name,
     if (!take_prefix(name, "layers.")) {
       return std::nullopt;
     }
-    const auto block = take_number(name);
+    const auto block = take_index(name);
     return block && *block >= trunk_blocks ? std::optional(BlockName{*block - trunk_blocks, name}) : std::nullopt;
   }
   if (!name.starts_with("mtp.")) {
@@ -240,7 +238,7 @@ std::optional<BlockName> split_name(const Family& family, std::string_view name,
   auto in_block = name;
   in_block.remove_prefix(std::string_view("mtp.").size());
   if (take_prefix(in_block, "layers.")) {
-    const auto block = take_number(in_block);
+    const auto block = take_index(in_block);
     return block ? std::optional(BlockName{*block, in_block}) : std::nullopt;
   }
   return BlockName{0, name};
@@ -266,7 +264,7 @@ std::optional<std::string_view> match(const TensorRule& rule, std::string_view n
     if (!take_prefix(name, pattern.substr(0, star))) {
       return std::nullopt;
     }
-    const auto number = take_number(name);
+    const auto number = take_index(name);
     if (!number) {
       return std::nullopt;
     }
@@ -315,11 +313,10 @@ Result<std::vector<HeadTensorSource>> map_head(const Family& family, const std::
     }
     auto source = find_rule(family, split->name);
     if (!source || split->block >= kBlocksMax) {
-      return Error{ErrorCode::kUnsupported,
-                   fmt::format("head tensor '{}' is none that {} models are known to have", name, family.architecture),
-                   {},
-                   {},
-                   "of quantised checkpoints only FP8 with block scales can be read; give the original model"};
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format("head tensor '{}' is none that {} models are known to have", name,
+                                          family.architecture),
+                   .hint = "of quantised checkpoints only FP8 with block scales can be read; give the original model"};
     }
     source->name = name;
     source->block = split->block;

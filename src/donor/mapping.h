@@ -1,6 +1,6 @@
-// Which tensors of a checkpoint are its head, and what each is called in a GGUF. A new architecture is a table entry,
-// with a transform of its own where its tensors are cut otherwise. Source: the converters of llama.cpp (conversion/*.py
-// and gguf-py's tensor_mapping.py, May to September 2026).
+// The tensors of a checkpoint that are its head, and what each is called in a GGUF. A new architecture is a table
+// entry, with a transform of its own where its tensors are cut otherwise. Source: the converters of llama.cpp
+// (conversion/*.py and gguf-py's tensor_mapping.py, May to September 2026).
 #pragma once
 
 #include <array>

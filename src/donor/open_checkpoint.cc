@@ -33,11 +33,17 @@ constexpr double kShiftedNormsFrom = 0.75;
 constexpr std::uint64_t kNormElementsMax = std::uint64_t{1} << 20;
 
 Error incompatible(const Checkpoint& checkpoint, std::string message, std::string hint = {}) {
-  return {ErrorCode::kIncompatible, std::move(message), checkpoint.path(), {}, std::move(hint)};
+  return {.code = ErrorCode::kIncompatible,
+          .message = std::move(message),
+          .path = checkpoint.path(),
+          .hint = std::move(hint)};
 }
 
 Error unknown_model(const Checkpoint& checkpoint, std::string message, std::string hint) {
-  Error error{ErrorCode::kUnsupported, std::move(message), checkpoint.path(), {}, std::move(hint)};
+  Error error{.code = ErrorCode::kUnsupported,
+              .message = std::move(message),
+              .path = checkpoint.path(),
+              .hint = std::move(hint)};
   for (const auto& family : families()) {
     error.details.push_back(fmt::format("{}: {}", family.architecture, fmt::join(family.config_names, ", ")));
   }
@@ -72,8 +78,9 @@ Result<std::optional<std::uint64_t>> read_trunk_blocks(const Checkpoint& checkpo
   }
   const auto blocks = config_count(*checkpoint.config(), {"n_layers", "num_hidden_layers", "n_layer", "num_layers"});
   if (!blocks || *blocks > kBlocksMax) {
-    return Error{ErrorCode::kMalformed, fmt::format("config.json: num_hidden_layers is no number up to {}", kBlocksMax),
-                 checkpoint.path()};
+    return Error{.code = ErrorCode::kMalformed,
+                 .message = fmt::format("config.json: num_hidden_layers is no number up to {}", kBlocksMax),
+                 .path = checkpoint.path()};
   }
   return blocks;
 }
@@ -113,8 +120,9 @@ Result<HeadTensorGroups> group_sources(const Checkpoint& checkpoint, const std::
     auto& group = groups[name];
     const auto is_new = group.sources.emplace(source.part, source.name).second;
     if (!is_new || (group.sources.size() > 1 && group.transform != source.transform)) {
-      return Error{ErrorCode::kMalformed, fmt::format("'{}' and another tensor are both '{}'", source.name, name),
-                   checkpoint.path()};
+      return Error{.code = ErrorCode::kMalformed,
+                   .message = fmt::format("'{}' and another tensor are both '{}'", source.name, name),
+                   .path = checkpoint.path()};
     }
     group.transform = source.transform;
   }
@@ -201,7 +209,8 @@ Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint
     const auto end = checked_add(offset, tensor.info.size_bytes);
     const auto next = end ? checked_align_up(*end, kAlignment) : std::nullopt;
     if (!next || *next > kBytesMax) {
-      return Error{ErrorCode::kUnsupported, "the head is too large for any file", checkpoint.path()};
+      return Error{
+          .code = ErrorCode::kUnsupported, .message = "the head is too large for any file", .path = checkpoint.path()};
     }
     offset = *next;
   }

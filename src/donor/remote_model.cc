@@ -28,7 +28,7 @@ bool is_later_shard(const std::string& name) {
   return shard && shard->number > 1;
 }
 
-// Of a split model only the first file.
+// Lists only the first file of a split model.
 template <class Predicate>
 std::vector<RepositoryFile> list_files(const Repository& repository, Predicate is_one) {
   std::vector<RepositoryFile> files;
@@ -40,7 +40,7 @@ std::vector<RepositoryFile> list_files(const Repository& repository, Predicate i
   return files;
 }
 
-std::vector<std::string> describe(const std::vector<RepositoryFile>& files) {
+std::vector<std::string> describe_files(const std::vector<RepositoryFile>& files) {
   std::vector<std::string> lines;
   lines.reserve(files.size());
   for (const auto& file : files) {
@@ -50,9 +50,11 @@ std::vector<std::string> describe(const std::vector<RepositoryFile>& files) {
 }
 
 Error choice(const RemotePath& place, std::string message, std::vector<std::string> names) {
-  return {
-      ErrorCode::kUsage, std::move(message), place.path, {}, fmt::format("name one: {}:FILE", place.repository->path),
-      std::move(names)};
+  return {.code = ErrorCode::kUsage,
+          .message = std::move(message),
+          .path = place.path,
+          .hint = fmt::format("name one: {}:FILE", place.repository->path),
+          .details = std::move(names)};
 }
 
 struct FileWithHead {
@@ -95,7 +97,7 @@ Result<Candidates> find_candidates(const std::string& path, RemoteSource& source
       return (is_model(name) || name.ends_with(".safetensors")) && matches_glob(place.name, name);
     });
     if (files.empty()) {
-      auto error = choice(place, "matches no model; the repository has", describe(list_files(*repository, is_model)));
+      auto error = choice(place, "matches no model; the repository has", describe_files(list_files(*repository, is_model)));
       error.code = ErrorCode::kIo;
       return error;
     }
@@ -112,11 +114,10 @@ Result<Candidates> find_candidates(const std::string& path, RemoteSource& source
   auto files =
       list_files(*repository, [&](std::string_view name) { return name.starts_with(folder) && is_model(name); });
   if (files.empty()) {
-    return Error{ErrorCode::kIncompatible,
-                 "has neither a safetensors checkpoint nor GGUF files",
-                 place.path,
-                 {},
-                 kOtherRepository};
+    return Error{.code = ErrorCode::kIncompatible,
+                 .message = "has neither a safetensors checkpoint nor GGUF files",
+                 .path = place.path,
+                 .hint = kOtherRepository};
   }
   return Candidates{std::move(place), std::move(files)};
 }
@@ -144,11 +145,10 @@ Result<std::string> choose_remote_model(const std::string& path, RemoteSource& s
   }
   MTPGRAFT_TRY(const auto heads, find_heads(files, *place.repository, source));
   if (heads.empty()) {
-    return Error{ErrorCode::kIncompatible,
-                 fmt::format("none of its {} models has a head", files.size()),
-                 place.path,
-                 {},
-                 kOtherRepository};
+    return Error{.code = ErrorCode::kIncompatible,
+                 .message = fmt::format("none of its {} models has a head", files.size()),
+                 .path = place.path,
+                 .hint = kOtherRepository};
   }
   if (heads.size() == 1) {
     return path_of(candidates, heads.front().name);

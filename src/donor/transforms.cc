@@ -19,16 +19,18 @@ using ValuesPointer = std::shared_ptr<const Values>;
 
 constexpr std::uint64_t kBlockSideDefault = 128;
 
-// Of the keys of one head, which are held in memory; real ones have 0.2 MiB.
+// The keys of one attention head are held in memory; real ones have 0.2 MiB.
 constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{4} << 20;
 
-// Of a row, which are held in memory; real ones have some hundred.
+// The scales of a row are held in memory; real rows have some hundred.
 constexpr std::uint64_t kRowScalesMax = std::uint64_t{1} << 20;
 
 Error cannot_convert(const CheckpointTensor& tensor, std::string_view why, std::string hint = {}) {
-  return {ErrorCode::kUnsupported,
-          fmt::format("tensor '{}' of shape [{}]: {}", tensor.name, fmt::join(tensor.shape, ", "), why),
-          tensor.file->path(), tensor.offset, std::move(hint)};
+  return {.code = ErrorCode::kUnsupported,
+          .message = fmt::format("tensor '{}' of shape [{}]: {}", tensor.name, fmt::join(tensor.shape, ", "), why),
+          .path = tensor.file->path(),
+          .offset = tensor.offset,
+          .hint = std::move(hint)};
 }
 
 std::uint64_t row_count(const CheckpointTensor& tensor) {
@@ -106,7 +108,7 @@ Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view n
       std::make_shared<Values>(tensor, BlockScales{scales, block_rows, block_columns, group_rows}, type, added));
 }
 
-MadeTensor describe(const std::string& name, const Shape& shape, const ValuesPointer& values) {
+MadeTensor make_tensor(const std::string& name, const Shape& shape, const ValuesPointer& values) {
   MadeTensor made;
   made.info.name = name;
   made.info.n_dims = static_cast<std::uint32_t>(shape.size());
@@ -127,7 +129,7 @@ Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector
     }
     MTPGRAFT_TRY(parts.emplace_back(), make_values(source, name, shape.size(), 0, config));
   }
-  auto made = describe(name, shape, parts.front());
+  auto made = make_tensor(name, shape, parts.front());
   made.add_data = [parts = std::move(parts), count = row_count(sources.front().values) * shape.back()](auto& file) {
     for (const auto& part : parts) {
       add_elements(file, part, 0, count);
@@ -150,7 +152,7 @@ Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::ve
     parts.emplace_back(std::move(values), tensor.shape[0] * shape[1]);
     shape[0] += tensor.shape[0];
   }
-  auto made = describe(name, shape, parts.front().first);
+  auto made = make_tensor(name, shape, parts.front().first);
   made.add_data = [parts = std::move(parts)](auto& file) {
     for (const auto& [values, count] : parts) {
       add_elements(file, values, 0, count);
@@ -159,7 +161,7 @@ Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::ve
   return std::vector{std::move(made)};
 }
 
-// Of each matrix of a stack: the first half of the rows, then the second.
+// Makes two stacks: one of the first half of each matrix's rows, one of the second.
 Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const ScaledTensor& source,
                                               const std::optional<nlohmann::json>& config) {
   auto shape = source.values.shape;
@@ -172,7 +174,7 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
   for (const auto half : {std::uint64_t{0}, std::uint64_t{1}}) {
     auto up_name = name;
     up_name.replace(up_name.find("gate"), 4, "up");
-    auto& made = tensors.emplace_back(describe(half == 0 ? name : up_name, shape, values));
+    auto& made = tensors.emplace_back(make_tensor(half == 0 ? name : up_name, shape, values));
     made.add_data = [values, half, experts = shape[0], count = shape[1] * shape[2]](auto& file) {
       for (std::uint64_t expert = 0; expert < experts; ++expert) {
         add_elements(file, values, (2 * expert + half) * count, count);
@@ -182,7 +184,7 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
   return tensors;
 }
 
-// Of each head's rows, those for keys, transposed, and those for values.
+// Makes two tensors of each attention head's rows: those for keys, transposed, and those for values.
 Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const ScaledTensor& source,
                                                 const std::optional<nlohmann::json>& config) {
   const auto& shape = source.values.shape;
@@ -206,13 +208,13 @@ Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const S
   }
   auto value_name = name;
   value_name.replace(value_name.find("_k_b"), 4, "_v_b");
-  auto keys_made = describe(name, {heads, rank, key_rows}, values);
+  auto keys_made = make_tensor(name, {heads, rank, key_rows}, values);
   keys_made.add_data = [=](auto& file) {
     for (std::uint64_t head = 0; head < heads; ++head) {
       add_transposed(file, values, head * head_rows * rank, key_rows, rank);
     }
   };
-  auto values_made = describe(value_name, {heads, value_rows, rank}, values);
+  auto values_made = make_tensor(value_name, {heads, value_rows, rank}, values);
   values_made.add_data = [=](auto& file) {
     for (std::uint64_t head = 0; head < heads; ++head) {
       add_elements(file, values, (head * head_rows + key_rows) * rank, (head_rows - key_rows) * rank);
@@ -244,7 +246,7 @@ Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTe
       continue;
     }
     MTPGRAFT_TRY(const auto values, make_values(source, name, 2, 0, config, own_rows));
-    auto made = describe(name, tensor.shape, values);
+    auto made = make_tensor(name, tensor.shape, values);
     made.add_data = [=, columns = tensor.shape[1]](auto& file) {
       std::uint64_t skipped = 0;
       for (const auto kind : rows) {
@@ -292,7 +294,7 @@ Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform 
       break;
   }
   MTPGRAFT_TRY(const auto values, make_values(source, name, shape.size(), norm_offset, config));
-  auto made = describe(name, shape, values);
+  auto made = make_tensor(name, shape, values);
   made.add_data = [values, count = made.info.element_count()](auto& file) { add_elements(file, values, 0, count); };
   return std::vector{std::move(made)};
 }

@@ -34,7 +34,7 @@ class Values {
   // The GGUF has the very bytes of the checkpoint.
   [[nodiscard]] bool is_stored() const { return is_stored_; }
 
-  // What of the checkpoint's files is read for that many elements from element `first` on.
+  // The ranges of the checkpoint's files that are read for `count` elements from element `first` on.
   [[nodiscard]] std::vector<FileRange> reads(std::uint64_t first, std::uint64_t count) const;
   // Whole elements from element `first` on.
   Status read(std::uint64_t first, std::span<std::byte> out) const;

@@ -23,7 +23,7 @@ class Cursor {
   [[nodiscard]] std::uint64_t remaining() const { return file_.size() - offset(); }
 
   [[nodiscard]] Error fail(std::string message, std::uint64_t offset) const {
-    return {ErrorCode::kMalformed, std::move(message), file_.path(), offset};
+    return {.code = ErrorCode::kMalformed, .message = std::move(message), .path = file_.path(), .offset = offset};
   }
 
   // `what` names the thing for the message if the file ends inside it.

@@ -41,7 +41,7 @@ constexpr std::size_t kQ8BlockElements = 32;
 constexpr std::size_t kQ8BlockBytes = 2 + kQ8BlockElements;  // F16 scale, 32 x i8
 
 void quantize_q8_block(const float* values, std::byte* out) {
-  // Of numbers without sign the bits are in the order of the values.
+  // Without their sign, floats are in the order of their bits.
   std::int32_t largest = 0;
   for (std::size_t i = 0; i < kQ8BlockElements; ++i) {
     largest = std::max(largest, static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(values[i]) & kMagnitudeMask));

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "io/composed_file.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -18,14 +19,17 @@ std::optional<std::uint64_t> read_number(const GgufFile& file, std::string_view 
   return item != nullptr && !item->value.is_array() ? item->value.unsigned_at() : std::nullopt;
 }
 
-// Of several files, the one with the model's keys.
+// Whether it is the file of a split model that has the model's keys.
 bool is_first_shard(const GgufFile& file) {
   return read_number(file, kSplitCountKey).value_or(0) > 1 && read_number(file, kSplitNumberKey) == 0;
 }
 
 Error malformed(const GgufFile& file, const KeyValue* item, std::string message, std::string hint = {}) {
-  return {ErrorCode::kMalformed, std::move(message), file.path,
-          item != nullptr ? std::optional(item->offset) : std::nullopt, std::move(hint)};
+  return {.code = ErrorCode::kMalformed,
+          .message = std::move(message),
+          .path = file.path,
+          .offset = item != nullptr ? std::optional(item->offset) : std::nullopt,
+          .hint = std::move(hint)};
 }
 
 // llama.cpp takes no other type.
@@ -65,8 +69,10 @@ Status check_unique_tensors(const GgufFile& whole) {
   for (const auto& tensor : whole.tensors) {
     if (!seen.insert(tensor.name).second) {
       const auto& shard = whole.file_at(tensor.info_offset);
-      return Error{ErrorCode::kMalformed, fmt::format("tensor '{}' stands in another shard, too", tensor.name),
-                   shard.path, tensor.info_offset - shard.offset};
+      return Error{.code = ErrorCode::kMalformed,
+                   .message = fmt::format("tensor '{}' stands in another shard, too", tensor.name),
+                   .path = shard.path,
+                   .offset = tensor.info_offset - shard.offset};
     }
   }
   return ok_status();
@@ -82,14 +88,8 @@ std::optional<ShardName> parse_shard_name(std::string_view path) {
   }
   const auto suffix = path.substr(path.size() - kPattern.size());
   ShardName name{std::string(path.substr(0, path.size() - kPattern.size())), 0, 0};
-  const auto is_number = [&](std::size_t at) {
-    return std::ranges::all_of(suffix.substr(at, kDigits), [](unsigned char c) { return std::isdigit(c) != 0; });
-  };
-  if (!is_number(1) || !is_number(10)) {
-    return std::nullopt;
-  }
-  name.number = std::stoul(std::string(suffix.substr(1, kDigits)));
-  name.count = std::stoul(std::string(suffix.substr(10, kDigits)));
+  name.number = parse_number<std::uint64_t>(suffix.substr(1, kDigits)).value_or(0);
+  name.count = parse_number<std::uint64_t>(suffix.substr(10, kDigits)).value_or(0);
   const bool is_shard = name.number >= 1 && name.number <= name.count && format_shard_name(name) == path;
   return is_shard ? std::optional(std::move(name)) : std::nullopt;
 }

@@ -53,22 +53,20 @@ class LeasedFile final : public PosixReadableFile {
 
   [[nodiscard]] Status check_unchanged() const override {
     if (::fcntl(descriptor(), F_GETLEASE) != F_WRLCK) {
-      return Error{ErrorCode::kRefused,
-                   "another program is opening the file while it is changed",
-                   path(),
-                   {},
-                   "try again when the other program is done"};
+      return Error{.code = ErrorCode::kRefused,
+                   .message = "another program is opening the file while it is changed",
+                   .path = path(),
+                   .hint = "try again when the other program is done"};
     }
     struct stat named {};
     if (::stat(path().c_str(), &named) != 0 && errno != ENOENT) {
       return io_error(path(), "look whether it still has its name");
     }
     if (named.st_dev != status().st_dev || named.st_ino != status().st_ino) {
-      return Error{ErrorCode::kRefused,
-                   "another file has taken its name while it was changed",
-                   path(),
-                   {},
-                   "look which of the two is the right one, and try again"};
+      return Error{.code = ErrorCode::kRefused,
+                   .message = "another file has taken its name while it was changed",
+                   .path = path(),
+                   .hint = "look which of the two is the right one, and try again"};
     }
     return ok_status();
   }

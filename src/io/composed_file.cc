@@ -58,7 +58,9 @@ Status ComposedFile::in_parts(const ByteRange& range, Use use) const {
 
 Status ComposedFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   if (!range_fits(offset, out.size(), size_)) {
-    return Error{ErrorCode::kIo, fmt::format("has no bytes {}-{}", offset, offset + out.size()), path_};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("has no bytes {}-{}", offset, offset + out.size()),
+                 .path = path_};
   }
   return in_parts({offset, out.size()}, [&](const Part& part, const ByteRange& range) -> Status {
     const auto piece = out.first(static_cast<std::size_t>(range.length));

@@ -80,8 +80,8 @@ class DirectoryLock {
   virtual ~DirectoryLock() = default;
 };
 
-// Waits for other programs that hold the lock of the directory of `path`. It locks nothing where the system cannot, as
-// on some network file systems.
-Result<std::unique_ptr<DirectoryLock>> lock_directory_of(const std::string& path);
+// Waits for other programs that hold the lock of the directory of `path`, until `progress` asks to stop. It locks
+// nothing where the system cannot, as on some network file systems.
+Result<std::unique_ptr<DirectoryLock>> lock_directory_of(const std::string& path, const Progress& progress);
 
 }  // namespace mtpgraft

@@ -8,15 +8,20 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <chrono>
+#include <thread>
 
 #include "io/io_posix.h"
 #include "io/readable_file_posix.h"
+#include "io/stream.h"
 #include "io/system.h"
+#include "util/environment.h"
 #include "util/path.h"
 
 namespace mtpgraft {
 namespace {
+
+constexpr std::chrono::milliseconds kLockPause(20);
 
 class PosixDirectory final : public Directory {
  public:
@@ -115,8 +120,8 @@ Result<std::unique_ptr<Directory>> opened(const std::string& path, std::string_v
 }
 
 std::string absolute_variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value != nullptr && *value == '/' ? value : "";  // relative ones are not valid, by the rules for these
+  auto value = environment(name);
+  return value.starts_with('/') ? value : "";  // relative ones are not valid, by the rules for these
 }
 
 }  // namespace
@@ -152,9 +157,10 @@ std::string user_cache_directory() {
 }
 
 Result<std::unique_ptr<TemporaryFile>> make_temporary_file() {
-  const char* const named = std::getenv("TMPDIR");
-  // Not /tmp, which may be in memory.
-  const std::string directory = named != nullptr && *named != '\0' ? named : "/var/tmp";
+  auto directory = environment("TMPDIR");
+  if (directory.empty()) {
+    directory = "/var/tmp";  // not /tmp, which may be in memory
+  }
   FileDescriptor fd(system::open_unnamed(directory, 0600));
   if (!fd.valid()) {
     auto name = directory + "/mtpgraft-XXXXXX";
@@ -167,13 +173,17 @@ Result<std::unique_ptr<TemporaryFile>> make_temporary_file() {
   return std::unique_ptr<TemporaryFile>(std::make_unique<PosixTemporaryFile>(directory, std::move(fd)));
 }
 
-Result<std::unique_ptr<DirectoryLock>> lock_directory_of(const std::string& path) {
+Result<std::unique_ptr<DirectoryLock>> lock_directory_of(const std::string& path, const Progress& progress) {
   auto fd = open_with(parent_of(path), 0);
   // One may make files in a directory that one may not read.
   if (!fd.valid() && errno != EACCES) {
     return io_error(path, "lock the directory");
   }
-  retry([&] { return ::flock(fd.get(), LOCK_EX); });
+  // Waiting in flock() would not hear of a signal, or would have to guess which one it was.
+  while (retry([&] { return ::flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0 && errno == EWOULDBLOCK) {
+    MTPGRAFT_CHECK(report_progress(progress, 0));
+    std::this_thread::sleep_for(kLockPause);
+  }
   return std::unique_ptr<DirectoryLock>(std::make_unique<PosixDirectoryLock>(std::move(fd)));
 }
 

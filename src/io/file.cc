@@ -66,7 +66,7 @@ Result<CopyCounts> StagedFile::copy_from(const ReadableFile& source, const CopyR
 Result<std::uint64_t> FileSystem::file_system_of(const std::string& /*path*/) { return std::uint64_t{0}; }
 
 Status FileSystem::make_directory(const std::string& path) {
-  return Error{ErrorCode::kUnsupported, "directories cannot be made here", path};
+  return Error{.code = ErrorCode::kUnsupported, .message = "directories cannot be made here", .path = path};
 }
 
 }  // namespace mtpgraft

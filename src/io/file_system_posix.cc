@@ -57,10 +57,11 @@ class PosixFileSystem final : public FileSystem {
     std::error_code error;
     const auto real = std::filesystem::canonical(as_path(path), error);
     if (error) {
-      return Error{ErrorCode::kIo, fmt::format("cannot open: {}", error.message()), path};
+      return Error{.code = ErrorCode::kIo, .message = fmt::format("cannot open: {}", error.message()), .path = path};
     }
     if (real.parent_path() != std::filesystem::canonical(as_path(folder), error)) {
-      return Error{ErrorCode::kRefused, "is a symbolic link that leads out of the folder", path};
+      return Error{
+          .code = ErrorCode::kRefused, .message = "is a symbolic link that leads out of the folder", .path = path};
     }
     return ok_status();
   }
@@ -130,7 +131,7 @@ class PosixFileSystem final : public FileSystem {
       return output_exists(path);
     }
     if (!S_ISREG(status.st_mode)) {
-      return Error{ErrorCode::kRefused, "the output exists and is not a regular file", path, {}, {}};
+      return Error{.code = ErrorCode::kRefused, .message = "the output exists and is not a regular file", .path = path};
     }
     return check_no_journal(path);
   }

@@ -135,20 +135,18 @@ Result<Recovery> recover_in_place(const std::string& path) {
   // In a directory that others may write to, as /tmp, they could plant one, and with it any bytes. Only root and the
   // file's owner get the lease that a change in place needs.
   if (status.st_uid != file->status().st_uid && status.st_uid != 0) {
-    return Error{ErrorCode::kRefused,
-                 "the journal belongs to another user than the file",
-                 journal_name,
-                 {},
-                 "if it is not yours, delete it"};
+    return Error{.code = ErrorCode::kRefused,
+                 .message = "the journal belongs to another user than the file",
+                 .path = journal_name,
+                 .hint = "if it is not yours, delete it"};
   }
   const PosixReadableFile journal_file(journal_name, std::move(fd), status);
   MTPGRAFT_TRY(auto journal, read_journal(journal_file));
   if (journal.inode != file->status().st_ino) {
-    return Error{ErrorCode::kRefused,
-                 "its journal belongs to another file of this name",
-                 path,
-                 {},
-                 "if this one is whole, delete " + shell_quoted(journal_name)};
+    return Error{.code = ErrorCode::kRefused,
+                 .message = "its journal belongs to another file of this name",
+                 .path = path,
+                 .hint = "if this one is whole, delete " + shell_quoted(journal_name)};
   }
   return end_change(*file, journal);
 }

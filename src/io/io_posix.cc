@@ -14,7 +14,9 @@
 namespace mtpgraft {
 
 Error io_error(const std::string& path, std::string_view action, int number) {
-  Error error{ErrorCode::kIo, fmt::format("cannot {}: {}", action, std::generic_category().message(number)), path};
+  Error error{.code = ErrorCode::kIo,
+              .message = fmt::format("cannot {}: {}", action, std::generic_category().message(number)),
+              .path = path};
   if (number == ENOSPC || number == EDQUOT) {
     error.hint = "free some space, or write to another disk";
   }

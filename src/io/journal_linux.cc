@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kTextBytes = 4096;
 
 // The first block. Its digest leaves out the first line, which changes with the step.
-std::string describe(const Journal& journal) {
+std::string format_journal(const Journal& journal) {
   const auto lines =
       fmt::format("inode {}\nold_size {}\nnew_size {}\ninserted_bytes {}\nold_header_bytes {}\nnew_header_bytes {}\n",
                   journal.inode, journal.old_size, journal.new_size, journal.inserted_bytes, journal.old_header.size(),
@@ -40,19 +40,19 @@ std::uint64_t journal_size(const Journal& journal) {
 }
 
 Status write_journal(const Journal& journal, StagedFile& file) {
-  const auto text = describe(journal);
+  const auto text = format_journal(journal);
   MTPGRAFT_CHECK(file.write_at(0, std::as_bytes(std::span(text))));
   MTPGRAFT_CHECK(file.write_at(kTextBytes, journal.old_header));
   return file.write_at(kTextBytes + journal.old_header.size(), journal.new_header);
 }
 
 Result<Journal> read_journal(const ReadableFile& file) {
-  const Error damaged{ErrorCode::kMalformed,
-                      "the journal of an in-place change is damaged",
-                      file.path(),
-                      {},
-                      "the file it belongs to cannot be mended with it; take the file from its source again, then "
-                      "delete the journal"};
+  const Error damaged{.code = ErrorCode::kMalformed,
+                      .message = "the journal of an in-place change is damaged",
+                      .path = file.path(),
+                      .hint =
+                          "the file it belongs to cannot be mended with it; take the file from its source again, then "
+                          "delete the journal"};
   if (file.size() < kTextBytes) {
     return damaged;
   }
@@ -82,7 +82,7 @@ Result<Journal> read_journal(const ReadableFile& file) {
   MTPGRAFT_CHECK(file.read_at(kTextBytes + old_header_bytes, journal.new_header));
   const bool is_step = journal.step >= JournalStep::kAppend && journal.step <= JournalStep::kHeader;
   // Written again it must be the same text, its digest included.
-  return is_step && describe(journal) == text ? Result<Journal>(std::move(journal)) : damaged;
+  return is_step && format_journal(journal) == text ? Result<Journal>(std::move(journal)) : damaged;
 }
 
 Status enter_step(const std::string& path, Journal& journal, JournalStep step) {

@@ -12,7 +12,10 @@ namespace {
 // By errno.
 Error cannot_open(const std::string& path) {
   if (errno == EWOULDBLOCK) {
-    return {ErrorCode::kRefused, "another program is changing the file", path, {}, "try again when it is done"};
+    return {.code = ErrorCode::kRefused,
+            .message = "another program is changing the file",
+            .path = path,
+            .hint = "try again when it is done"};
   }
   auto error = io_error(path, "open");
   if (is_remote(path)) {
@@ -31,13 +34,12 @@ Result<std::unique_ptr<PosixReadableFile>> PosixReadableFile::open(const std::st
     return cannot_open(path);
   }
   if (!S_ISREG(status.st_mode)) {
-    return Error{ErrorCode::kIo,
-                 S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
-                 path,
-                 {},
-                 S_ISDIR(status.st_mode)
-                     ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
-                     : "GGUF files are read at many offsets; give a file"};
+    return Error{.code = ErrorCode::kIo,
+                 .message = S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file",
+                 .path = path,
+                 .hint = S_ISDIR(status.st_mode)
+                             ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
+                             : "GGUF files are read at many offsets; give a file"};
   }
   return std::make_unique<PosixReadableFile>(path, std::move(fd), status);
 }
@@ -52,8 +54,11 @@ Status PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out
       return error;
     }
     if (got == 0) {
-      return Error{ErrorCode::kIo, "the file ends earlier than when it was opened", path_, offset + done,
-                   "another program is changing it; try again when it is done"};
+      return Error{.code = ErrorCode::kIo,
+                   .message = "the file ends earlier than when it was opened",
+                   .path = path_,
+                   .offset = offset + done,
+                   .hint = "another program is changing it; try again when it is done"};
     }
     done += static_cast<std::size_t>(got);
   }
@@ -67,11 +72,10 @@ Status PosixReadableFile::check_unchanged() const {
   }
   if (now.st_size != status_.st_size || now.st_mtim.tv_sec != status_.st_mtim.tv_sec ||
       now.st_mtim.tv_nsec != status_.st_mtim.tv_nsec) {
-    return Error{ErrorCode::kIo,
-                 "the file changed while it was being read",
-                 path_,
-                 {},
-                 "another program is writing to it; try again when it is done"};
+    return Error{.code = ErrorCode::kIo,
+                 .message = "the file changed while it was being read",
+                 .path = path_,
+                 .hint = "another program is writing to it; try again when it is done"};
   }
   return ok_status();
 }

@@ -15,12 +15,13 @@ namespace mtpgraft {
 namespace {
 
 Error unknown_state(const std::string& path) {
-  return {ErrorCode::kMalformed,
-          "the file is in no state that an interrupted in-place change leaves",
-          path,
-          {},
+  return {
+      .code = ErrorCode::kMalformed,
+      .message = "the file is in no state that an interrupted in-place change leaves",
+      .path = path,
+      .hint =
           "another program has changed it; if it is whole, or you take it from its source again, delete the journal " +
-              shell_quoted(journal_path(path))};
+          shell_quoted(journal_path(path))};
 }
 
 // The gap that an insertion or a collapse leaves when it is interrupted, or when it is complete; empty if there is

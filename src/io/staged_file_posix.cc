@@ -128,7 +128,7 @@ Status name_linked(const std::string& path, Overwrite overwrite, Link link_to) {
 }
 
 // What comes after naming. If it fails, a name that nothing had before is taken away again.
-Status settle(const std::string& path, Overwrite overwrite, Durability durability, int close_result = 0) {
+Status finish_naming(const std::string& path, Overwrite overwrite, Durability durability, int close_result = 0) {
   // A network file system may report a failed write only when the file is closed.
   auto status = close_result == 0 ? ok_status() : Status(io_error(path, "close"));
   if (status.ok() && durability == Durability::kSync) {
@@ -222,9 +222,9 @@ Result<CopyCounts> PosixStagedFile::copy_from(const ReadableFile& source, const 
     return StagedFile::copy_from(source, range, options, progress);
   }
   if (!range_fits(range.source_offset, range.length, source.size())) {
-    return Error{ErrorCode::kIo,
-                 fmt::format("has no bytes {}-{}", range.source_offset, range.source_offset + range.length),
-                 source.path()};
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("has no bytes {}-{}", range.source_offset, range.source_offset + range.length),
+                 .path = source.path()};
   }
   // Holes stay holes: the staged file reads as zeros where nothing is written.
   CopyCounts counts;
@@ -282,7 +282,7 @@ Result<std::uint64_t> PosixStagedFile::commit(Overwrite overwrite, Durability du
   }
   const auto allocated = unshared_bytes(fd_.get());
   MTPGRAFT_CHECK(give_name(overwrite));
-  MTPGRAFT_CHECK(settle(path_, overwrite, durability, fd_.close_checked()));
+  MTPGRAFT_CHECK(finish_naming(path_, overwrite, durability, fd_.close_checked()));
   return allocated;
 }
 
@@ -319,12 +319,12 @@ int PosixStagedLink::link_to(const char* name) const {
 }
 
 Status PosixStagedLink::write_at(std::uint64_t /*offset*/, std::span<const std::byte> /*bytes*/) {
-  return Error{ErrorCode::kIo, "is a link, which is not written", path_};
+  return Error{.code = ErrorCode::kIo, .message = "is a link, which is not written", .path = path_};
 }
 
 Result<std::uint64_t> PosixStagedLink::commit(Overwrite overwrite, Durability durability) {
   MTPGRAFT_CHECK(name_linked(path_, overwrite, [this](const char* name) { return link_to(name); }));
-  MTPGRAFT_CHECK(settle(path_, overwrite, durability));
+  MTPGRAFT_CHECK(finish_naming(path_, overwrite, durability));
   return std::uint64_t{0};
 }
 

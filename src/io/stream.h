@@ -13,7 +13,8 @@ namespace mtpgraft {
 
 // Tells `progress`, if it is set, of `bytes` more; fails with kInterrupted if it asks to stop.
 inline Status report_progress(const Progress& progress, std::uint64_t bytes) {
-  return !progress || progress(bytes) ? ok_status() : Status(Error{ErrorCode::kInterrupted, "interrupted"});
+  return !progress || progress(bytes) ? ok_status()
+                                      : Status(Error{.code = ErrorCode::kInterrupted, .message = "interrupted"});
 }
 
 // Hands that many zeros to `use(bytes)`, which returns a Status, in pieces.

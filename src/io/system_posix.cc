@@ -45,7 +45,7 @@ int link_opened(int fd, const std::string& path, const char* name) {
 int clone_range(int /*in*/, int /*out*/, const CopyRange& /*range*/) { return unsupported(); }
 
 int reserve(int fd, std::uint64_t offset, std::uint64_t length) {
-  // Which returns the number of its error.
+  // It returns the number of its error.
   return retry([&] {
     errno = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(length));
     return errno == 0 ? 0 : -1;

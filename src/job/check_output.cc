@@ -9,6 +9,7 @@
 #include <span>
 
 #include "mtpgraft/split.h"
+#include "util/parse.h"
 #include "util/path.h"
 #include "util/text.h"
 
@@ -171,11 +172,10 @@ bool is_same_output(const std::string& a, const std::string& b) {
   const auto parent = [](const std::filesystem::path& path) {
     return path.has_parent_path() ? path.parent_path() : as_path(".");
   };
-  const auto same_letter = [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); };
   std::error_code ignored;
   // Some directories do not tell upper from lower case.
   return std::filesystem::equivalent(parent(as_path(a)), parent(as_path(b)), ignored) &&
-         std::ranges::equal(as_path(a).filename().string(), as_path(b).filename().string(), same_letter);
+         lowered(as_path(a).filename().string()) == lowered(as_path(b).filename().string());
 }
 
 const ReadableFile* kept_file(const FilePlan& plan, const Sources& sources) {

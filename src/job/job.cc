@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "io/stream.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "mtpgraft/output_name.h"
@@ -45,7 +46,7 @@ Error name_the_output(std::string message) {
   return {.code = ErrorCode::kUsage, .message = std::move(message), .remedy = Remedy::kNameOutput};
 }
 
-// Of several files, the first.
+// The path of the output, or of its first file.
 Result<std::string> choose_output(const GraftRequest& request, std::size_t file_count) {
   if (request.output.in_place) {
     return request.target;
@@ -119,6 +120,7 @@ std::uint64_t Output::bytes_to_write() const {
 
 Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   auto& files = context.files;
+  const auto progress = context.begin(Phase::kPlan, 0);
   std::error_code ignored;
   if (request.output.in_place &&
       std::filesystem::equivalent(as_path(request.target), as_path(request.donor.path), ignored)) {
@@ -131,7 +133,9 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   job.request = request.output;
   MTPGRAFT_TRY(auto target, open_target(request.target, request.output, files));
   job.target = std::move(target.gguf);
+  MTPGRAFT_CHECK(report_progress(progress, 0));
   MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context));
+  MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources = {std::move(target.file), job.donor->file};
 
   job.options = {.replace = request.replace, .labels = {}, .edits = request.edits, .split = request.split};
@@ -155,6 +159,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   if (request.strict && !job.warnings.empty()) {
     return refuse_warnings(job.warnings);
   }
+  MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }
 
@@ -162,6 +167,7 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   if (request.output.path.empty()) {
     return name_the_output("the output has no name");
   }
+  const auto progress = context.begin(Phase::kPlan, 0);
   Job job;
   job.request = request.output;
   job.output.path = request.output.path;
@@ -172,6 +178,7 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
     job.target = std::move(target.gguf);
   }
   MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context));
+  MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources.donor = job.donor->file;
   if (!has_target) {
     job.sources.target = job.sources.donor;
@@ -184,6 +191,7 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   job.fetch = plan_fetch(*job.donor, job.plan);
   job.warnings = job.plan.warnings;
   job.warnings.insert(job.warnings.end(), job.donor->warnings.begin(), job.donor->warnings.end());
+  MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }
 
@@ -191,9 +199,11 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
   if (request.output.path.empty() && !request.output.in_place) {
     return name_the_output("the output has no name");
   }
+  const auto progress = context.begin(Phase::kPlan, 0);
   Job job;
   job.request = request.output;
   MTPGRAFT_TRY(auto model, open_target(request.file, request.output, context.files));
+  MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources = {model.file, std::move(model.file)};
   job.target = std::move(model.gguf);
   MTPGRAFT_TRY(job.plan, make_strip_plan(job.target, {.keep_size = request.output.in_place}));
@@ -201,6 +211,7 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
       request.output.in_place ? request.file : first_output_path(request.output.path, job.plan.files.size());
   job.warnings = job.plan.warnings;
   MTPGRAFT_TRY(job.restores_original, restores_original(job.plan, *job.sources.target, job.warnings));
+  MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }
 

@@ -73,7 +73,7 @@ class Writer {
   // The first file, without which the others are no model, gets its name last. Another graft with Overwrite::kYes to
   // the same names comes before or after, not between.
   Status name_files() {
-    MTPGRAFT_TRY(const auto lock, lock_directory_of(output_.path));
+    MTPGRAFT_TRY(const auto lock, lock_directory_of(output_.path, context_.begin(Phase::kWait, 0)));
     const bool overwrites = job_.request.overwrite == Overwrite::kYes;
     if (overwrites) {
       // Old and new files must at no time look like one model.
@@ -123,7 +123,7 @@ Status keep_output(Status status, const Output& output) {
   return status;
 }
 
-// Those of the output when it is done, and no longer leased.
+// Reads the output when it is done, and no longer leased.
 Status write_checksums_by_reading(const Job& job, const Context& context) {
   MTPGRAFT_TRY(const auto written, open_model(context.files, job.output.path));
   MTPGRAFT_TRY(const auto checksums, compute_checksums(*written.file, written.gguf, DigestAlgorithm::kXxh128,

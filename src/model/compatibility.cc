@@ -283,12 +283,11 @@ Status refuse_misfit(const GgufFile& target, const GgufFile& donor, const Fit& f
   if (fit.refusals.empty()) {
     return ok_status();
   }
-  return Error{ErrorCode::kIncompatible,
-               fmt::format("the head of '{}' does not fit", donor.path),
-               target.path,
-               {},
-               fit.is_other_model ? "take the head from the model that the target was made from" : "",
-               fit.refusals};
+  return Error{.code = ErrorCode::kIncompatible,
+               .message = fmt::format("the head of '{}' does not fit", donor.path),
+               .path = target.path,
+               .hint = fit.is_other_model ? "take the head from the model that the target was made from" : "",
+               .details = fit.refusals};
 }
 
 }  // namespace mtpgraft

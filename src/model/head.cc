@@ -3,11 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "model/architectures.h"
 #include "model/compatibility.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -190,17 +190,14 @@ std::optional<BlockTensorName> split_block_name(std::string_view tensor_name) {
   if (!tensor_name.starts_with(kPrefix)) {
     return std::nullopt;
   }
-  BlockTensorName split{};
-  const char* first = tensor_name.data() + kPrefix.size();
-  const char* end = tensor_name.data() + tensor_name.size();
-  const auto [rest, error] = std::from_chars(first, end, split.block);
+  auto rest = tensor_name.substr(kPrefix.size());
   // Loaders build names from numbers: "blk.07." is no block to them.
-  const bool has_leading_zero = rest - first > 1 && *first == '0';
-  if (error != std::errc{} || rest == end || *rest != '.' || has_leading_zero) {
+  const bool has_leading_zero = rest.size() > 1 && rest[0] == '0' && rest[1] != '.';
+  const auto block = take_number<decltype(BlockTensorName::block)>(rest);
+  if (!block || !rest.starts_with('.') || has_leading_zero) {
     return std::nullopt;
   }
-  split.name = {rest + 1, static_cast<std::size_t>(end - rest - 1)};
-  return split;
+  return BlockTensorName{*block, rest.substr(1)};
 }
 
 Depth read_depth(const GgufFile& file) {
@@ -256,7 +253,7 @@ Head find_head(const GgufFile& file) {
 
 Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path) {
   auto model = open_model(files, path);
-  // Of a shard, the others may be missing.
+  // The other files of a shard may be missing.
   if (model.ok() || (model.error().code == ErrorCode::kIo && !parse_shard_name(path))) {
     return model;
   }

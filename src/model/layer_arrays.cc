@@ -98,11 +98,13 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
     if (known == nullptr) {
       return Unchanged{};
     }
-    return Error{
-        ErrorCode::kIncompatible,
-        fmt::format("key '{}' has {} entries, neither one for each of the {} trunk blocks nor for block_count {}",
-                    item.key, item.value.element_count, trunk_blocks, blocks_before),
-        target.path, item.offset, "llama.cpp refuses such files; convert the target again"};
+    return Error{.code = ErrorCode::kIncompatible,
+                 .message = fmt::format(
+                     "key '{}' has {} entries, neither one for each of the {} trunk blocks nor for block_count {}",
+                     item.key, item.value.element_count, trunk_blocks, blocks_before),
+                 .path = target.path,
+                 .offset = item.offset,
+                 .hint = "llama.cpp refuses such files; convert the target again"};
   }
   const auto* theirs = donor.find_arch_key(*name);
   // A placeholder's arrays may cover the head already, but the head that comes in knows better.
@@ -118,12 +120,14 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
       value = fill == ArrayFill::kZero ? 0.0 : fill == ArrayFill::kOne ? 1.0 : last_non_zero(item, trunk_blocks);
     }
     if (!value || !append_element(elements, item.value.element_type, *value)) {
-      return Error{
-          ErrorCode::kIncompatible,
-          fmt::format("key '{}' has one entry for each of {} blocks, and nothing tells the entry of the head's block "
-                      "{}",
-                      item.key, item.value.element_count, trunk_blocks + i),
-          target.path, item.offset, "use a donor that has this key with an entry for its head"};
+      return Error{.code = ErrorCode::kIncompatible,
+                   .message = fmt::format(
+                       "key '{}' has one entry for each of {} blocks, and nothing tells the entry of the head's block "
+                       "{}",
+                       item.key, item.value.element_count, trunk_blocks + i),
+                   .path = target.path,
+                   .offset = item.offset,
+                   .hint = "use a donor that has this key with an entry for its head"};
     }
   }
   if (elements == item.value.bytes && item.is_complete()) {

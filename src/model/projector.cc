@@ -19,8 +19,8 @@ namespace {
 constexpr std::size_t kColumns = 0;  // also the length of a vector
 constexpr std::size_t kRows = 1;
 
-// Which extent of which tensor is a projector type's width. Of two entries of a type the first counts whose tensor is
-// there.
+// The tensor and its extent that are the width of a projector type. A type may have two entries: the first whose tensor
+// is there counts.
 struct WidthTensor {
   std::string_view type;
   std::string_view tensor;
@@ -131,7 +131,7 @@ Result<std::uint64_t> width_of(const GgufFile& file, std::string_view type) {
     }
     obstacle = fmt::format("tensor '{}' is impossibly wide", known.tensor);
   }
-  return Error{ErrorCode::kUnsupported, std::move(obstacle)};
+  return Error{.code = ErrorCode::kUnsupported, .message = std::move(obstacle)};
 }
 
 }  // namespace
@@ -139,8 +139,9 @@ Result<std::uint64_t> width_of(const GgufFile& file, std::string_view type) {
 Result<Projector> read_projector(const GgufFile& file) {
   const auto is_clip_key = [](const KeyValue& item) { return item.key.starts_with("clip."); };
   if (std::ranges::none_of(file.keys, is_clip_key)) {
-    return Error{ErrorCode::kUnsupported,
-                 fmt::format("not a projector: it has no clip.* keys; it is {}", describe_file(file)), file.path};
+    return Error{.code = ErrorCode::kUnsupported,
+                 .message = fmt::format("not a projector: it has no clip.* keys; it is {}", describe_file(file)),
+                 .path = file.path};
   }
   Projector projector;
   projector.path = file.path;

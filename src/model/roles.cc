@@ -10,7 +10,7 @@ namespace {
 constexpr const char* kOtherDonor = "give the base model's GGUF with its MTP head, or an mtp-*.gguf of it";
 
 Error incompatible(const GgufFile& file, std::string message, std::string hint = {}) {
-  return {ErrorCode::kIncompatible, std::move(message), file.path, {}, std::move(hint)};
+  return {.code = ErrorCode::kIncompatible, .message = std::move(message), .path = file.path, .hint = std::move(hint)};
 }
 
 Error broken(const GgufFile& file, const Head& head, std::string_view role) {
@@ -42,12 +42,12 @@ Status check_depth_key(const GgufFile& target, std::string_view key, bool requir
 
 Error shard_error(const GgufFile& file, std::string_view role) {
   const auto* count = file.find_key(kSplitCountKey);
-  return {ErrorCode::kUnsupported,
-          fmt::format("the {} is one file of a split model{}, not the whole model", role,
-                      count != nullptr ? fmt::format(" of {} files", count->value.integer_at().value_or(0)) : ""),
-          file.path,
-          {},
-          "name the first file, ...-00001-of-....gguf, with the others beside it"};
+  return {.code = ErrorCode::kUnsupported,
+          .message =
+              fmt::format("the {} is one file of a split model{}, not the whole model", role,
+                          count != nullptr ? fmt::format(" of {} files", count->value.integer_at().value_or(0)) : ""),
+          .path = file.path,
+          .hint = "name the first file, ...-00001-of-....gguf, with the others beside it"};
 }
 
 Status check_target(const GgufFile& target, const Head& head, bool replace) {

@@ -88,7 +88,7 @@ Runtime runtime_of(MtpSupport support) {
   return Runtime::kUnknown;
 }
 
-Runtime judge(const Architecture& architecture, HeadState state) {
+Runtime runtime_of(const Architecture& architecture, HeadState state) {
   const auto usual = runtime_of(architecture.support);
   switch (state) {
     case HeadState::kNone:
@@ -130,7 +130,7 @@ Summary summarise(const GgufFile& file) {
   summary.block_pattern = describe_blocks(file, summary.trunk_blocks);
   summary.head_types = types_of(file, summary.head.tensors);
   const auto state = summary.head.state;
-  summary.runtime = judge(find_architecture(summary.architecture), state);
+  summary.runtime = runtime_of(find_architecture(summary.architecture), state);
   summary.is_usable = summary.runtime == Runtime::kDrafts;
   summary.is_draft_model = state == HeadState::kSidecar && summary.runtime != Runtime::kRefuses;
   return summary;

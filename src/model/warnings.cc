@@ -10,6 +10,7 @@
 #include "gguf/describe.h"
 #include "model/architectures.h"
 #include "model/norms.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -43,12 +44,8 @@ void warn_of_silent_differences(const GgufFile& target, const GgufFile& donor, s
 }
 
 std::string normalised(std::string_view name) {
-  std::string result;
-  for (const char c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
-      result.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-    }
-  }
+  auto result = lowered(name);
+  std::erase_if(result, [](unsigned char c) { return std::isalnum(c) == 0; });
   return result;
 }
 

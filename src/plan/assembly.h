@@ -21,7 +21,7 @@ struct TensorEntry {
 // The target's tensor as it is.
 TensorEntry keep_tensor(const TensorInfo& tensor);
 
-// Of their data in the output, without padding.
+// The bytes of their data in the output, without padding.
 std::uint64_t bytes_of(const std::vector<TensorEntry>& tensors);
 
 struct Assembly {

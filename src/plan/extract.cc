@@ -14,7 +14,7 @@
 namespace mtpgraft {
 namespace {
 
-// Of both, what every sidecar needs besides the head.
+// The tensors that every sidecar needs besides the head.
 constexpr std::string_view kTokenEmbedding = "token_embd.weight";
 constexpr std::string_view kOutputNorm = "output_norm.weight";
 

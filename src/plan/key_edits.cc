@@ -15,11 +15,9 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
   const auto equals = text.find('=');
   const auto colon = equals != std::string_view::npos ? text.find(':', equals) : equals;
   if (equals == 0 || equals > format::kKeyBytesMax || colon == std::string_view::npos) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("'{}' is not KEY=TYPE:VALUE", text),
-                 {},
-                 {},
-                 "for example qwen35.context_length=u32:262144"};
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("'{}' is not KEY=TYPE:VALUE", text),
+                 .hint = "for example qwen35.context_length=u32:262144"};
   }
   const auto key = text.substr(0, equals);
   const auto type = text.substr(equals + 1, colon - equals - 1);
@@ -27,11 +25,9 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
   const bool is_string = type == "str" || type == "string";
   const auto json = is_string ? Json(std::string(value)) : Json::parse(value, nullptr, false);
   if (json.is_discarded() || (!is_string && find_json_excess(value))) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("the value for key '{}' is no {}: {}", key, type, value),
-                 {},
-                 {},
-                 R"(numbers, true, false and arrays are written as in JSON: f32:0.5, str[]:["a","b"])"};
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("the value for key '{}' is no {}: {}", key, type, value),
+                 .hint = R"(numbers, true, false and arrays are written as in JSON: f32:0.5, str[]:["a","b"])"};
   }
   MTPGRAFT_TRY(auto parsed, parse_value(key, type, json));
   return KeyEdit{std::string(key), std::move(parsed)};

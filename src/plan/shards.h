@@ -10,9 +10,9 @@
 
 namespace mtpgraft {
 
-// Which files an output has behind the first: for each the target's file that it is, unchanged; nothing for the head's
-// own. Empty if the output is one file. Fails if `head`, the target's old one, cannot be left out by leaving out a
-// file.
+// The files of an output after the first: for each, the index of the target's file that it is, unchanged, or nothing
+// for the head's own file. Empty if the output is one file. Fails if `head`, the target's old one, cannot be left out
+// by leaving out a file.
 using OtherFiles = std::vector<std::optional<std::size_t>>;
 Result<OtherFiles> arrange_files(const GgufFile& target, const Head& head, Split split);
 

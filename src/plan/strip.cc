@@ -80,7 +80,7 @@ std::variant<Restored, NotRestored> restore_keys(const GgufFile& file, std::size
   if (!record) {
     return NotRestored("its own digest does not fit");
   }
-  // Of a split model both are the first file's.
+  // In a split model, both numbers are those of the first file.
   if (record->origin.tensor_count != tensors_left) {
     // Its numbers would declare a head that is not there.
     return fmt::format("the original had {} tensors, some of them a head's, and {} are left",

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <type_traits>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "gguf/scalar.h"
 #include "gguf/serialize.h"
 #include "util/checked.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -124,27 +124,6 @@ bool can_be_written(const Json& json) {
   }
 }
 
-std::string to_hex_digits(const Bytes& bytes) {
-  std::string hex;
-  for (const auto byte : bytes) {
-    hex += fmt::format("{:02x}", std::to_integer<int>(byte));
-  }
-  return hex;
-}
-
-std::optional<Bytes> from_hex_digits(std::string_view hex) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    std::uint8_t byte = 0;
-    const auto* end = hex.data() + i + 2;
-    if (std::from_chars(hex.data() + i, end, byte, 16).ptr != end) {
-      return std::nullopt;
-    }
-    bytes.push_back(std::byte{byte});
-  }
-  return hex.size() % 2 == 0 ? std::optional(std::move(bytes)) : std::nullopt;
-}
-
 // Whether the bytes are those of as many elements as the value has.
 bool is_whole(const GgufValue& value) {
   if (value.element_type != ValueType::kString) {
@@ -170,7 +149,7 @@ Json value_to_json(const GgufValue& value) {
   if (can_be_written(json) && fill(again, json) && again == value) {
     return {{"type", type_name(value)}, {"value", std::move(json)}};
   }
-  return {{"type", type_name(value)}, {"count", value.element_count}, {"hex", to_hex_digits(value.bytes)}};
+  return {{"type", type_name(value)}, {"count", value.element_count}, {"hex", to_hex(value.bytes)}};
 }
 
 std::optional<GgufValue> value_from_json(const Json& json) {
@@ -181,7 +160,7 @@ std::optional<GgufValue> value_from_json(const Json& json) {
   if (!json.contains("hex")) {
     return fill(*value, json.at("value")) ? value : std::nullopt;
   }
-  auto bytes = from_hex_digits(json.at("hex").get_ref<const std::string&>());
+  auto bytes = from_hex(json.at("hex").get_ref<const std::string&>());
   if (!bytes) {
     return std::nullopt;
   }
@@ -194,15 +173,14 @@ std::optional<GgufValue> value_from_json(const Json& json) {
 Result<GgufValue> parse_value(std::string_view key, std::string_view type, const Json& json) {
   auto value = empty_value(type);
   if (!value) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("'{}' is no type for key '{}'", type, key),
-                 {},
-                 {},
-                 "u8 i8 u16 i16 u32 i32 u64 i64 f32 f64 bool str, or one of them with [] for an array"};
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("'{}' is no type for key '{}'", type, key),
+                 .hint = "u8 i8 u16 i16 u32 i32 u64 i64 f32 f64 bool str, or one of them with [] for an array"};
   }
   if (!fill(*value, json)) {
-    return Error{ErrorCode::kUsage, fmt::format("the value for key '{}' is no {}: {}", key, type_name(*value),
-                                                json.dump(-1, ' ', false, Json::error_handler_t::replace))};
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("the value for key '{}' is no {}: {}", key, type_name(*value),
+                                        json.dump(-1, ' ', false, Json::error_handler_t::replace))};
   }
   return std::move(*value);
 }

@@ -54,7 +54,7 @@ std::string describe_runtime(const Summary& summary) {
 
 std::string describe_next_step(const Summary& summary, const std::string& path) {
   const auto& head = summary.head;
-  // Of a file on a server a download, since that is what these commands take.
+  // A file on a server must be downloaded first: the commands take a local one.
   const auto quoted = shell_quoted(is_remote(path) ? path.substr(path.rfind('/') + 1) : path);
   const auto graft = fmt::format("mtpgraft graft {} DONOR puts a head in, taken from the base model's GGUF", quoted);
   switch (head.state) {

@@ -28,7 +28,7 @@ std::string_view way_name(OutputFile::Way way) {
 
 namespace {
 
-// Of a file; --json has them all.
+// Ranges that are shown for a file; --json has them all.
 constexpr std::size_t kShownRanges = 8;
 
 // "2.8 GiB cloned, 4.0 KiB in the kernel".

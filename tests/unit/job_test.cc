@@ -74,7 +74,7 @@ TEST_F(JobTest, TellsOfEachPhaseAndOfEveryByteWritten) {
   ASSERT_THAT(complete(job.value(), recording()), IsOk());
   told_ = 0;
   ASSERT_THAT(write(job.value(), recording()), IsOk());
-  EXPECT_THAT(phases_, ElementsAre(Phase::kReadHead, Phase::kReadHead, Phase::kWrite));
+  EXPECT_THAT(phases_, ElementsAre(Phase::kPlan, Phase::kReadHead, Phase::kReadHead, Phase::kWrite));
   const auto& output = job.value().output;
   EXPECT_EQ(output.bytes_to_write(), files_.find("Model-MTP-Q4_K_M.gguf")->size());
   EXPECT_GE(told_, output.bytes_to_write() * 9 / 10);  // all but what is not copied: the header
@@ -84,6 +84,17 @@ TEST_F(JobTest, StopsWhenItIsAskedToAndLeavesNothing) {
   stop_after_ = 2'000'000;
   EXPECT_THAT(graft(request(), recording()), FailsWith(ErrorCode::kInterrupted, "interrupted"));
   EXPECT_EQ(files_.find("Model-MTP-Q4_K_M.gguf"), nullptr);
+}
+
+TEST_F(JobTest, StopsWhilePlanningWhenItIsAskedTo) {
+  const Context impatient{files_, [](Phase phase, std::uint64_t /*total_bytes*/) -> Progress {
+                            return [phase](std::uint64_t) { return phase != Phase::kPlan; };
+                          }};
+  EXPECT_THAT(prepare_graft(request(), impatient), FailsWith(ErrorCode::kInterrupted, ""));
+  EXPECT_THAT(prepare_extract({.donor = {.path = kDonorPath}, .output = {.path = "out.gguf"}}, impatient),
+              FailsWith(ErrorCode::kInterrupted, ""));
+  EXPECT_THAT(prepare_strip({.file = kDonorPath, .output = {.path = "out.gguf"}}, impatient),
+              FailsWith(ErrorCode::kInterrupted, ""));
 }
 
 TEST_F(JobTest, RefusesAnOutputThatIsThere) {
