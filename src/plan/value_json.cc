@@ -10,6 +10,7 @@
 #include "gguf/serialize.h"
 #include "util/checked.h"
 #include "util/parse.h"
+#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -83,47 +84,6 @@ bool fill(GgufValue& value, const Json& json) {
          });
 }
 
-Json element_to_json(const GgufValue& value, std::uint64_t index) {
-  if (value.element_type == ValueType::kBool) {
-    return value.integer_at(index).value_or(0) != 0;
-  }
-  if (value.element_type == ValueType::kF32 || value.element_type == ValueType::kF64) {
-    return value.number_at(index).value_or(0);
-  }
-  const auto integer = value.integer_at(index);
-  return integer ? Json(*integer) : Json(value.unsigned_at(index).value_or(0));
-}
-
-Json plain_json(const GgufValue& value) {
-  if (const auto text = value.text()) {
-    return std::string(*text);
-  }
-  if (!value.is_array()) {
-    return element_to_json(value, 0);
-  }
-  auto json = Json::array();
-  if (value.element_type == ValueType::kString) {
-    for (const auto text : value.strings()) {
-      json.push_back(std::string(text));
-    }
-  } else {
-    for (std::uint64_t i = 0; i < value.element_count; ++i) {
-      json.push_back(element_to_json(value, i));
-    }
-  }
-  return json;
-}
-
-// Whether the JSON survives being written.
-bool can_be_written(const Json& json) {
-  try {
-    (void)json.dump();
-    return true;
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
-
 // Whether the bytes are those of as many elements as the value has.
 bool is_whole(const GgufValue& value) {
   if (value.element_type != ValueType::kString) {
@@ -141,13 +101,55 @@ bool is_whole(const GgufValue& value) {
   return strings.size() == value.element_count && bytes == value.bytes.size();
 }
 
+// The functions below give nothing for what JSON cannot hold exactly.
+
+std::optional<Json> text_to_json(std::string_view text) {
+  return is_utf8(text) ? std::optional<Json>(std::string(text)) : std::nullopt;
+}
+
+std::optional<Json> number_to_json(const GgufValue& value, std::uint64_t index) {
+  const auto number = value.number_at(index).value_or(0);
+  switch (value.element_type) {
+    case ValueType::kBool:
+      // ggml takes any other byte for true.
+      return number == 0 || number == 1 ? std::optional<Json>(number == 1) : std::nullopt;
+    case ValueType::kF32:
+    case ValueType::kF64:
+      return std::isfinite(number) ? std::optional<Json>(number) : std::nullopt;
+    default: {
+      const auto integer = value.integer_at(index);
+      return integer ? Json(*integer) : Json(value.unsigned_at(index).value_or(0));
+    }
+  }
+}
+
+std::optional<Json> plain_json(const GgufValue& value) {
+  if (!is_whole(value)) {
+    return std::nullopt;
+  }
+  if (const auto text = value.text()) {
+    return text_to_json(*text);
+  }
+  if (!value.is_array()) {
+    return number_to_json(value, 0);
+  }
+  auto json = Json::array();
+  const auto strings = value.strings();
+  for (std::uint64_t i = 0; i < value.element_count; ++i) {
+    auto element = value.element_type == ValueType::kString ? text_to_json(strings[i]) : number_to_json(value, i);
+    if (!element) {
+      return std::nullopt;
+    }
+    json.push_back(std::move(*element));
+  }
+  return json;
+}
+
 }  // namespace
 
 Json value_to_json(const GgufValue& value) {
-  auto json = plain_json(value);
-  auto again = empty_value(type_name(value)).value();
-  if (can_be_written(json) && fill(again, json) && again == value) {
-    return {{"type", type_name(value)}, {"value", std::move(json)}};
+  if (auto json = plain_json(value)) {
+    return {{"type", type_name(value)}, {"value", std::move(*json)}};
   }
   return {{"type", type_name(value)}, {"count", value.element_count}, {"hex", to_hex(value.bytes)}};
 }
