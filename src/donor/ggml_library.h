@@ -21,7 +21,7 @@ class GgmlLibrary {
   [[nodiscard]] std::string version() const;
 
   // To be called before quantize(). Fails if the type is another one here than in our table, or cannot be made.
-  [[nodiscard]] Status prepare(const TensorType& type) const;
+  Status prepare(const TensorType& type) const;
 
   // `values` are whole rows, `out` is their data. Called from several threads.
   Status quantize(const TensorType& type, std::span<const float> values, std::uint64_t row_length,

@@ -51,7 +51,7 @@ class LeasedFile final : public PosixReadableFile {
  public:
   using PosixReadableFile::PosixReadableFile;
 
-  [[nodiscard]] Status check_unchanged() const override {
+  Status check_unchanged() const override {
     if (::fcntl(descriptor(), F_GETLEASE) != F_WRLCK) {
       return Error{.code = ErrorCode::kRefused,
                    .message = "another program is opening the file while it is changed",
@@ -106,7 +106,7 @@ class ChangedFile : public StagedFile {
     }
   }
 
-  [[nodiscard]] Result<std::vector<std::byte>> read_present_header() const {
+  Result<std::vector<std::byte>> read_present_header() const {
     std::vector<std::byte> header(change_.kept.source_offset);
     MTPGRAFT_CHECK(file_.read_at(0, header));
     return header;

@@ -34,7 +34,7 @@ class ComposedFile final : public ReadableFile {
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return size_; }
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
-  [[nodiscard]] Status check_unchanged() const override;
+  Status check_unchanged() const override;
   [[nodiscard]] std::uint64_t stored_bytes() const override { return size_; }
   [[nodiscard]] std::vector<FilePiece> pieces(const ByteRange& range) const override;
   [[nodiscard]] std::vector<const ReadableFile*> sources() const override;

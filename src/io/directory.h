@@ -32,7 +32,7 @@ class Directory {
   // Nothing if there is no such regular file.
   [[nodiscard]] virtual std::optional<Entry> find(const std::string& name) const = 0;
   // Null if there is no such regular file.
-  [[nodiscard]] virtual Result<std::unique_ptr<ReadableFile>> open(const std::string& name) const = 0;
+  virtual Result<std::unique_ptr<ReadableFile>> open(const std::string& name) const = 0;
   // None is no error.
   virtual Status remove(const std::string& name) const = 0;
   // Sets the time of the last change to now.

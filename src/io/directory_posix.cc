@@ -50,7 +50,7 @@ class PosixDirectory final : public Directory {
     return Entry{static_cast<std::uint64_t>(status.st_size), status.st_mtime};
   }
 
-  [[nodiscard]] Result<std::unique_ptr<ReadableFile>> open(const std::string& name) const override {
+  Result<std::unique_ptr<ReadableFile>> open(const std::string& name) const override {
     // O_NONBLOCK: opening a pipe must not hang.
     FileDescriptor fd(
         retry([&] { return ::openat(fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); }));

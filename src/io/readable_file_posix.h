@@ -24,7 +24,7 @@ class PosixReadableFile : public ReadableFile {
     return static_cast<std::uint64_t>(status_.st_blocks) * 512;
   }
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
-  [[nodiscard]] Status check_unchanged() const override;
+  Status check_unchanged() const override;
   [[nodiscard]] std::optional<FileStamp> stamp() const override;
   [[nodiscard]] std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const override;
 

@@ -30,7 +30,7 @@ class Document final : public ReadableFile {
   [[nodiscard]] const std::string& path() const override { return path_; }
   [[nodiscard]] std::uint64_t size() const override { return text_.size(); }
   [[nodiscard]] std::uint64_t stored_bytes() const override { return text_.size(); }
-  [[nodiscard]] Status check_unchanged() const override { return ok_status(); }
+  Status check_unchanged() const override { return ok_status(); }
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     if (!range_fits(offset, out.size(), size())) {
       return Error{.code = ErrorCode::kIo,

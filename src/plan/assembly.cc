@@ -58,11 +58,9 @@ Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>
 
 // How much of the padding behind a tensor the target has: up to the next tensor, or the end of the file's data.
 std::uint64_t padding_in_target(const GgufFile& target, const TensorInfo& tensor, std::uint64_t padding) {
-  const auto next = (&tensor - target.tensors.data()) + 1;
+  const auto next = std::ranges::upper_bound(target.tensors, tensor.offset, {}, &TensorInfo::offset);
   const auto data_end = target.file_at(tensor.offset).data_end;
-  const auto end = static_cast<std::size_t>(next) < target.tensors.size()
-                       ? std::min(target.tensors[static_cast<std::size_t>(next)].offset, data_end)
-                       : data_end;
+  const auto end = next != target.tensors.end() ? std::min(next->offset, data_end) : data_end;
   return std::min(padding, end - tensor.offset - tensor.size_bytes);
 }
 
