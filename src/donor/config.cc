@@ -23,6 +23,12 @@ const Json* find_first(const Json& config, Names names) {
   return nullptr;
 }
 
+// A number that a u32 holds.
+std::optional<std::uint64_t> as_count(const Json& value) {
+  const bool is_count = value.is_number_unsigned() && value.get<std::uint64_t>() <= UINT32_MAX;
+  return is_count ? std::optional(value.get<std::uint64_t>()) : std::nullopt;
+}
+
 std::optional<double> config_number(const Json& config, Names names) {
   const auto* value = find_first(config, names);
   return value != nullptr && value->is_number() ? std::optional(value->get<double>()) : std::nullopt;
@@ -194,10 +200,25 @@ bool names(const Json& value, std::string_view name) { return value.is_string() 
 
 std::optional<std::uint64_t> config_count(const Json& config, Names names) {
   const auto* value = find_first(config, names);
-  if (value == nullptr || !value->is_number_unsigned() || value->get<std::uint64_t>() > UINT32_MAX) {
-    return std::nullopt;
+  return value != nullptr ? as_count(*value) : std::nullopt;
+}
+
+HeadConfig read_head_config(const Json& config) {
+  const auto count = [&](std::string_view name) { return config_count(config, {name}).value_or(0); };
+  HeadConfig head{.attention_heads = count("num_attention_heads"),
+                  .key_value_heads = count("num_key_value_heads"),
+                  .sliding_key_value_heads = count("swa_num_key_value_heads"),
+                  .head_width = count("head_dim"),
+                  .unrotated_key_width = count("qk_nope_head_dim"),
+                  .value_width = count("v_head_dim")};
+  const auto* quantization = find_first(config, {"quantization_config"});
+  const auto* sides = quantization != nullptr ? find_first(*quantization, {"weight_block_size"}) : nullptr;
+  if (sides != nullptr && sides->is_array() && sides->size() == 2 && as_count(sides->at(0)).value_or(0) > 0 &&
+      as_count(sides->at(1)).value_or(0) > 0) {
+    head.scaled_rows = *as_count(sides->at(0));
+    head.scaled_columns = *as_count(sides->at(1));
   }
-  return value->get<std::uint64_t>();
+  return head;
 }
 
 const Family* find_family(const Json& config) {

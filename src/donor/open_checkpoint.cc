@@ -266,14 +266,14 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   }
   MTPGRAFT_TRY(const auto groups, group_sources(checkpoint, sources.value(), trunk_blocks.value_or(0)));
   MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups, *family, options, head.notes));
+  const auto config = checkpoint.config() ? read_head_config(*checkpoint.config()) : HeadConfig();
   std::vector<MadeTensor> tensors;
   for (const auto& [name, group] : groups) {
     std::vector<ScaledTensor> found;
     for (const auto& [part, source] : group.sources) {
       MTPGRAFT_TRY(found.emplace_back(), find_scaled(checkpoint, source));
     }
-    MTPGRAFT_TRY(auto made,
-                 make_tensors(name, group.transform, std::move(found), head.norm_offset, checkpoint.config()));
+    MTPGRAFT_TRY(auto made, make_tensors(name, group.transform, std::move(found), head.norm_offset, config));
     std::ranges::move(made, std::back_inserter(tensors));
   }
   std::vector<Bytes> keys{serialize_key("general.architecture", string_value(family->architecture))};

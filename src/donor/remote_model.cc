@@ -97,7 +97,8 @@ Result<Candidates> find_candidates(const std::string& path, RemoteSource& source
       return (is_model(name) || name.ends_with(".safetensors")) && matches_glob(place.name, name);
     });
     if (files.empty()) {
-      auto error = choice(place, "matches no model; the repository has", describe_files(list_files(*repository, is_model)));
+      auto error =
+          choice(place, "matches no model; the repository has", describe_files(list_files(*repository, is_model)));
       error.code = ErrorCode::kIo;
       return error;
     }

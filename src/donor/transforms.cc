@@ -17,8 +17,6 @@ namespace {
 using Shape = std::vector<std::uint64_t>;  // as in the checkpoint: the row length last
 using ValuesPointer = std::shared_ptr<const Values>;
 
-constexpr std::uint64_t kBlockSideDefault = 128;
-
 // The keys of one attention head are held in memory; real ones have 0.2 MiB.
 constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{4} << 20;
 
@@ -43,11 +41,6 @@ std::uint64_t row_count(const CheckpointTensor& tensor) {
 
 std::uint64_t blocks_of(std::uint64_t extent, std::uint64_t side) { return (extent + side - 1) / side; }
 
-// 0 stands for what is absent.
-std::uint64_t count_or_zero(const std::optional<nlohmann::json>& config, std::string_view name) {
-  return config ? config_count(*config, {name}).value_or(0) : 0;
-}
-
 // What llama.cpp computes with in F32 whatever the file's type is.
 bool is_f32(std::string_view name, std::size_t n_dims) {
   return n_dims <= 1 || name.ends_with("_norm.weight") || name.ends_with(".ffn_gate_inp.weight") ||
@@ -55,29 +48,10 @@ bool is_f32(std::string_view name, std::size_t n_dims) {
          !name.ends_with(".weight");
 }
 
-// Rows and columns of a block of FP8 values that share a scale.
-std::pair<std::uint64_t, std::uint64_t> block_sides(const std::optional<nlohmann::json>& config) {
-  const auto none = std::pair(kBlockSideDefault, kBlockSideDefault);
-  if (!config || !config->contains("quantization_config")) {
-    return none;
-  }
-  const auto& quantization = config->at("quantization_config");
-  const auto sides = quantization.find("weight_block_size");
-  if (sides == quantization.end() || !sides->is_array() || sides->size() != 2 || !sides->at(0).is_number_unsigned() ||
-      !sides->at(1).is_number_unsigned()) {
-    return none;
-  }
-  const auto rows = sides->at(0).get<std::uint64_t>();
-  const auto columns = sides->at(1).get<std::uint64_t>();
-  const auto is_side = [](std::uint64_t side) { return side > 0 && side <= UINT32_MAX; };
-  return is_side(rows) && is_side(columns) ? std::pair(rows, columns) : none;
-}
-
 // Values of `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Rows of FP8 are scaled in groups of
 // `group_rows`; 0 stands for a matrix.
 Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view name, std::size_t n_dims,
-                                  int norm_offset, const std::optional<nlohmann::json>& config,
-                                  std::uint64_t group_rows = 0) {
+                                  int norm_offset, const HeadConfig& config, std::uint64_t group_rows = 0) {
   const auto& tensor = source.values;
   const auto kept = matrix_type(tensor.dtype);
   if (!kept) {
@@ -92,7 +66,8 @@ Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view n
   if (tensor.shape.size() < 2 || !source.scales) {
     return cannot_convert(tensor, "F8_E4M3 without a tensor '..._scale_inv' of scales for its blocks");
   }
-  const auto [block_rows, block_columns] = block_sides(config);
+  const auto block_rows = config.scaled_rows;
+  const auto block_columns = config.scaled_columns;
   if (group_rows == 0) {
     group_rows = tensor.shape[tensor.shape.size() - 2];
   }
@@ -119,7 +94,7 @@ MadeTensor make_tensor(const std::string& name, const Shape& shape, const Values
 }
 
 Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector<ScaledTensor>& sources,
-                                      const std::optional<nlohmann::json>& config) {
+                                      const HeadConfig& config) {
   auto shape = sources.front().values.shape;
   shape.insert(shape.begin(), sources.size());
   std::vector<ValuesPointer> parts;
@@ -139,7 +114,7 @@ Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector
 }
 
 Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::vector<ScaledTensor>& sources,
-                                          const std::optional<nlohmann::json>& config) {
+                                          const HeadConfig& config) {
   const auto& first = sources.front().values;
   Shape shape{0, first.shape.back()};
   std::vector<std::pair<ValuesPointer, std::uint64_t>> parts;
@@ -163,7 +138,7 @@ Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::ve
 
 // Makes two stacks: one of the first half of each matrix's rows, one of the second.
 Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const ScaledTensor& source,
-                                              const std::optional<nlohmann::json>& config) {
+                                              const HeadConfig& config) {
   auto shape = source.values.shape;
   if (shape.size() != 3 || shape[1] % 2 != 0) {
     return cannot_convert(source.values, "it is no stack of gate and up projections of equal size");
@@ -186,11 +161,11 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
 
 // Makes two tensors of each attention head's rows: those for keys, transposed, and those for values.
 Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const ScaledTensor& source,
-                                                const std::optional<nlohmann::json>& config) {
+                                                const HeadConfig& config) {
   const auto& shape = source.values.shape;
-  const auto heads = count_or_zero(config, "num_key_value_heads");
-  const auto key_rows = count_or_zero(config, "qk_nope_head_dim");
-  const auto value_rows = count_or_zero(config, "v_head_dim");
+  const auto heads = config.key_value_heads;
+  const auto key_rows = config.unrotated_key_width;
+  const auto value_rows = config.value_width;
   if (heads == 0 || key_rows == 0 || value_rows == 0) {
     return cannot_convert(source.values,
                           "to split it, num_key_value_heads, qk_nope_head_dim and v_head_dim of config.json are needed",
@@ -227,12 +202,12 @@ Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const S
 // keys and of the values, and its blocks of scales begin anew. How many processors is told by the number of scales
 // only.
 Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTensor& source,
-                                         const std::optional<nlohmann::json>& config) {
+                                         const HeadConfig& config) {
   const auto& tensor = source.values;
-  const auto heads = count_or_zero(config, "num_attention_heads");
-  const auto key_value_heads = count_or_zero(config, "swa_num_key_value_heads");
-  const auto width = count_or_zero(config, "head_dim");
-  const std::array rows{heads * width, key_value_heads * width, key_value_heads * count_or_zero(config, "v_head_dim")};
+  const auto heads = config.attention_heads;
+  const auto key_value_heads = config.sliding_key_value_heads;
+  const auto width = config.head_width;
+  const std::array rows{heads * width, key_value_heads * width, key_value_heads * config.value_width};
   const auto all_rows = tensor.shape.front();
   if (tensor.shape.size() != 2 || rows[0] > all_rows || rows[1] > all_rows - rows[0] ||
       rows[2] != all_rows - rows[0] - rows[1] || !source.scales) {
@@ -242,7 +217,7 @@ Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTe
   for (const auto processors : {std::uint64_t{8}, std::uint64_t{4}}) {
     const auto divides = std::ranges::all_of(rows, [&](std::uint64_t count) { return count % processors == 0; });
     const auto own_rows = all_rows / processors;
-    if (!divides || row_count(*source.scales) != processors * blocks_of(own_rows, block_sides(config).first)) {
+    if (!divides || row_count(*source.scales) != processors * blocks_of(own_rows, config.scaled_rows)) {
       continue;
     }
     MTPGRAFT_TRY(const auto values, make_values(source, name, 2, 0, config, own_rows));
@@ -266,7 +241,7 @@ Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTe
 
 Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
                                              std::vector<ScaledTensor> sources, int norm_offset,
-                                             const std::optional<nlohmann::json>& config) {
+                                             const HeadConfig& config) {
   const auto& source = sources.front();
   auto shape = source.values.shape;
   if (shape.empty() || shape.size() > (transform == Transform::kStackExperts ? 3 : 4) ||

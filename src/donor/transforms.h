@@ -2,12 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "donor/checkpoint.h"
+#include "donor/config.h"
 #include "donor/mapping.h"
 #include "io/composed_file.h"
 #include "mtpgraft/gguf.h"
@@ -27,9 +27,9 @@ struct ScaledTensor {
 };
 
 // `sources` is one tensor; of kStackExperts and kJoinRows all parts in their order. `name` is that of the GGUF's
-// tensor, the first one's where there are several. `config` is absent where there is no config.json.
+// tensor, the first one's where there are several.
 Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
                                              std::vector<ScaledTensor> sources, int norm_offset,
-                                             const std::optional<nlohmann::json>& config);
+                                             const HeadConfig& config);
 
 }  // namespace mtpgraft
