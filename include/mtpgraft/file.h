@@ -225,6 +225,10 @@ class FileSystem : public FileSource {
   // Equal for paths that share their free bytes.
   virtual Result<std::uint64_t> file_system_of(const std::string& path);
 
+  // Keeps others that give several files beside `path` their names waiting until the last copy of the answer is gone.
+  // Waits for others in turn, until `progress` asks to stop. The default locks nothing, as does a system that cannot.
+  virtual Result<std::shared_ptr<void>> lock_names(const std::string& path, const Progress& progress);
+
   // One that is there is no error.
   virtual Status make_directory(const std::string& path);
 

@@ -111,6 +111,7 @@ struct CopyTotals {
 // How an output will be written, and then was.
 struct Output {
   std::string path;                // of several files, the first
+  bool is_checked = false;         // nothing stands against writing it; write() asks for this and takes it back
   std::vector<OutputFile> files;   // from here on after check()
   std::uint64_t needed_bytes = 0;  // of disk; holes of the target stay holes
   std::uint64_t free_bytes = 0;    // where the output goes
@@ -135,7 +136,8 @@ struct Job {
   GgufFile target;             // of strip the file, of an extract without target the donor
   std::optional<Donor> donor;  // not of strip
   Plan plan;
-  GraftOptions options;  // that `plan` was made with, of a graft
+  GraftOptions options;   // that `plan` was made with, of a graft
+  bool is_graft = false;  // prepare_graft() made it
   std::vector<Warning> warnings;
   Output output;
   std::optional<Fetch> fetch;         // of a donor on a server
@@ -157,15 +159,16 @@ Status check(Job& job, const Context& context);
 Status check_output(Job& job, const Context& context);
 
 // Reads the head of a graft for its digest, and plans again with it. The plan of a graft with a record cannot be
-// executed before; write() does it where it was not done.
+// executed before; write() does it where it was not done. Does nothing for other jobs.
 Status complete(Job& job, const Context& context);
 
 // Says who is to be shown the bytes of a file of the output, from the first to the last; it may be empty, as may be
 // what it returns. Files that are links are not shown.
 using Observers = std::function<ByteSink(std::size_t file)>;
 
-// Writes a checked job: all files get their names, or none. Checksums that were asked for are written too, without
-// reading the output again where all its bytes come through here; then `observers` is not called.
+// Writes a job that check() or check_output() found nothing against, else kUsage: all files get their names, or none.
+// Checksums that were asked for are written too, without reading the output again where all its bytes come through
+// here; then `observers` is not called.
 Status write(Job& job, const Context& context, const Observers& observers = {});
 
 // Prepares, checks and writes.

@@ -235,6 +235,11 @@ bool is_checkpoint(const std::string& path, const FileSource& files) {
 }
 
 Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files) {
+  if (options.norm_offset && *options.norm_offset != 0 && *options.norm_offset != 1) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("{}: must be 0 or 1", *options.norm_offset),
+                 .field = RequestField::kNormOffset};
+  }
   MTPGRAFT_TRY(auto checkpoint, Checkpoint::open(path, files));
   MTPGRAFT_TRY(const auto* family, choose_family(checkpoint, options.architecture));
   MTPGRAFT_TRY(const auto trunk_blocks, read_trunk_blocks(checkpoint));

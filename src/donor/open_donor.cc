@@ -95,6 +95,9 @@ Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flag
 
 Result<Donor> open_donor(const DonorRequest& request, std::string_view architecture, const Context& context,
                          std::optional<int> recorded_norm_offset, const std::shared_ptr<RemoteSource>& remote) {
+  if (request.path.empty()) {
+    return Error{.code = ErrorCode::kUsage, .message = "the donor has no name"};
+  }
   Donor donor;
   auto path = request.path;
   FileSource* source = &context.files;

@@ -100,10 +100,10 @@ std::string format_shard_name(const ShardName& name) {
 
 std::vector<std::string> model_paths(const std::string& first, std::size_t file_count) {
   std::vector<std::string> paths{first};
-  auto name = parse_shard_name(first);
+  auto name = parse_shard_name(first).value_or(ShardName{first, 1, file_count});
   while (paths.size() < file_count) {
-    ++name.value().number;
-    paths.push_back(format_shard_name(*name));
+    ++name.number;
+    paths.push_back(format_shard_name(name));
   }
   return paths;
 }
@@ -143,6 +143,9 @@ Result<ModelFiles> open_model_files(FileSource& files, const std::string& path) 
 }
 
 Result<OpenedModel> read_model(const ModelFiles& files) {
+  if (files.empty()) {
+    return Error{.code = ErrorCode::kUsage, .message = "a model has at least one file"};
+  }
   MTPGRAFT_TRY(auto first, parse_gguf(*files.front()));
   if (!is_first_shard(first)) {
     return OpenedModel{files.front(), std::move(first)};

@@ -65,6 +65,10 @@ Result<CopyCounts> StagedFile::copy_from(const ReadableFile& source, const CopyR
 
 Result<std::uint64_t> FileSystem::file_system_of(const std::string& /*path*/) { return std::uint64_t{0}; }
 
+Result<std::shared_ptr<void>> FileSystem::lock_names(const std::string& /*path*/, const Progress& /*progress*/) {
+  return std::shared_ptr<void>();
+}
+
 Status FileSystem::make_directory(const std::string& path) {
   return Error{.code = ErrorCode::kUnsupported, .message = "directories cannot be made here", .path = path};
 }

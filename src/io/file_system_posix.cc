@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "io/directory.h"
 #include "io/file_descriptor.h"
 #include "io/in_place.h"
 #include "io/io_posix.h"
@@ -31,8 +32,14 @@ Status check_no_journal(const std::string& path) {
   return ok_status();
 }
 
-// A FileSystem hands out files of this kind only.
-const PosixReadableFile& as_posix(const ReadableFile& file) { return dynamic_cast<const PosixReadableFile&>(file); }
+// A FileSystem hands out files of this kind only, and takes no others.
+Result<const PosixReadableFile*> as_posix(const ReadableFile& file) {
+  const auto* posix = dynamic_cast<const PosixReadableFile*>(&file);
+  if (posix == nullptr) {
+    return Error{.code = ErrorCode::kUsage, .message = "is a file of another file system", .path = file.path()};
+  }
+  return posix;
+}
 
 class PosixFileSystem final : public FileSystem {
  public:
@@ -73,7 +80,8 @@ class PosixFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<StagedFile>> stage_link(const std::string& path, const ReadableFile& file,
                                                  LinkMethod method) override {
-    MTPGRAFT_TRY(auto staged, PosixStagedLink::create(path, as_posix(file), method));
+    MTPGRAFT_TRY(const auto* posix, as_posix(file));
+    MTPGRAFT_TRY(auto staged, PosixStagedLink::create(path, *posix, method));
     return std::unique_ptr<StagedFile>(std::move(staged));
   }
 
@@ -152,6 +160,11 @@ class PosixFileSystem final : public FileSystem {
     return static_cast<std::uint64_t>(status.st_dev);
   }
 
+  Result<std::shared_ptr<void>> lock_names(const std::string& path, const Progress& progress) override {
+    MTPGRAFT_TRY(std::shared_ptr<DirectoryLock> lock, lock_directory_of(path, progress));
+    return std::shared_ptr<void>(std::move(lock));
+  }
+
   Status make_directory(const std::string& path) override {
     if (::mkdir(path.c_str(), 0777) != 0) {
       return errno == EEXIST ? ok_status() : Status(io_error(path, "make the directory"));
@@ -165,12 +178,14 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<InPlaceMethod> in_place_method(const ReadableFile& file, const InPlaceChange& change) override {
-    return mtpgraft::in_place_method(as_posix(file), change);
+    MTPGRAFT_TRY(const auto* posix, as_posix(file));
+    return mtpgraft::in_place_method(*posix, change);
   }
 
   Result<std::unique_ptr<StagedFile>> stage_in_place(const ReadableFile& file, const InPlaceChange& change,
                                                      InPlaceMethod method) override {
-    return mtpgraft::stage_in_place(as_posix(file), change, method);
+    MTPGRAFT_TRY(const auto* posix, as_posix(file));
+    return mtpgraft::stage_in_place(*posix, change, method);
   }
 
   Result<Recovery> recover(const std::string& path) override { return recover_in_place(path); }

@@ -132,6 +132,12 @@ Status check_new_files(Job& job, FileSystem& files) {
   auto& output = job.output;
   const auto& target = *job.sources.target;
   const auto inputs = inputs_of(job.sources);
+  if (!is_first_name(output.path, job.plan.files.size())) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("'{}' is not the name of the first of {} files, which the output has",
+                                        output.path, job.plan.files.size()),
+                 .remedy = Remedy::kNameOutput};
+  }
   const auto paths = model_paths(output.path, job.plan.files.size());
   // Here already, in case that the checks end early.
   output.files.clear();
@@ -168,13 +174,29 @@ Status check_new_files(Job& job, FileSystem& files) {
 
 }  // namespace
 
+Status check_open(const Job& job) {
+  if (job.sources.target == nullptr || job.sources.donor == nullptr || job.plan.files.empty()) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "the job has no open files: it was written already, or never prepared",
+                 .path = job.output.path,
+                 .hint = "prepare another one"};
+  }
+  return ok_status();
+}
+
+bool is_first_name(const std::string& path, std::size_t file_count) {
+  const auto shard = parse_shard_name(path);
+  return file_count <= 1 || (shard && shard->number == 1 && shard->count == file_count);
+}
+
 bool is_same_output(const std::string& a, const std::string& b) {
   const auto parent = [](const std::filesystem::path& path) {
     return path.has_parent_path() ? path.parent_path() : as_path(".");
   };
   std::error_code ignored;
-  // Some directories do not tell upper from lower case.
-  return std::filesystem::equivalent(parent(as_path(a)), parent(as_path(b)), ignored) &&
+  // By name too, for file systems that are not this machine's. Some directories do not tell upper from lower case.
+  return (as_path(a).lexically_normal().parent_path() == as_path(b).lexically_normal().parent_path() ||
+          std::filesystem::equivalent(parent(as_path(a)), parent(as_path(b)), ignored)) &&
          lowered(as_path(a).filename().string()) == lowered(as_path(b).filename().string());
 }
 
@@ -185,13 +207,18 @@ const ReadableFile* kept_file(const FilePlan& plan, const Sources& sources) {
 InPlaceChange in_place_change(const FilePlan& plan) { return {plan_body(plan), plan.output_size}; }
 
 Status check_output(Job& job, const Context& context) {
-  return job.request.in_place ? check_in_place(job, context.files) : check_new_files(job, context.files);
+  job.output.is_checked = false;
+  MTPGRAFT_CHECK(check_open(job));
+  MTPGRAFT_CHECK(job.request.in_place ? check_in_place(job, context.files) : check_new_files(job, context.files));
+  job.output.is_checked = true;
+  return ok_status();
 }
 
 Status check(Job& job, const Context& context) {
   MTPGRAFT_CHECK(check_output(job, context));
-  const auto& output = job.output;
+  auto& output = job.output;
   if (output.needed_bytes > output.free_bytes) {
+    output.is_checked = false;
     return Error{.code = ErrorCode::kIo,
                  .message = fmt::format("no space: {} needed, {} free", format_bytes(output.needed_bytes),
                                         format_bytes(output.free_bytes)),

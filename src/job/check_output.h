@@ -4,6 +4,12 @@
 
 namespace mtpgraft {
 
+// kUsage for a job that nothing can be done with: made by no prepare_*(), moved from, or written already.
+Status check_open(const Job& job);
+
+// Whether `path` can be the first of so many files.
+bool is_first_name(const std::string& path, std::size_t file_count);
+
 // Whether two outputs would have one name, however they are spelled. Neither need exist; a link is not followed, as it
 // is not when an output replaces it.
 bool is_same_output(const std::string& a, const std::string& b);

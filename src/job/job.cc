@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "io/stream.h"
+#include "job/check_output.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "mtpgraft/output_name.h"
@@ -29,6 +30,9 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
 }
 
 Result<OpenedModel> open_target(const std::string& path, const OutputRequest& output, FileSystem& files) {
+  if (path.empty()) {
+    return Error{.code = ErrorCode::kUsage, .message = "the model has no name"};
+  }
   return output.in_place ? open_to_change(path, files) : open_model(files, path);
 }
 
@@ -57,8 +61,7 @@ Result<std::string> choose_output(const GraftRequest& request, std::size_t file_
   if (!is_named && path == request.target) {
     return name_the_output(fmt::format("'{}' has MTP in its name already", request.target));
   }
-  const auto shard = parse_shard_name(path);
-  if (file_count > 1 && (shard->number != 1 || shard->count != file_count)) {
+  if (!is_first_name(path, file_count)) {
     return name_the_output(
         fmt::format("'{}' is not the name of the first of {} files, which the graft has", path, file_count));
   }
@@ -130,6 +133,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
                  .hint = "name the file that has the head"};
   }
   Job job;
+  job.is_graft = true;
   job.request = request.output;
   MTPGRAFT_TRY(auto target, open_target(request.target, request.output, files));
   job.target = std::move(target.gguf);
@@ -164,6 +168,12 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
 }
 
 Result<Job> prepare_extract(const ExtractRequest& request, const Context& context) {
+  if (request.output.in_place) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "a head is not extracted in place",
+                 .path = request.output.path,
+                 .remedy = Remedy::kWriteNewFile};
+  }
   if (request.output.path.empty()) {
     return name_the_output("the output has no name");
   }
@@ -217,6 +227,10 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
 
 Status complete(Job& job, const Context& context) {
   if (job.head_digest) {
+    return ok_status();
+  }
+  MTPGRAFT_CHECK(check_open(job));
+  if (!job.is_graft) {
     return ok_status();
   }
   return make_plan(job, DigestHead::kYes, context.begin(Phase::kReadHead, job.plan.head_bytes));

@@ -16,6 +16,9 @@ Result<VerifyReport> verify_file_alone(const VerifyRequest& request, const Conte
 }  // namespace
 
 Result<VerifyReport> verify(const VerifyRequest& request, const Context& context) {
+  if (request.file.empty()) {
+    return Error{.code = ErrorCode::kUsage, .message = "the model has no name"};
+  }
   if (request.target.empty()) {
     return verify_file_alone(request, context);
   }

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <iterator>
 #include <span>
+#include <utility>
 
-#include "io/directory.h"
 #include "job/check_output.h"
 #include "mtpgraft/job.h"
 #include "mtpgraft/verify.h"
@@ -73,7 +73,7 @@ class Writer {
   // The first file, without which the others are no model, gets its name last. Another graft with Overwrite::kYes to
   // the same names comes before or after, not between.
   Status name_files() {
-    MTPGRAFT_TRY(const auto lock, lock_directory_of(output_.path, context_.begin(Phase::kWait, 0)));
+    MTPGRAFT_TRY(const auto lock, files_.lock_names(output_.path, context_.begin(Phase::kWait, 0)));
     const bool overwrites = job_.request.overwrite == Overwrite::kYes;
     if (overwrites) {
       // Old and new files must at no time look like one model.
@@ -189,6 +189,15 @@ void add_totals(Output& output) {
 
 Status write(Job& job, const Context& context, const Observers& observers) {
   const auto start = Clock::now();
+  MTPGRAFT_CHECK(check_open(job));
+  if (!std::exchange(job.output.is_checked, false) || job.output.files.size() != job.plan.files.size()) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "the job is to be checked before it is written, each time",
+                 .path = job.output.path};
+  }
+  // Of an earlier try that failed.
+  job.output.copies.clear();
+  job.output.totals = {};
   MTPGRAFT_CHECK(job.options.labels ? complete(job, context) : ok_status());
   MTPGRAFT_CHECK(write_files(job, context, observers));
   add_totals(job.output);

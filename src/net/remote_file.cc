@@ -156,7 +156,7 @@ Status RemoteFile::fetch_all(RemoteSession& session, std::span<HttpRange> reques
   const auto tell = session.start_progress(total_bytes);
   return session.http->get_ranges(requests, [&](std::uint64_t bytes) {
     session.received_bytes += bytes;
-    return tell(bytes);
+    return !tell || tell(bytes);
   });
 }
 

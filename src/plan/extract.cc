@@ -59,6 +59,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   const auto donor_head = find_head(donor);
   const auto& model = target != nullptr ? *target : donor;
   MTPGRAFT_CHECK(check_donor(donor, donor_head, model));
+  MTPGRAFT_CHECK(check_head_data(donor, donor_head, head_data));
   Plan plan;
   auto first_block = donor_head.first_block;
   if (target != nullptr) {

@@ -88,6 +88,25 @@ std::vector<KeyChange> describe_head_changes(const HeadPlacement& placement, con
   return changes;
 }
 
+Status check_head_data(const GgufFile& donor, const Head& head, const HeadData& data) {
+  const auto fits = [&](std::size_t i) {
+    const auto& tensor = donor.tensors[head.tensors[i]];
+    const auto& values = data.vectors[i];
+    return values ? values->size() == tensor.element_count() : !tensor.is_vector() || tensor.type == tensor_type::kF32;
+  };
+  bool is_of_donor = data.vectors.size() == head.tensors.size();
+  for (std::size_t i = 0; is_of_donor && i < head.tensors.size(); ++i) {
+    is_of_donor = fits(i);
+  }
+  if (!is_of_donor) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "the data of the head are not those of the donor",
+                 .path = donor.path,
+                 .hint = "read_head_data() reads them"};
+  }
+  return ok_status();
+}
+
 std::vector<TensorEntry> rename_head(const HeadPlacement& placement) {
   const auto& [target, trunk_blocks, donor, head, data] = placement;
   std::vector<TensorEntry> entries;

@@ -32,6 +32,9 @@ std::vector<KeyChange> describe_head_changes(const HeadPlacement& placement, con
 // `key` is block_count or nextn_predict_layers.
 bool is_depth_key(const GgufFile& model, std::string_view key);
 
+// kUsage if `data` are not what read_head_data() makes of the donor.
+Status check_head_data(const GgufFile& donor, const Head& head, const HeadData& data);
+
 // The donor's head tensors under their names in the output. They refer to the placement's `data`.
 std::vector<TensorEntry> rename_head(const HeadPlacement& placement);
 

@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "gguf/describe.h"
+#include "gguf/format.h"
 #include "model/compatibility.h"
 #include "plan/assembly.h"
 #include "plan/head_tensors.h"
 #include "plan/key_list.h"
 #include "plan/record.h"
 #include "plan/shards.h"
+#include "plan/value_json.h"
 
 namespace mtpgraft {
 namespace {
@@ -31,6 +33,14 @@ Status check_edit(const GgufFile& target, const KeyEdit& edit) {
     return Error{.code = ErrorCode::kUsage,
                  .message = fmt::format("the target has no key '{}' to take out", edit.key),
                  .remedy = Remedy::kListKeys};
+  }
+  if (edit.key.empty() || edit.key.size() > format::kKeyBytesMax) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("a key has a name of 1 to {} bytes", format::kKeyBytesMax)};
+  }
+  if (edit.value && !is_sound(*edit.value)) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("the value for key '{}' has not the bytes of its type", edit.key)};
   }
   return ok_status();
 }
@@ -168,6 +178,7 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   const auto donor_head = find_head(donor);
   MTPGRAFT_CHECK(check_target(target, target_head, options.replace));
   MTPGRAFT_CHECK(check_donor(donor, donor_head, target));
+  MTPGRAFT_CHECK(check_head_data(donor, donor_head, head_data));
   auto fit = check_fit(target, target_head, donor, donor_head, head_data);
   MTPGRAFT_CHECK(refuse_misfit(target, donor, fit));
   const HeadPlacement placement{target, count_trunk_blocks(target, target_head), donor, donor_head, head_data};

@@ -147,6 +147,12 @@ std::optional<Json> plain_json(const GgufValue& value) {
 
 }  // namespace
 
+bool is_sound(const GgufValue& value) {
+  const auto is_element = [](ValueType type) { return type <= ValueType::kF64 && type != ValueType::kArray; };
+  const bool has_one = value.element_type == value.type && value.element_count == 1;
+  return is_element(value.element_type) && (value.is_array() || has_one) && is_whole(value);
+}
+
 Json value_to_json(const GgufValue& value) {
   if (auto json = plain_json(value)) {
     return {{"type", type_name(value)}, {"value", std::move(*json)}};
@@ -168,8 +174,7 @@ std::optional<GgufValue> value_from_json(const Json& json) {
   }
   value->element_count = json.at("count").get_ref<const Json::number_unsigned_t&>();
   value->bytes = std::move(*bytes);
-  const bool is_sound = (value->is_array() || value->element_count == 1) && is_whole(*value);
-  return is_sound ? value : std::nullopt;
+  return is_sound(*value) ? value : std::nullopt;
 }
 
 Result<GgufValue> parse_value(std::string_view key, std::string_view type, const Json& json) {

@@ -12,6 +12,9 @@ namespace mtpgraft {
 
 using Json = nlohmann::ordered_json;
 
+// Whether a file can have the value: its types are known, and its bytes are those of as many elements as it declares.
+bool is_sound(const GgufValue& value);
+
 // {"type": "u32", "value": 12}, {"type": "bool[]", "value": [true]}; what JSON cannot hold exactly (strings that are
 // not UTF-8, numbers that are not finite) has "hex" in the place of "value".
 Json value_to_json(const GgufValue& value);

@@ -53,6 +53,9 @@ class Release {
 
  private:
   Status read_plan() {
+    if (request_.plan.empty()) {
+      return Error{.code = ErrorCode::kUsage, .message = "the plan has no name"};
+    }
     auto file = files_.open(request_.plan);
     if (!file.ok()) {
       // Only where it would tell of donors on servers, or of a change in place.

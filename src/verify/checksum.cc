@@ -141,7 +141,7 @@ ChecksumCollector::~ChecksumCollector() = default;
 
 void ChecksumCollector::observe(std::span<const std::byte> bytes) {
   auto& state = *state_;
-  while (!bytes.empty()) {
+  while (!bytes.empty() && state.region < state.plan.regions.size()) {
     const auto& region = state.plan.regions[state.region];
     const auto left = region.offset + region.length - state.offset;
     const auto piece = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));

@@ -146,7 +146,7 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
                                   const RecordLabels& fallback, SharedExtents shared, const Progress& progress) {
   MTPGRAFT_TRY(const auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kYes, progress));
   const auto parsed = read_model(files);
-  if (!parsed.ok() && parsed.error().code == ErrorCode::kIo) {
+  if (!parsed.ok() && (files.empty() || parsed.error().code == ErrorCode::kIo)) {
     return parsed.error();
   }
   const auto record = parsed.ok() ? find_record(parsed.value().gguf) : std::nullopt;
