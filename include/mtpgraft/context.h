@@ -1,4 +1,4 @@
-// What a caller lends to work on files: where they are, and who is told how far it is.
+// Says where the files of a job are, and who is told how far it is.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,30 @@ namespace mtpgraft {
 
 // Parts of the work that take time.
 enum class Phase : std::uint8_t {
-  kPlan,      // opening files, and what is to be written of them
-  kFetch,     // what comes over the network for a donor
-  kReadHead,  // the donor's head, for its digest
-  kWrite,
-  kVerify,    // comparing what is there with what is planned
-  kCheck,     // of a release, all that can be checked before tensor data are read
-  kChecksum,  // an output that must be read again for its checksums
-  kWait,      // for another program that gives files of the same directory their names
+  kPlan,      // opens the files and plans what is to be written; tells of no bytes
+  kFetch,     // receives bytes of a donor over the network; may begin while another phase goes on
+  kReadHead,  // reads the donor's head for its digest
+  kWrite,     // writes all files of an output
+  kVerify,    // compares what is there with what is planned
+  kCheck,     // checks the grafts of a release before tensor data are read
+  kChecksum,  // reads an output again for its checksums
+  kWait,      // waits for others who give files of the same directory their names; tells of no bytes
 };
 
+// Cheap to copy. The library keeps copies of `start`, not of the context: a donor on a server calls it for as long as
+// it is open.
 struct Context {
-  FileSystem& files;  // must outlive everything that was opened through it
-  // Called when a phase begins; its progress is called from one thread at a time, and may ask the work to stop. An
-  // empty function, or an empty progress, means that nobody is told. `total_bytes` is 0 where it is not known.
+  FileSystem& files;  // must outlive everything that was opened through it, jobs and donors among them
+
+  // Is called when a phase begins. Returns what is told of the bytes done in this phase, and can ask the work to stop.
+  // Both may be empty: then nobody is told. `total_bytes` is 0 where it is not known; the bytes that are told of may
+  // end below it, as small pieces are not counted. Calls come from the thread that called the library or from threads
+  // of its own, which end before that call returns. One progress is called by one thread at a time. Only the progress
+  // of kFetch can be called while another one is, by another thread. Callbacks must not throw, and must not call the
+  // library for the same job.
   std::function<Progress(Phase phase, std::uint64_t total_bytes)> start{};
 
+  // Calls `start` if it is set.
   [[nodiscard]] Progress begin(Phase phase, std::uint64_t total_bytes) const {
     return start ? start(phase, total_bytes) : Progress();
   }

@@ -13,18 +13,19 @@
 namespace mtpgraft {
 
 struct ConvertOptions {
-  std::uint32_t type;     // of the head's matrices: F32, F16, BF16, Q8_0, or what ggml can make
-  std::string ggml_path;  // ggml's library or its directory; empty: it is looked for, where the type needs it
+  std::uint32_t type;       // ggml type id for the head's matrices: F32, F16, BF16, Q8_0, or what ggml can make
+  std::string ggml_path{};  // ggml's library or its directory; empty: it is looked for, where the type needs it
 };
 
 struct ConvertedDonor {
-  std::shared_ptr<const ReadableFile> file;  // a whole GGUF, made from the donor while it is read
-  std::vector<Warning> warnings;             // tensors that could not get the type
-  std::string ggml_version;                  // of the ggml that makes the data; empty if none is needed
-  std::string ggml_path;                     // likewise
+  std::shared_ptr<const ReadableFile> file;  // a whole GGUF, made from the donor while it is read; keeps that open
+  std::vector<Warning> warnings;             // name tensors that could not get the type
+  std::string ggml_version;                  // the ggml that makes the data; empty if none is needed
+  std::string ggml_path;                     // its library; likewise
 };
 
-// `donor`, of which `gguf` is the parse, with the matrices of its head in another type. Fails with kUsage for a type
+// Makes of `donor`, whose parse is `gguf`, one with the matrices of its head in another type. Converts nothing yet. The
+// ggml that it loads stays in the program. Fails with kUsage for a type
 // that heads cannot have, with kIncompatible if a matrix is not F32, F16 or BF16, and with kIo or kUnsupported if there
 // is no ggml that can make the type.
 Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& donor, const GgufFile& gguf,

@@ -16,10 +16,10 @@ struct Digest {
   auto operator<=>(const Digest&) const = default;
 };
 
-// 32 lower-case hexadecimal digits, most significant first, as xxhsum -H128 prints them.
+// Returns 32 lower-case hexadecimal digits, most significant first, as xxhsum -H128 prints them.
 std::string to_hex(const Digest& digest);
 
-// Accepts exactly what to_hex writes, in either case.
+// Reads exactly what to_hex() writes, in either case; nothing for other text.
 std::optional<Digest> parse_digest(std::string_view hex);
 
 // kXxh3 is the one of 64 bits. Only SHA-256 finds attackers too.

@@ -1,4 +1,5 @@
-// Donors: GGUF files, split models and Hugging Face checkpoints, on this machine or on a server.
+// Donors: GGUF files, split models and Hugging Face checkpoints, on this machine or on a server. For a graft only
+// DonorRequest is needed; the rest is for programs that look at donors themselves.
 #pragma once
 
 #include <memory>
@@ -17,65 +18,72 @@
 namespace mtpgraft {
 
 struct CheckpointOptions {
-  std::string architecture;        // general.architecture of the target: what a head without config.json is read as
-  std::optional<int> norm_offset;  // added to norm weights, 0 or 1; nothing: the values decide
+  std::string architecture;        // the target's general.architecture: what a head without config.json is read as
+  std::optional<int> norm_offset;  // is added to norm weights, 0 or 1; nothing: the values decide
 };
 
 // A checkpoint's head as the GGUF that llama.cpp's converter would make of it, without trunk and tokenizer. It is made
 // while it is read; matrices are ranges of the checkpoint's own files where the GGUF has the same bytes.
 struct CheckpointHead {
-  std::shared_ptr<const ReadableFile> file;
-  int norm_offset = 0;
-  std::vector<std::string> notes;  // what was decided for want of a statement
+  std::shared_ptr<const ReadableFile> file;  // keeps the checkpoint's files open
+  int norm_offset = 0;                       // that was chosen
+  std::vector<std::string> notes;            // what was decided for want of a statement
 };
 
-// A directory, or a file that ends in .safetensors.
+// Whether it is a directory, or a file that ends in .safetensors. Reads nothing of it.
 bool is_checkpoint(const std::string& path, const FileSource& files);
 
-// Fails with kIncompatible if there is no head, with kUnsupported if the head is of a kind that is not handled.
+// Opens the files and reads their headers, config.json and the norms. Fails with kIncompatible if there is no head,
+// with kUnsupported if the head is of a kind that is not handled, with kMalformed for damaged files, with kRefused for
+// links that lead out of the folder, and with kUsage for a norm_offset other than 0 and 1.
 Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files);
 
-// The path of the model that a user's path means: of a repository the checkpoint that it is, or its only GGUF that has
-// a head; of a pattern behind it the only match, or the only one that has a head; of a split model the first file.
-// Where that leaves a choice, kUsage with the files to choose from.
+// Returns the path of the model that a user's path means. For a repository that is the checkpoint that it is, or its
+// only GGUF that has a head; for a pattern behind it the only match, or the only one that has a head; for a split model
+// its first file. Fails with kUsage, and the files in `details`, where that leaves a choice.
 Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source);
 
-// All models that it means: of a repository that is no checkpoint every GGUF, of a pattern every match.
+// Returns the paths of all models that a user's path means: every GGUF of a repository that is no checkpoint, every
+// match of a pattern.
 Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source);
 
-// How what is on a server is read.
+// Says how what is on a server is read.
 struct RemoteFlags {
-  bool allow_http = false;
-  bool no_cache = false;  // keep nothing of what is fetched, and use nothing that is kept
+  bool allow_http = false;  // allows "http://" to hosts other than this machine
+  bool no_cache = false;    // keeps nothing of what is fetched, and uses nothing that is kept
 };
 
-// The server's side of remote paths, with the cache of this user. It tells `context` of what it fetches.
+// Opens what reads remote paths, with the cache of this user (cache.h). It calls `context.start` for what it fetches,
+// for as long as it or a file of it is open. Asks no server yet. Fails as make_remote_source() does.
 Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flags, const Context& context);
 
 struct DonorRequest {
-  // A GGUF (of a split model the first file), a checkpoint's directory or file, or one of them on a server.
+  // Names a GGUF (for a split model its first file), a checkpoint's directory or .safetensors file, or one of them on a
+  // server: https://HOST/PATH or hf://OWNER/NAME[@REVISION][:FILE].
   std::string path;
-  std::string head_type{};           // "q8_0": the matrices are converted; empty: as the donor has them
+  std::string head_type{};           // converts the matrices, as "q8_0" in any case; empty: as the donor has them
   std::string ggml_path{};           // see ConvertOptions
   std::optional<int> norm_offset{};  // see CheckpointOptions; kUsage where the donor is no checkpoint
-  RemoteFlags remote{};
+  RemoteFlags remote{};              // for a path on a server
 };
 
-// An opened donor: whatever it is, a GGUF.
+// An opened donor. Whatever it was, it is read as a GGUF.
 struct Donor {
-  std::shared_ptr<const ReadableFile> file;
-  GgufFile gguf;
+  std::shared_ptr<const ReadableFile> file;  // keeps open what it is made of
+  GgufFile gguf;                             // the parse of `file`
   bool is_checkpoint = false;
-  std::vector<std::string> notes;  // how it was read, for people
+  std::vector<std::string> notes;  // say how it was read, for people
   std::vector<Warning> warnings;
   RecordLabels labels;                            // all but the target's
-  std::shared_ptr<RemoteSource> remote;           // where `file` comes from, if it is on a server
-  std::optional<std::uint64_t> repository_bytes;  // of all files of its repository
+  std::shared_ptr<RemoteSource> remote;           // where `file` comes from; null unless it is on a server
+  std::optional<std::uint64_t> repository_bytes;  // size of all files of its repository; nothing if it is in none
   std::string pinned_path;                        // with the commit that was read; empty if it is in no repository
 };
 
-// `architecture` is the target's, empty if there is none. `recorded_norm_offset` is used for a checkpoint where the
-// request does not say it. `remote` is used for paths on a server; null: one is opened.
+// Opens a donor and reads its header; of a checkpoint also its norms. `architecture` is the target's, empty if there is
+// none. `recorded_norm_offset` is used for a checkpoint where the request does not say it. `remote` is used for paths
+// on a server; null: one is opened. Fails with kUsage for an empty path, an unknown type, a norm_offset for what is no
+// checkpoint, or a repository with several heads; else as open_checkpoint(), convert_head() and parse_gguf() do.
 Result<Donor> open_donor(const DonorRequest& request, std::string_view architecture, const Context& context,
                          std::optional<int> recorded_norm_offset = {},
                          const std::shared_ptr<RemoteSource>& remote = nullptr);

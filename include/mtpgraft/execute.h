@@ -1,3 +1,4 @@
+// Writes the bytes that a plan describes. Programs that graft need not call this: write() in job.h does.
 #pragma once
 
 #include <string>
@@ -11,33 +12,35 @@ namespace mtpgraft {
 struct ExecuteOptions {
   // kClone fails with kIo where the body cannot be cloned.
   CopyMethod method = CopyMethod::kAuto;
-  // If set, is shown every byte of the output from the first to the last.
+  // If set, is shown every byte of the output from the first to the last, in the calling thread.
   ByteSink observe;
 };
 
-// How a Copy segment, or a part of it that stands in a file of its own, got into the output.
+// Tells how a Copy segment, or a part of it that stands in a file of its own, got into the output.
 struct CopiedSegment {
   Source source;
-  const ReadableFile* file;
-  CopyRange range;  // source_offset is in `file`
-  std::uint64_t cloned_bytes = 0;
-  CopyCounts copied;           // the rest
-  std::string clone_obstacle;  // why nothing of it was cloned; empty if it was not tried or is too short
+  const ReadableFile* file;        // target, donor, or a file that these are made of; as long as these are open
+  CopyRange range;                 // source_offset is in `file`, offset in the output
+  std::uint64_t cloned_bytes = 0;  // share their blocks on disk
+  CopyCounts copied;               // counts the rest
+  std::string clone_obstacle;      // says why nothing was cloned; empty if it was not tried or the range is too short
 };
 
-// What the plan reads of the donor.
+// Returns what the plan reads of the donor, in the order of the output.
 std::vector<ByteRange> donor_ranges(const FilePlan& plan);
 std::vector<ByteRange> donor_ranges(const Plan& plan);
 
-// The target's tensor data and where they are in the output; where --replace takes out a head, up to that. Empty if the
-// output's data begin with something else.
+// Returns where the target's tensor data are, and where in the output. A head that is replaced and what follows it are
+// left out. Empty if the output's data begin with something else.
 CopyRange plan_body(const FilePlan& plan);
 
-// The error for a target whose tensor data cannot be cloned where nothing else is allowed.
+// Makes the error for a target whose tensor data cannot be cloned where nothing else is allowed.
 Error clone_refusal(const std::string& target_path, const std::string& reason);
 
-// Writes the plan's bytes to `output`, which the caller then commits. What can be cloned is cloned first, then storage
-// is taken for the rest, then it is copied, in ascending order. Fails with kIo if an input changed meanwhile.
+// Writes the plan's bytes to `output`, which was staged with plan.output_size bytes and which the caller then commits.
+// Clones what can be cloned, then takes storage for the rest, then copies it in ascending order. `target` and `donor`
+// are those that the plan was made of. `progress` may be empty and is called in this thread. Fails with kIo if an input
+// changed meanwhile or the system refuses, with kInterrupted if `progress` asks to stop.
 Result<std::vector<CopiedSegment>> execute_plan(const FilePlan& plan, const ReadableFile& target,
                                                 const ReadableFile& donor, StagedFile& output,
                                                 const ExecuteOptions& options, const Progress& progress);

@@ -12,12 +12,14 @@ namespace mtpgraft {
 
 enum class Source : std::uint8_t { kTarget, kDonor };
 
+// Bytes that the plan itself has.
 struct Literal {
   std::vector<std::byte> bytes;
 };
+// A range of target or donor. A split model counts as one file, as split.h reads it.
 struct Copy {
   Source source;
-  std::uint64_t offset;  // in the source file
+  std::uint64_t offset;  // in the source
   std::uint64_t length;
 };
 struct Zero {
@@ -27,18 +29,18 @@ using Segment = std::variant<Literal, Copy, Zero>;
 
 std::uint64_t segment_length(const Segment& segment);
 
-// What a byte range of the output is, for messages. Regions tile the output as segments do.
+// Says what a byte range of the output is, for messages. Regions tile the output as segments do.
 struct Region {
   enum class Kind : std::uint8_t {
-    kCounts,
-    kKey,
-    kTensorInfo,
+    kCounts,      // magic, version, numbers of tensors and keys
+    kKey,         // with its value
+    kTensorInfo,  // a tensor's name, shape, type and offset
     kTensorData,
     kPadding,
-    kHeader,  // all before the tensor infos, of a file that is copied as a whole
+    kHeader,  // all before the tensor infos, in a file that is copied as a whole
   };
   Kind kind;
-  std::string name;  // key or tensor; of padding the tensor before it; empty for what belongs to none
+  std::string name;  // the key or tensor; for padding the tensor before it; empty for what belongs to none
   std::uint64_t offset;
   std::uint64_t length;
 };
@@ -48,9 +50,9 @@ struct FilePlan {
   std::vector<Segment> segments;  // tile [0, output_size)
   std::vector<Region> regions;    // tile [0, output_size)
   std::uint64_t output_size = 0;
-  std::uint64_t data_offset = 0;
+  std::uint64_t data_offset = 0;  // where tensor data begin
   std::uint64_t tensor_count = 0;
-  // The target's file (index into GgufFile::files) that this one is, unchanged; nothing: it is written anew.
+  // The target's file that this one is, unchanged, as an index into GgufFile::files; nothing: it is written anew.
   std::optional<std::size_t> kept_shard;
 };
 

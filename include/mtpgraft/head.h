@@ -1,4 +1,4 @@
-// What a GGUF says about its MTP ("nextn") head, from the header alone.
+// What a GGUF says about its MTP ("nextn") head, from the header alone. All here is pure but open_donor_model().
 #pragma once
 
 #include <cstdint>
@@ -22,21 +22,21 @@ enum class HeadState : std::uint8_t {
   kShard,        // one file of a split model, which may hold the head; `problems` says what that lacks
 };
 
-// "present", "placeholder", ...
+// Returns "none", "present", "placeholder", ...; the text lives as long as the program.
 std::string_view head_state_name(HeadState state);
 
 struct Head {
   HeadState state = HeadState::kNone;
-  std::uint64_t first_block = 0;     // N of the first blk.N.* of the head
-  std::uint64_t block_count = 0;     // blocks of the head
-  std::vector<std::size_t> tensors;  // indices into GgufFile::tensors, in file order
-  std::uint64_t bytes = 0;           // of their data, without padding
-  std::vector<std::string> problems;
+  std::uint64_t first_block = 0;      // N of the first blk.N.* of the head
+  std::uint64_t block_count = 0;      // blocks of the head
+  std::vector<std::size_t> tensors;   // indices into GgufFile::tensors, in file order
+  std::uint64_t bytes = 0;            // data of these tensors, without padding
+  std::vector<std::string> problems;  // for people
 
   [[nodiscard]] bool has_tensors() const { return !tensors.empty(); }
 };
 
-// What the hyper-parameters and the tensor names say of the model's depth.
+// The model's depth, as its hyper-parameters and tensor names tell it.
 struct Depth {
   std::optional<std::uint64_t> block_count;           // {arch}.block_count, which counts the head's blocks
   std::optional<std::uint64_t> nextn_predict_layers;  // {arch}.nextn_predict_layers
@@ -44,32 +44,34 @@ struct Depth {
 };
 
 Depth read_depth(const GgufFile& file);
+
+// Never fails: what is wrong with a head is its state and `problems`.
 Head find_head(const GgufFile& file);
 
-// Blocks of the model without `head`, the result of find_head on it.
+// Counts the blocks of the model without `head`, the result of find_head() on it.
 std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head);
 
-// The model that `path` names, by its first shard if it is split. Where other shards are missing, that file alone if it
-// holds a whole head.
+// Opens the model that `path` names, by its first shard if it is split. Where other shards are missing, opens that file
+// alone if it holds a whole head. Fails as open_model() does.
 Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path);
 
-// What must be read of the donor's data before a plan can be made.
+// The part of the donor's data that a plan needs. read_head_data() makes it.
 struct HeadData {
   // For each head tensor, in the donor's order: its values if it has one dimension (norms, biases), else nothing.
   std::vector<std::optional<std::vector<float>>> vectors;
-  // Of the head's data as the output will hold them, one tensor after the other without padding.
+  // Digest of the head's data as the output will hold them, one tensor after the other without padding.
   std::optional<Digest> digest;
 };
 
 struct Warning {
-  std::string id;  // stable, for scripts: "tokenizer-differs"
-  std::string message;
+  std::string id;       // stable, for programs: "tokenizer-differs"
+  std::string message;  // for people
 };
 
 // The block of "blk.N.…" and the name after "blk.N."; nothing for other tensors.
 struct BlockTensorName {
   std::uint64_t block;
-  std::string_view name;
+  std::string_view name;  // points into the name that was split
 };
 std::optional<BlockTensorName> split_block_name(std::string_view tensor_name);
 

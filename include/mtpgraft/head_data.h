@@ -1,4 +1,4 @@
-// Reading what a plan must know of a head's data.
+// Reads the part of a head's data that planning needs.
 #pragma once
 
 #include "mtpgraft/file.h"
@@ -10,7 +10,9 @@ namespace mtpgraft {
 enum class DigestHead { kNo, kYes };
 
 // Reads the donor's one-dimensional head tensors, converted to F32, which is the only type of theirs that llama.cpp can
-// draft with; F16, BF16 and Q8_0 are understood. With kYes the whole head is read once for its digest.
+// draft with; F16, BF16 and Q8_0 are understood. With kYes the whole head is read once for its digest. `donor` is the
+// parse of `file`. `progress` may be empty and is called in this thread. Fails with kUnsupported for a vector of
+// another type, with kIo and with kInterrupted.
 Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor, DigestHead digest,
                                 const Progress& progress);
 

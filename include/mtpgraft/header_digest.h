@@ -9,9 +9,10 @@
 
 namespace mtpgraft {
 
+// Reads the header of `file`, whose parse is `gguf`; of a split model that of the first file. Fails with kIo.
 Result<Digest> digest_header(const ReadableFile& file, const GgufFile& gguf);
 
-// The same of the file that a plan makes of `target`.
+// Computes the same for the file that a plan makes of `target`. Fails with kIo.
 Result<Digest> digest_planned_header(const FilePlan& plan, const ReadableFile& target);
 
 }  // namespace mtpgraft

@@ -4,11 +4,14 @@
 //
 // A request says what is wanted, with the names of files. A job has everything open and planned, and nothing is
 // written yet: its plan and its warnings can be shown first. graft(), extract() and strip() do the three at once.
+// docs/library.md shows how.
 //
 //     const auto files = make_file_system();
 //     const auto job = graft({.target = "Model-Q4_K_M.gguf", .donor = {.path = "mtp-Base-Q8_0.gguf"}}, {*files});
 //
-// Nothing here is safe to call for one job from two threads; different jobs are independent.
+// Requests and contexts are only read, and not kept after the call. A job owns all that it has, but the file system of
+// its context must outlive it. One job is used by one thread at a time; different jobs are independent. All paths are
+// bytes as the system takes them, and names of files of this machine unless the comment says otherwise.
 #pragma once
 
 #include <cstdint>
@@ -28,62 +31,64 @@
 
 namespace mtpgraft {
 
-// How the target's files that stay as they are get into an output that is a split model.
+// How unchanged files of a split target get into a split output.
 enum class Link : std::uint8_t {
-  kAuto,  // a hard link, else a clone, else a copy
-  kHard,
-  kClone,
-  kSymbolic,
+  kAuto,      // a hard link, else a clone, else a copy
+  kHard,      // fails with kIo where it is impossible, as do the next two
+  kClone,     // a file of its own that shares the target's blocks on disk
+  kSymbolic,  // the output breaks when the target is moved or removed
   kCopy,
 };
 
 struct OutputRequest {
-  // Of a split model the first file, or the name without the numbers of files. Empty: graft names it after the target
-  // (output_name.h); extract and strip need a name.
+  // Names the file. For a split model give the name of its first file, or the name without the numbers of files. Where
+  // it is empty, graft names the output after the target (output_name.h); extract and strip fail with kUsage.
   std::string path{};
   Overwrite overwrite = Overwrite::kNo;
   CopyMethod copy = CopyMethod::kAuto;
   Link link = Link::kAuto;
   Durability durability = Durability::kSync;
-  bool in_place = false;    // change the target itself; `path`, `copy` and `durability` are then not used
-  std::string checksums{};  // where a list of the output's XXH128 checksums goes; empty: none
+  // Changes the target itself; `path`, `overwrite`, `copy` and `link` are then not used for it, and what InPlaceMethod
+  // calls kInsert syncs always. Not for extract (kUsage), nor for split models (kRefused).
+  bool in_place = false;
+  std::string checksums{};  // names the list of the output's XXH128 checksums; empty: none is made
 };
 
 struct GraftRequest {
-  std::string target;  // of a split model the first file
+  std::string target;  // a GGUF of this machine; for a split model its first file
   DonorRequest donor;
   OutputRequest output{};
   Split split = Split::kAsTarget;
-  std::vector<KeyEdit> edits{};         // in this order
-  std::optional<double> yarn_factor{};  // above 1; applied before `edits`
-  bool replace = false;                 // put the head in the place of one that the target has
-  bool strict = false;                  // refuse what is otherwise warned about
-  bool no_record = false;               // leave out the record, without which strip cannot restore the target
-  // What the record is to call program and files, so that the graft can equal an earlier one; nothing: this version,
-  // and the files' own names.
+  std::vector<KeyEdit> edits{};         // applied in this order
+  std::optional<double> yarn_factor{};  // context length to trained length, above 1; applied before `edits`
+  bool replace = false;                 // takes out a head that the target has; without it such a target is refused
+  bool strict = false;                  // makes every warning an error (kIncompatible)
+  bool no_record = false;               // leaves out the record, without which strip cannot restore the target
+  // Names program and files in the record as an earlier graft did, so that this one can equal it byte for byte.
+  // Nothing: this version, and the files' own names.
   std::optional<RecordLabels> labels{};
 };
 
 struct ExtractRequest {
   DonorRequest donor;
-  std::string target{};  // the head is renumbered for this model; may be empty
+  std::string target{};  // renumbers the head for this model; empty: it keeps the donor's numbers
   OutputRequest output;
   ExtractForm form = ExtractForm::kSidecar;
 };
 
 struct StripRequest {
-  std::string file;
+  std::string file;  // a GGUF of this machine; for a split model its first file
   OutputRequest output;
 };
 
 struct VerifyRequest {
-  std::string file;      // of a split model the first file
+  std::string file;      // a GGUF of this machine; for a split model its first file
   std::string target{};  // empty: the file is checked on its own, and `donor` is not used
   DonorRequest donor{};
   SharedExtents shared = SharedExtents::kRead;
 };
 
-// What a plan copies from. Both may be the same file.
+// The files that a plan copies from. Both may be the same file.
 struct Sources {
   std::shared_ptr<const ReadableFile> target;
   std::shared_ptr<const ReadableFile> donor;
@@ -93,90 +98,105 @@ struct Sources {
 struct OutputFile {
   enum class Way : std::uint8_t { kWritten, kHardLinked, kSymlinked, kCloned, kCopied };
   std::string path;
-  Way way;  // all but kWritten: the target's file as it is
-  std::uint64_t bytes = 0;
+  Way way;                  // all but kWritten: the target's file as it is
+  std::uint64_t bytes = 0;  // its size
 
   [[nodiscard]] bool is_link() const { return way == Way::kHardLinked || way == Way::kSymlinked; }
 };
 
-// How the bytes of an output came to be, in bytes.
+// Tells how the bytes of an output came to be. Counts bytes.
 struct CopyTotals {
-  std::uint64_t cloned = 0;     // share the target's or the donor's blocks
+  std::uint64_t cloned = 0;     // share blocks on disk with the target or the donor
   std::uint64_t kept = 0;       // were in the file that was changed in place
-  std::uint64_t linked = 0;     // files of the target that only got another name
-  std::uint64_t copied = 0;     // or made: all others but holes
-  std::uint64_t allocated = 0;  // of storage
+  std::uint64_t linked = 0;     // in files of the target that only got another name
+  std::uint64_t copied = 0;     // all others, copied or made, but not holes
+  std::uint64_t allocated = 0;  // storage taken for the output alone, as the file system tells it
 };
 
-// How an output will be written, and then was.
+// Tells how an output will be written, and then was. check() fills in all up to `in_place`, write() the rest.
 struct Output {
-  std::string path;                // of several files, the first
-  bool is_checked = false;         // nothing stands against writing it; write() asks for this and takes it back
-  std::vector<OutputFile> files;   // from here on after check()
-  std::uint64_t needed_bytes = 0;  // of disk; holes of the target stay holes
-  std::uint64_t free_bytes = 0;    // where the output goes
-  std::optional<InPlaceMethod> in_place;
-  std::vector<CopiedSegment> copies;  // from here on after write(); their `file` pointers are no longer valid
+  std::string path;                       // the file, or the first of several
+  bool is_checked = false;                // nothing stands against writing it; write() asks for this and takes it back
+  std::vector<OutputFile> files;          // in order
+  std::uint64_t needed_bytes = 0;         // estimate of the storage it takes; holes of the target stay holes
+  std::uint64_t free_bytes = 0;           // for an unprivileged user, where the output goes
+  std::optional<InPlaceMethod> in_place;  // nothing: a new file is written
+  std::vector<CopiedSegment> copies;      // do not follow their `file` pointers: write() has closed the files
   CopyTotals totals;
-  std::optional<double> seconds;  // nothing: it is not written
+  std::optional<double> seconds;  // that write() took; nothing: it has not written the output
 
-  // Of the files that are not links, which the progress of kWrite counts.
+  // Counts the bytes that the progress of Phase::kWrite goes up to: all files but links.
   [[nodiscard]] std::uint64_t bytes_to_write() const;
 };
 
-// What comes over the network for a donor.
+// Tells what comes over the network for a donor.
 struct Fetch {
-  std::vector<RemoteFetch> files;
-  std::optional<std::uint64_t> repository_bytes;  // of all its files; nothing if it is in none
-  std::uint64_t received_bytes = 0;               // so far, of headers too
+  std::vector<RemoteFetch> files;                 // by path; what is still to be fetched when the job is prepared
+  std::optional<std::uint64_t> repository_bytes;  // size of all files of its repository; nothing if it is in none
+  std::uint64_t received_bytes = 0;               // so far, headers of models included
 };
 
+// Everything is open and planned. Read its fields; only the functions below change them.
 struct Job {
   OutputRequest request;
-  GgufFile target;             // of strip the file, of an extract without target the donor
-  std::optional<Donor> donor;  // not of strip
+  GgufFile target;             // what is copied from: strip's file; for an extract without target the donor
+  std::optional<Donor> donor;  // nothing for strip; its `file` is closed by write()
   Plan plan;
-  GraftOptions options;   // that `plan` was made with, of a graft
+  GraftOptions options;   // what a graft's `plan` was made with
   bool is_graft = false;  // prepare_graft() made it
   std::vector<Warning> warnings;
   Output output;
-  std::optional<Fetch> fetch;         // of a donor on a server
-  std::optional<Digest> head_digest;  // of a graft, after complete()
-  bool restores_original = false;     // of strip: the output is byte for byte what the record describes
+  std::optional<Fetch> fetch;         // for a donor on a server
+  std::optional<Digest> head_digest;  // of a graft's head, after complete()
+  bool restores_original = false;     // strip's output is byte for byte what the record describes
   Sources sources;                    // closed by write()
 };
 
-// Open the files, plan, and find all that can be said before tensor data are read. With `strict` warnings are errors.
+// Open the files, plan, and find all that can be said before tensor data are read. Write nothing. A donor on a server
+// is asked now, and its header comes. All fail with
+//   kUsage         an empty name, or an option that makes no sense here (`Error::field` says which)
+//   kMalformed     a damaged file
+//   kUnsupported   a kind of file, head or type that is not handled
+//   kIncompatible  target and donor that do not fit, all reasons in `Error::details`; with `strict` any warning
+//   kRefused       a file that cannot be changed in place
+//   kIo            what the system or the network refuses
+//   kInterrupted   a Progress that asked to stop
 Result<Job> prepare_graft(const GraftRequest& request, const Context& context);
 Result<Job> prepare_extract(const ExtractRequest& request, const Context& context);
 Result<Job> prepare_strip(const StripRequest& request, const Context& context);
 
-// Finds what stands against writing the job to its place, the space on disk included, and fills in how it will be
-// written (`output`), as far as it comes also where it fails. Writes nothing that stays.
+// Finds what stands against writing the job to its place, the space on disk included, and fills in `job.output`; where
+// it fails, as far as it came. Writes nothing that stays. May be called again. Fails with kRefused if the output exists
+// or is an input, with kIo for want of space and for what the system refuses, and with kUsage if the job was written
+// already.
 Status check(Job& job, const Context& context);
 
-// The same but for the space.
+// Checks the same but for the space.
 Status check_output(Job& job, const Context& context);
 
 // Reads the head of a graft for its digest, and plans again with it. The plan of a graft with a record cannot be
-// executed before; write() does it where it was not done. Does nothing for other jobs.
+// executed before; write() does it where it was not done. Does nothing for other jobs, and nothing the second time.
 Status complete(Job& job, const Context& context);
 
-// Says who is to be shown the bytes of a file of the output, from the first to the last; it may be empty, as may be
-// what it returns. Files that are links are not shown.
+// Is called for each file of the output but links, by its index, when its bytes begin. What it returns is shown these
+// bytes from the first to the last, in the thread that called write(). It may be empty, as may be what it returns.
 using Observers = std::function<ByteSink(std::size_t file)>;
 
-// Writes a job that check() or check_output() found nothing against, else kUsage: all files get their names, or none.
-// Checksums that were asked for are written too, without reading the output again where all its bytes come through
-// here; then `observers` is not called.
+// Writes a job that check() or check_output() found nothing against: all files get their names, or none. Then closes
+// what the job has open; its plan and `output` can still be read. Checksums that were asked for are written too,
+// without reading the output again where all its bytes come through here; then `observers` is not called.
+// Fails with kUsage if the job is not checked. After another failure nothing is written, but for checksums that failed
+// when the output was complete (`Error::details` says so); the job can be checked and written again if its files are
+// still open (`sources`), or else is to be prepared again.
 Status write(Job& job, const Context& context, const Observers& observers = {});
 
-// Prepares, checks and writes.
+// Prepare, check and write. They fail as these do, and then have written nothing.
 Result<Job> graft(const GraftRequest& request, const Context& context);
 Result<Job> extract(const ExtractRequest& request, const Context& context);
 Result<Job> strip(const StripRequest& request, const Context& context);
 
-// Compares a graft with what target and donor make of it, as its record says, or checks it on its own (verify.h).
+// Compares a graft with what target and donor make of it, as its record says, or checks it on its own (verify.h). What
+// differs is no error but a finding of the report. Fails as prepare_graft() does.
 Result<VerifyReport> verify(const VerifyRequest& request, const Context& context);
 
 }  // namespace mtpgraft

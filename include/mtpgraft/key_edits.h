@@ -1,4 +1,4 @@
-// Changes of keys that users ask for.
+// Changes of keys that users ask for. All here is pure.
 #pragma once
 
 #include <optional>
@@ -14,15 +14,15 @@ namespace mtpgraft {
 // A change of a key that the user asks for.
 struct KeyEdit {
   std::string key;
-  std::optional<GgufValue> value;  // nothing: the key is taken out
+  std::optional<GgufValue> value;  // with all its bytes; nothing: the key is taken out
 };
 
 // Reads "KEY=TYPE:VALUE": TYPE is u32, f32, bool, str, ..., or one with [] and then VALUE is a JSON array. Fails with
 // kUsage.
 Result<KeyEdit> parse_key_edit(std::string_view text);
 
-// What makes llama.cpp run the model at `factor` times the context that it was trained with, by YaRN. Fails with
-// kIncompatible if the target does not tell its context length.
+// Makes the edits by which llama.cpp runs the model at `factor` times the context that it was trained with, by YaRN.
+// Fails with kIncompatible if the target does not tell its context length, with kUsage for a factor not above 1.
 Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double factor);
 
 }  // namespace mtpgraft

@@ -1,4 +1,4 @@
-// What users call the ways of copying and linking, on the command line and in release plans.
+// The names of the ways of copying and linking, on the command line and in release plans.
 #pragma once
 
 #include <array>

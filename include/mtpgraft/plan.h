@@ -1,5 +1,6 @@
-// The plan of an output: which bytes its files are made of, and what that means in keys and tensors. Making it is pure;
-// executing it (execute.h), printing it and verifying a file against it (verify.h) are separate.
+// The plan of an output: which bytes its files are made of, and what that means in keys and tensors. Making it is pure:
+// it reads no file and keeps no pointer to what it was made of. Executing it (execute.h), printing it and verifying a
+// file against it (verify.h) are separate.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +16,10 @@
 
 namespace mtpgraft {
 
+// A key that changes, in words for people.
 struct KeyChange {
   std::string key;
-  std::string type;
+  std::string type;  // "u32", "string", ...
   std::string from;  // empty if the key is new
   std::string to;
 };
@@ -25,15 +27,15 @@ struct KeyChange {
 struct HeadTensor {
   std::string name;  // in the output
   std::string donor_name;
-  TensorInfo info;  // as in the output: renamed, new offset, type after conversion
-  std::uint32_t donor_type = 0;
+  TensorInfo info;               // as in the output: renamed, new offset, type after conversion
+  std::uint32_t donor_type = 0;  // ggml type id
 };
 
-// What the record of a graft says of the target that the graft was made of.
+// The target that a graft was made of, as the graft's record tells it.
 struct Original {
-  std::string file;
-  std::uint64_t size = 0;
-  std::optional<Digest> header_digest;
+  std::string file;                     // name without directory
+  std::uint64_t size = 0;               // bytes
+  std::optional<Digest> header_digest;  // nothing for a target that was merged from several files
 };
 
 struct Plan {
@@ -41,30 +43,30 @@ struct Plan {
   std::vector<KeyChange> key_changes;
   std::uint64_t first_head_block = 0;
   std::uint64_t head_block_count = 0;
-  std::uint64_t head_bytes = 0;          // without padding
+  std::uint64_t head_bytes = 0;          // tensor data without padding
   std::vector<HeadTensor> head_tensors;  // in output order; empty if the plan takes a head out
   std::vector<std::string> removed_tensors;
-  std::uint64_t removed_bytes = 0;   // of their data, without padding
-  std::optional<Original> original;  // of a plan that takes a head out; nothing without a record that fits
+  std::uint64_t removed_bytes = 0;   // data of the removed tensors, without padding
+  std::optional<Original> original;  // for a plan that takes a head out; nothing without a record that fits
   std::vector<Warning> warnings;
 
-  // Of all files.
+  // Count all files.
   [[nodiscard]] std::uint64_t output_size() const;
   [[nodiscard]] std::uint64_t tensor_count() const;
 };
 
-// What the record calls the program and the files, so that equal inputs give equal bytes under any name, and how the
+// Names the program and the files in the record, so that equal inputs give equal bytes under any name, and says how the
 // donor was read.
 struct RecordLabels {
   std::string tool;         // "mtpgraft 0.1.0"
   std::string target_file;  // name without directory
   std::string donor_file;
   std::string head_type{};           // "Q8_0" if the head was converted, else empty
-  std::string ggml_version{};        // of the ggml that converted it, if one did
-  std::optional<int> norm_offset{};  // what the user said is to be added to norms
+  std::string ggml_version{};        // the ggml that converted it; empty if none did
+  std::optional<int> norm_offset{};  // 0 or 1, what the user said is to be added to norms
 };
 
-// Those of the file's record; nothing if it has none that can be read.
+// Reads the labels of the file's record; nothing if it has none that can be read.
 std::optional<RecordLabels> find_record_labels(const GgufFile& file);
 
 // How an output is spread over files.
@@ -75,15 +77,16 @@ enum class Split : std::uint8_t {
 };
 
 struct GraftOptions {
-  bool replace = false;                   // take out a head that the target has
+  bool replace = false;                   // takes out a head that the target has
   std::optional<RecordLabels> labels;     // nothing: no record, and no padding for block cloning
-  std::optional<Digest> target_header{};  // what digest_header() says, for the record
-  std::vector<KeyEdit> edits{};           // applied last
+  std::optional<Digest> target_header{};  // digest_header() of the target, for the record
+  std::vector<KeyEdit> edits{};           // applied last, in this order
   Split split = Split::kAsTarget;
 };
 
-// Fails with kIncompatible (or kUnsupported) if the result would not load and draft; its details are all the
-// reasons.
+// Plans a graft. `head_data` is what read_head_data() makes of the donor; without its digest the plan has the right
+// sizes, but a record that does not fit. Fails with kIncompatible (or kUnsupported) if the result would not load and
+// draft, all reasons in `details`; with kUsage for edits that cannot be, or head data of another donor.
 Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, const HeadData& head_data,
                              const GraftOptions& options);
 

@@ -1,4 +1,4 @@
-// Whether a vision or audio projector (an "mmproj" file) goes with a model, from the two headers alone.
+// Tells whether a vision or audio projector (an "mmproj" file) goes with a model, from the two headers alone.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ namespace mtpgraft {
 
 struct Projector {
   std::string path;
-  std::string type;                            // "qwen3vl_merger"; "gemma4v, gemma4a" of a file with both encoders
-  std::optional<std::uint64_t> encoder_width;  // of the (first) encoder that it takes from
-  std::optional<std::uint64_t> width;          // of what it gives to the model
-  std::string obstacle;                        // why `width` cannot be told; empty if it can
+  std::string type;                            // "qwen3vl_merger"; "gemma4v, gemma4a" for a file with both encoders
+  std::optional<std::uint64_t> encoder_width;  // values per patch of the (first) encoder that it takes from
+  std::optional<std::uint64_t> width;          // values per token that it gives to the model
+  std::string obstacle;                        // says why `width` cannot be told; empty if it can
 };
 
 // Fails with kUnsupported, the message saying what the file is, if it has no clip.* keys.
@@ -23,12 +23,12 @@ Result<Projector> read_projector(const GgufFile& file);
 
 struct ProjectorFit {
   Projector projector;
-  std::optional<std::uint64_t> embedding_length;  // of the target
+  std::optional<std::uint64_t> embedding_length;  // the target's values per token
   std::optional<bool> fits;                       // nothing: it cannot be told
-  std::string reason;                             // empty if it fits
+  std::string reason;                             // for people; empty if it fits
 };
 
-// llama.cpp compares widths and nothing else; the target's head, or lack of one, plays no part.
+// Compares widths and nothing else, as llama.cpp does; the target's head, or lack of one, plays no part.
 ProjectorFit check_projector(const GgufFile& target, const Projector& projector);
 
 }  // namespace mtpgraft

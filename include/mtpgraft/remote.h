@@ -1,5 +1,5 @@
-// Models on servers: https://HOST/PATH.gguf, https://HOST/PATH.safetensors, and hf://OWNER/NAME[@REVISION][:FILE] of
-// the Hugging Face Hub. Their files are read in ranges, as they are needed.
+// Models on servers: https://HOST/PATH.gguf, https://HOST/PATH.safetensors, and hf://OWNER/NAME[@REVISION][:FILE] for
+// the Hugging Face Hub. Their files are read in ranges, as they are needed. For a graft, DonorRequest::path is enough.
 #pragma once
 
 #include <cstdint>
@@ -17,67 +17,71 @@
 namespace mtpgraft {
 
 struct RemoteOptions {
-  bool allow_http = false;      // plain http to hosts other than this machine
-  std::string cache_directory;  // empty: nothing is kept
-  std::string user_agent;       // "mtpgraft/0.1.0"
-  // Makes what is told of the bytes that come, in a fetch of that many; may be empty.
-  std::function<Progress(std::uint64_t total_bytes)> start_progress;
+  bool allow_http = false;        // allows "http://" to hosts other than this machine
+  std::string cache_directory{};  // keeps what is fetched; empty: a file without a name keeps it for this run
+  std::string user_agent{};       // is sent to servers, as "mtpgraft/0.1.0"; empty: none is sent
+  // Is called when a fetch begins, of so many bytes or of an unknown number (0). Returns what is told of the bytes that
+  // come. Both may be empty. Threads are as for Context::start.
+  std::function<Progress(std::uint64_t total_bytes)> start_progress{};
 };
 
-// What is to come over the network before ranges of a file can be read.
+// Tells what is to come over the network before ranges of a file can be read.
 struct RemoteFetch {
-  std::string path;  // of the file, as messages have it
-  std::uint64_t file_bytes = 0;
-  std::vector<ByteRange> ranges;  // ascending; not what is in the cache
+  std::string path;               // the file, as messages have it
+  std::uint64_t file_bytes = 0;   // its whole size
+  std::vector<ByteRange> ranges;  // to come, ascending; without what is in the cache
   std::uint64_t cached_bytes = 0;
-  std::string sha256;  // of the whole file, as the hub has it; empty if it does not tell
+  std::string sha256;  // the hub's, for the whole file, in hexadecimal; empty if the hub does not tell
 };
 
 struct RepositoryFile {
   std::string name;        // with its directory in the repository
   std::uint64_t size = 0;  // 0 if the hub does not tell
-  std::string sha256;      // of files that the hub keeps as LFS; else empty
+  std::string sha256;      // in hexadecimal, for files that the hub keeps as LFS; else empty
 };
 
 // A repository of the hub, in the state that its revision had when it was looked up.
 struct Repository {
-  std::string path;  // "hf://OWNER/NAME@REVISION", without "@REVISION" if none was given
-  std::string commit;
+  std::string path;                   // "hf://OWNER/NAME@REVISION", without "@REVISION" if none was given
+  std::string commit;                 // 40 hexadecimal digits
   std::vector<RepositoryFile> files;  // by name
 
-  [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] std::uint64_t bytes() const;  // of all files
+  // Null if there is no such file; else it lives as long as this value is not changed.
   [[nodiscard]] const RepositoryFile* find(std::string_view name) const;
 };
 
-// What a user's path means.
+// Tells what a user's path means.
 struct RemotePath {
-  std::string path;                        // how the source calls it: without query; hf:// also for URLs of the hub
-  const Repository* repository = nullptr;  // none: a URL of elsewhere
+  std::string path;                        // what the source calls it: without query; hf:// also for URLs of the hub
+  const Repository* repository = nullptr;  // lives as long as the source; null for a URL of another server
   std::string name{};                      // what follows the repository: file, folder or pattern; may be empty
 };
 
-// Its paths are URLs, hf://OWNER/NAME[@REVISION], and files and folders in it: hf://OWNER/NAME[@REVISION]/FILE. The
-// files that it opens may outlive it. Errors of the network are kIo.
+// Reads files of servers. Its paths are URLs, hf://OWNER/NAME[@REVISION], and files and folders in it:
+// hf://OWNER/NAME[@REVISION]/FILE. One source is used by one thread at a time; the files that it opens may be read by
+// several and may outlive it. What the network refuses is kIo.
 class RemoteSource : public FileSource {
  public:
   // Looks the repository up. Fails with kUsage if the path is none of those that are understood.
   virtual Result<RemotePath> find(const std::string& path) = 0;
 
-  // Bytes that have come over the network for files, without what describes repositories.
+  // Returns the bytes that have come over the network for files, without what describes repositories.
   [[nodiscard]] virtual std::uint64_t received_bytes() const = 0;
 };
 
-// Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME and HF_HUB_DOWNLOAD_TIMEOUT as huggingface_hub does. Fails with
-// kUnsupported in a program that was built without libcurl.
+// Makes a source. `files`, where the cache is read and written, must outlive it and the files that it opens. Reads
+// HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME and HF_HUB_DOWNLOAD_TIMEOUT now, as huggingface_hub does; kUsage if
+// they make no sense. Loads libcurl; kUnsupported where there is none, or the library was built without its headers.
 Result<std::unique_ptr<RemoteSource>> make_remote_source(const RemoteOptions& options, FileSystem& files);
 
-// What reading ranges of `file` would fetch.
+// Returns what reading ranges of `file` would fetch, by path; nothing for files that are on no server.
 std::vector<RemoteFetch> plan_fetches(const ReadableFile& file, std::span<const ByteRange> ranges);
 
-// Fetches it now, in one go; reading is then no wait. Does nothing for what is on disk.
+// Fetches the ranges now, in one go; reading them is then no wait. Does nothing for what is on disk.
 Status fetch(const ReadableFile& file, std::span<const ByteRange> ranges);
 
-// "libcurl 7.88.1"; empty in a program that was built without, or where there is none.
+// Returns "libcurl 7.88.1"; empty where there is none, or the library was built without its headers.
 std::string http_library();
 
 }  // namespace mtpgraft

@@ -1,4 +1,5 @@
 // Errors as values: every function of the library that can fail returns Result or Status and neither logs nor prints.
+// Nothing is thrown but std::bad_alloc where memory is out, and what a value() of the caller throws that is not there.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,9 @@
 
 namespace mtpgraft {
 
-// What kind of failure it is. Programs branch on this, people read the message.
+// The kind of failure. Programs branch on this, people read the message.
 enum class ErrorCode {
-  kUsage,         // the request itself makes no sense
+  kUsage,         // the request itself makes no sense, or a function is called out of order
   kMalformed,     // a file is damaged, truncated or not GGUF
   kUnsupported,   // a sound file of a kind that is not handled
   kIncompatible,  // target and donor do not fit, or the target must not be grafted
@@ -36,8 +37,8 @@ enum class RequestField {
   kStrict,
 };
 
-// What in the request would mend it, or what else to call. Front ends have their own words for it: a program that uses
-// the library tells its users of its own buttons. `Error::hint` has what holds for all of them.
+// Says what in the request would mend it, or what else to call. Front ends have their own words for it: a program that
+// uses the library tells its users of its own buttons. `Error::hint` has what holds for all of them.
 enum class Remedy {
   kNone,
   kNameOutput,        // give the output another name, or one at all
@@ -74,11 +75,11 @@ enum class Remedy {
 struct Error {
   ErrorCode code = ErrorCode::kIo;
   std::string message;                       // lower case, no full stop; neither path nor field are repeated in it
-  std::string path{};                        // the file it is about, empty if none
+  std::string path{};                        // the file it is about, as it was named; empty if none
   std::optional<std::uint64_t> offset{};     // bytes from the start of that file
   std::string hint{};                        // how to mend it, whatever the front end; may be empty
   std::vector<std::string> details{};        // reasons, where there can be several
-  RequestField field = RequestField::kNone;  // what of the request is at fault
+  RequestField field = RequestField::kNone;  // the part of the request that is at fault
   Remedy remedy = Remedy::kNone;             // how to mend it by another request; where there is a hint, an alternative
   std::string subject{};                     // what the remedy is about, where `path` does not say it
 
@@ -86,6 +87,7 @@ struct Error {
   bool operator==(const Error&) const = default;
 };
 
+// Either a value or an error. Owns it. Moving the value or error out leaves it in the state that it had.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -104,6 +106,7 @@ class [[nodiscard]] Result {
   std::variant<T, Error> state_;
 };
 
+// The result of what has no value.
 using Status = Result<std::monostate>;
 
 inline Status ok_status() { return std::monostate{}; }

@@ -1,4 +1,4 @@
-// Taking heads out of models, and out of donors.
+// Plans that take heads out of models, and out of donors. All here is pure.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@
 namespace mtpgraft {
 
 struct StripOptions {
-  // Of a placeholder, which has no head's tensors, change two numbers only, so that the file keeps its size.
+  // Changes only two numbers of a placeholder, which has no head's tensors, so that the file keeps its size.
   bool keep_size = false;
 };
 
-// The file without its head: with a record the original target, else a trunk as the converter's --no-mtp makes it. All
-// copies are of the target, which is the file. Fails with kIncompatible if there is no head to take out, or nothing but
-// a head.
+// Plans the file without its head: with a record the original target, else a trunk as the converter's --no-mtp makes
+// it. All copies are from the target, which is the file. Fails with kIncompatible if there is no head to take out, or
+// nothing but a head.
 Result<Plan> make_strip_plan(const GgufFile& file, const StripOptions& options);
 
 enum class ExtractForm : std::uint8_t {
@@ -22,9 +22,10 @@ enum class ExtractForm : std::uint8_t {
   kTensorsOnly,  // the head's tensors and the name of the architecture
 };
 
-// The donor's head in a file of its own. With a `target` it is renumbered for that model, whose keys and shared tensors
-// it gets; `target` is otherwise null, and then the plan's Source::kTarget is the donor as well. Fails with
-// kIncompatible if the head does not fit, or if a donor without keys or shared tensors is to become a sidecar.
+// Plans a file with the donor's head alone. With a `target` the head is renumbered for that model, whose keys and
+// shared tensors it gets; `target` is otherwise null, and then the plan's Source::kTarget is the donor as well.
+// `head_data` is what read_head_data() makes of the donor, else kUsage. Fails with kIncompatible if the head does not
+// fit, or if a donor without keys or shared tensors is to become a sidecar.
 Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data, const GgufFile* target,
                                ExtractForm form);
 

@@ -1,4 +1,4 @@
-// What `mtpgraft inspect` tells of a file, from its header alone.
+// What `mtpgraft inspect` tells of a file, from its header alone. All here is pure and cannot fail.
 #pragma once
 
 #include <string>
@@ -9,16 +9,17 @@
 
 namespace mtpgraft {
 
+// How much of a model has one type.
 struct TypeShare {
-  std::string type;
+  std::string type;  // "Q4_K"
   std::uint64_t tensor_count = 0;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;  // without padding
 };
 
-// Largest first.
+// Adds up tensors by type, the largest first. The pointers are only read; none is null.
 std::vector<TypeShare> share_types(const std::vector<const TensorInfo*>& tensors);
 
-// What llama.cpp b10256 does with a file.
+// Says what llama.cpp b10256 does with a file.
 enum class Runtime {
   kUnknown,         // it has no code for heads of this architecture, and refuses files that have one
   kRuns,            // runs it, and would draft if it had its head
@@ -31,16 +32,16 @@ enum class Runtime {
 };
 
 struct Summary {
-  std::string architecture;
-  std::string name;  // general.name
+  std::string architecture;  // general.architecture; empty if there is none
+  std::string name;          // general.name; as the file has it, so not fit for a terminal
   std::uint64_t parameter_count = 0;
   std::uint64_t tensor_data_bytes = 0;  // without padding
-  std::vector<TypeShare> types;         // largest first
+  std::vector<TypeShare> types;         // all tensors, largest first
   Depth depth;
   std::uint64_t trunk_blocks = 0;
   std::string block_pattern;  // "9 recurrent, 3 attention (3 x RRRA)"; empty where tensors do not tell
   Head head;
-  std::vector<TypeShare> head_types;
+  std::vector<TypeShare> head_types;  // the head's tensors, largest first
   Runtime runtime = Runtime::kUnknown;
   bool is_usable = false;       // llama.cpp drafts with this file as it is
   bool is_draft_model = false;  // llama.cpp drafts with it beside another file

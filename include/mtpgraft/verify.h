@@ -1,6 +1,7 @@
 // Checks of finished files: against the plan that made them, on their own, and against lists of checksums. All read
 // with every core and a few MiB per core. Findings are differences (the answer is no); errors mean that no answer was
-// found.
+// found: kIo, kInterrupted, or what reading the models failed with. Progress counts the bytes read of the checked file;
+// it may be empty, and is called by one thread at a time, not always the caller's.
 #pragma once
 
 #include <cstddef>
@@ -21,40 +22,46 @@ namespace mtpgraft {
 
 struct Finding {
   std::string message;
-  std::optional<std::uint64_t> offset;  // in the verified file, where it begins
+  std::optional<std::uint64_t> offset;  // where it begins in the verified file; nothing: it concerns the whole file
   std::string path{};                   // that file, if it is a shard
 };
 
 struct VerifyReport {
   std::vector<Finding> findings;   // what concerns the whole file first, then ordered by offset
-  std::vector<std::string> notes;  // what was, or could not be, checked
+  std::vector<std::string> notes;  // say what was, or could not be, checked
   bool has_no_record = false;      // so that only a comparison with target and donor can check the head's bytes
   std::uint64_t compared_bytes = 0;
   std::uint64_t shared_bytes = 0;     // not compared: the same blocks on disk as in the source
-  std::uint64_t unchecked_bytes = 0;  // of tensor data, which only target and donor, or checksums, can vouch for
+  std::uint64_t unchecked_bytes = 0;  // tensor data that only target and donor, or checksums, can vouch for
 
+  // Nothing was found.
   [[nodiscard]] bool ok() const { return findings.empty(); }
 };
 
-// What to do with ranges whose blocks on disk are those of target or donor: nothing, or read them all the same.
-enum class SharedExtents : std::uint8_t { kRead, kTrust };
+// What to do with ranges whose blocks on disk are those of target or donor.
+enum class SharedExtents : std::uint8_t {
+  kRead,   // compare them all the same
+  kTrust,  // do not read them
+};
 
-// Compares every byte of `file` with what the plan makes of target and donor.
+// Compares every byte of `file` with what the plan makes of target and donor, those that it was made of.
 Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan& plan, const ReadableFile& target,
                                        const ReadableFile& donor, SharedExtents shared, const Progress& progress);
 
 // Makes the plan of target and donor again, with the names that the file's own record uses, and compares with it.
 // `fallback` names the files where the record cannot be read. A file that is not even GGUF is a finding. `files` are
-// what open_model_files() gives.
+// what open_model_files() gives. Fails with kIncompatible if the file is a head without trunk, or if target and donor
+// do not fit; with kUsage if there are no files.
 Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& target, const OpenedModel& donor,
                                   const RecordLabels& fallback, SharedExtents shared, const Progress& progress);
 
-// Structure, the rules for MTP heads that loaders enforce, and the record's digest of the head.
+// Checks the structure, the rules for MTP heads that loaders enforce, and the record's digest of the head. A model
+// without a head is a finding. Fails with kIncompatible for one shard of several.
 Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& progress);
 
-// Of a tensor's data without padding.
+// Checksum of a tensor's data without padding.
 struct Checksum {
-  std::string name;  // of the tensor; or one of the two names below
+  std::string name;  // the tensor's, or one of the two names below
   DigestAlgorithm algorithm;
   std::string hex;  // in lower case
 };
@@ -67,26 +74,27 @@ inline constexpr std::string_view kMetadataName =
 inline constexpr std::string_view kAllDataName =
     "all tensor data: of every tensor in the order of their infos, without padding";
 
-// "XXH128", as lists call it.
+// Returns "XXH128", as lists call it. The text lives as long as the program.
 std::string_view tag_of(DigestAlgorithm algorithm);
 
+// Computes the checksum of the metadata, then of each tensor in the order of `gguf`, which is the parse of `file`.
 Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const GgufFile& gguf,
                                                 DigestAlgorithm algorithm, const Progress& progress);
 
-// The checksums of a graft while it is written: what compute_checksums() gives for the finished file with kXxh128,
-// without reading it.
+// Computes the checksums of a graft while it is written: what compute_checksums() gives for the finished file with
+// kXxh128, without reading it. Used by one thread at a time.
 class ChecksumCollector {
  public:
-  // `plan` must outlive the collector.
+  // Keeps a reference to `plan`, which must outlive the collector unchanged.
   explicit ChecksumCollector(const FilePlan& plan);
   ChecksumCollector(const ChecksumCollector&) = delete;
   ChecksumCollector& operator=(const ChecksumCollector&) = delete;
   ~ChecksumCollector();
 
-  // The next bytes of the output.
+  // Takes the next bytes of the output. What is more than the plan has is ignored.
   void observe(std::span<const std::byte> bytes);
 
-  // After the last byte.
+  // Call it once, after the last byte.
   std::vector<Checksum> finish();
 
  private:
@@ -94,11 +102,11 @@ class ChecksumCollector {
   std::unique_ptr<State> state_;
 };
 
-// One line without newline: "XXH128 (name) = hex", "SHA256 (name) = hex"; names with a backslash or a line break are
-// escaped and the line then begins with a backslash, as xxhsum and coreutils do.
+// Makes one line without newline: "XXH128 (name) = hex", "SHA256 (name) = hex"; names with a backslash or a line break
+// are escaped and the line then begins with a backslash, as xxhsum and coreutils do.
 std::string format_checksum(const Checksum& checksum);
 
-// A list: all lines, each with its newline.
+// Makes a list: all lines, each with its newline.
 std::string format_checksums(const std::vector<Checksum>& checksums);
 
 struct CheckFile {
@@ -111,10 +119,15 @@ struct CheckFile {
 // are skipped.
 CheckFile parse_checkfile(std::string_view text);
 
-// kNotComparable: a checksum of all data, where the list names other tensors than the file has, as after a graft.
-enum class CheckResult : std::uint8_t { kOk, kDiffers, kMissing, kNotComparable };
+// What a checksum of a list turned out to be.
+enum class CheckResult : std::uint8_t {
+  kOk,
+  kDiffers,
+  kMissing,        // the file has no such tensor
+  kNotComparable,  // it is for all data, and the list names other tensors than the file has, as after a graft
+};
 
-// What to ask of a list besides that the tensors that it names are right.
+// Says what to ask of a list besides that the tensors that it names are right.
 struct ListOptions {
   bool exact = false;           // no other tensors, and the same keys
   bool strict = false;          // lines that cannot be read are a failure
@@ -123,26 +136,26 @@ struct ListOptions {
 
 struct ListedTensor {
   std::string name;
-  CheckResult result;  // the worst of all algorithms
+  CheckResult result;  // the worst, if the list has several algorithms for it
 };
 
 struct ListReport {
   std::vector<ListedTensor> lines;  // in the order of the list
   std::vector<std::string> extra;   // with `exact`, tensors of the file that the list has not
-  // Without `exact`, those of them that are not the head's: the list may be cut short.
+  // Without `exact`, counts those of them that are not the head's: the list may be cut short.
   std::uint64_t unlisted_trunk_tensors = 0;
   std::vector<std::uint64_t> bad_lines;  // line numbers from 1
   std::optional<bool> metadata_equal;    // nothing: not asked for, or not in the list
-  std::optional<CheckResult> all_data;   // of the checksums of all data; nothing: none in the list
-  bool ok = false;  // by coreutils' rules: no list, or one of which the file has nothing, proves nothing
+  std::optional<CheckResult> all_data;   // for the checksums of all data; nothing: none in the list
+  bool ok = false;                       // by coreutils' rules: a list without a tensor of the file proves nothing
 };
 
-// Holds a file against the text of a list. Fails with kMalformed if no line of it is a checksum; `list_path` is for
+// Compares a file with the text of a list. Fails with kMalformed if no line of it is a checksum; `list_path` is for
 // that message.
 Result<ListReport> check_against_list(const OpenedModel& model, std::string_view list, const std::string& list_path,
                                       const ListOptions& options, const Progress& progress);
 
-// The result of each listed checksum, in order. Reads no tensor twice.
+// Returns the result of each listed checksum, in order. Reads no tensor twice.
 Result<std::vector<CheckResult>> check_listed(const ReadableFile& file, const GgufFile& gguf,
                                               const std::vector<Checksum>& listed, const Progress& progress);
 
