@@ -1,5 +1,5 @@
-// Puts the head of a donor into a model: graft TARGET DONOR [OUTPUT]. Target and donor are whatever `mtpgraft graft`
-// takes: a GGUF or the first file of a split model; a GGUF, a checkpoint's directory, or one on a server.
+// Puts the head of a donor into a model: graft TARGET DONOR [OUTPUT]. The target is a GGUF, or the first file of a
+// split model; the donor also a checkpoint's directory, or one of all these on a server (https://, hf://).
 #include <mtpgraft/job.h>
 
 #include <cstdio>
@@ -15,7 +15,11 @@ int main(int argc, char** argv) {
 
   const auto job = mtpgraft::graft(request, {*files});
   if (!job.ok()) {
-    std::fprintf(stderr, "%s: %s\n", job.error().path.c_str(), job.error().message.c_str());
+    const auto& error = job.error();
+    std::fprintf(stderr, "%s: %s\n", error.path.c_str(), error.message.c_str());
+    for (const auto& detail : error.details) {
+      std::fprintf(stderr, "  %s\n", detail.c_str());
+    }
     return 1;
   }
   for (const auto& warning : job.value().warnings) {
