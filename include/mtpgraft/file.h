@@ -2,8 +2,8 @@
 // own in their place (docs/library.md). Offsets and lengths are bytes.
 //
 // Who implements them: errors are returned, nothing is thrown. Const functions of a ReadableFile are called from
-// several threads at once. A StagedFile is used by one thread at a time. A FileSource or FileSystem is called from the
-// thread that calls the library; only release() with several jobs calls a FileSystem from several threads at once.
+// several threads at once. All else is called by one thread at a time, which need not be the caller's; only release()
+// with several jobs calls a FileSystem from several threads at once.
 #pragma once
 
 #include <cstddef>
@@ -275,7 +275,7 @@ class FileSystem : public FileSource {
   virtual Result<Recovery> recover(const std::string& path) = 0;
 };
 
-// Makes the one for the files of this machine. Several may exist; they share nothing.
+// Makes the one for the files of this machine. Several threads may use it at once.
 std::unique_ptr<FileSystem> make_file_system();
 
 // Names what can be done beyond plain reading and writing where a file system allows it: "clone" shares blocks between

@@ -10,8 +10,8 @@
 //     const auto job = graft({.target = "Model-Q4_K_M.gguf", .donor = {.path = "mtp-Base-Q8_0.gguf"}}, {*files});
 //
 // Requests and contexts are only read, and not kept after the call. A job owns all that it has, but the file system of
-// its context must outlive it. One job is used by one thread at a time; different jobs are independent. All paths are
-// bytes as the system takes them, and names of files of this machine unless the comment says otherwise.
+// its context must outlive it. One job is used by one thread at a time; different jobs are independent. Paths name
+// files of the context's file system; that of a donor may name one on a server.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +55,7 @@ struct OutputRequest {
 };
 
 struct GraftRequest {
-  std::string target;  // a GGUF of this machine; for a split model its first file
+  std::string target;  // a GGUF; for a split model its first file
   DonorRequest donor;
   OutputRequest output{};
   Split split = Split::kAsTarget;
@@ -77,12 +77,12 @@ struct ExtractRequest {
 };
 
 struct StripRequest {
-  std::string file;  // a GGUF of this machine; for a split model its first file
+  std::string file;  // a GGUF; for a split model its first file
   OutputRequest output;
 };
 
 struct VerifyRequest {
-  std::string file;      // a GGUF of this machine; for a split model its first file
+  std::string file;      // a GGUF; for a split model its first file
   std::string target{};  // empty: the file is checked on its own, and `donor` is not used
   DonorRequest donor{};
   SharedExtents shared = SharedExtents::kRead;

@@ -300,8 +300,8 @@ TEST_F(EmbedderTest, ModelsThatNobodyRead) {
   EXPECT_THAT(make_strip_plan({}, {}), FailsWith(ErrorCode::kIncompatible, "no head"));
   EXPECT_EQ(summarise({}).head.state, HeadState::kNone);
   constexpr auto kMessage = "not those of the donor";
-  for (auto bad : {HeadData{}, HeadData{{data.vectors.begin() + 1, data.vectors.end()}, {}},
-                   HeadData{{data.vectors.rbegin(), data.vectors.rend()}, {}}}) {
+  for (const auto& bad : {HeadData{}, HeadData{{data.vectors.begin() + 1, data.vectors.end()}, {}},
+                          HeadData{{data.vectors.rbegin(), data.vectors.rend()}, {}}}) {
     EXPECT_THAT(make_graft_plan(target.gguf, donor.gguf, bad, {}), FailsWith(ErrorCode::kUsage, kMessage));
     EXPECT_THAT(make_extract_plan(donor.gguf, bad, nullptr, ExtractForm::kSidecar),
                 FailsWith(ErrorCode::kUsage, kMessage));
