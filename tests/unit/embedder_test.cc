@@ -151,6 +151,10 @@ TEST_F(EmbedderTest, NamesOfFilesThatTheOutputDoesNotHave) {
     job.output.path = name;
     EXPECT_THAT(check(job, context_), FailsWith(ErrorCode::kUsage, "of the first of 5 files"));
   }
+  ASSERT_THAT(graft(split, context_), IsOk());
+  EXPECT_THAT(
+      strip({.file = "four-MTP-Q4_K_M-00001-of-00005.gguf", .output = {.path = "y-00001-of-00007.gguf"}}, context_),
+      FailsWith(ErrorCode::kUsage, "of the first of 4 files"));
   EXPECT_THAT(model_paths("one.gguf", 3), testing::SizeIs(3));
 }
 
