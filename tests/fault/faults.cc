@@ -49,6 +49,7 @@ enum : unsigned {
   kNames = 32,
   kSyncs = 64,
   kChanges = 128,  // a power cut before it is another one than after it
+  kCopies = 256,
 };
 
 struct Mode {
@@ -56,17 +57,22 @@ struct Mode {
   unsigned calls;
   int number;  // the error; 0: fewer bytes than asked for
   std::optional<Kept> kept;
+  bool lasts = false;  // for every call after it, too
 };
 
 constexpr auto kModes = std::to_array<Mode>({
     {"eio", kAny, EIO, {}},
-    {"dead", kAny, EIO, {}},  // and every call after it
+    {"dead", kAny, EIO, {}, true},
     {"enospc", kTakesSpace, ENOSPC, {}},
     {"edquot", kTakesSpace, EDQUOT, {}},
     {"eperm", kNames, EPERM, {}},
     {"eintr", kInterruptible, EINTR, {}},
     {"short_read", kReads, 0, {}},
     {"short_write", kWrites, 0, {}},
+    // Some kernels and file systems find out only after a few bytes that they cannot copy.
+    {"copy_nothing", kCopies, 0, {}, true},
+    {"copy_exdev", kCopies, EXDEV, {}, true},
+    {"copy_unsupported", kCopies, EOPNOTSUPP, {}, true},
     {"sync", kSyncs, EIO, Kept::kNothing},  // what was to be synced is lost, and the power is cut at the end
     {"cut_none", kChanges, 0, Kept::kNothing},
     {"cut_last", kChanges, 0, Kept::kLastChange},
@@ -87,7 +93,7 @@ class Faults {
 
   // Whether this call goes wrong.
   bool strikes(const char* call, unsigned kinds, const std::string& path) {
-    if ((kinds & mode_->calls) == 0 || --left_ > 0 || (left_ < 0 && mode_->name != "dead")) {
+    if ((kinds & mode_->calls) == 0 || --left_ > 0 || (left_ < 0 && !mode_->lasts)) {
       return false;
     }
     if (left_ == 0) {
@@ -159,7 +165,13 @@ class Call {
   [[nodiscard]] bool is_watched() const { return is_watched_; }
   [[nodiscard]] bool fails() const { return strikes_ && faults().mode().number != 0; }
   [[nodiscard]] int error() const { return faults().mode().number; }
-  [[nodiscard]] std::size_t shorten(std::size_t length) const { return strikes_ ? length / 2 : length; }
+  [[nodiscard]] std::size_t shorten(std::size_t length) const {
+    if (is_watched_ && faults().mode().calls == kCopies) {
+      // All calls before it are short, so that it is one in the middle of a range.
+      return strikes_ ? 0 : std::min(length, length / 2 + 1);
+    }
+    return strikes_ ? length / 2 : length;
+  }
   [[nodiscard]] Disk* disk() const { return is_watched_ && faults().disk ? &*faults().disk : nullptr; }
 
  private:
@@ -297,7 +309,8 @@ ssize_t pwrite64(int fd, const void* bytes, size_t length, off64_t offset) {
 }
 
 ssize_t copy_file_range(int in, off64_t* from, int out, off64_t* to, size_t length, unsigned flags) {
-  const Call call("copy_file_range", kInterruptible | kTakesSpace | kChanges | kReads | kWrites, path_of(out));
+  const Call call("copy_file_range", kInterruptible | kTakesSpace | kChanges | kReads | kWrites | kCopies,
+                  path_of(out));
   return change(
       call, out, [&] { return REAL(copy_file_range)(in, from, out, to, call.shorten(length), flags); },
       [&](std::uint64_t copied) { return written_by_system(out, static_cast<std::uint64_t>(*to) - copied, copied); });
