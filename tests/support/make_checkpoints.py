@@ -3,7 +3,7 @@
 """Writes tiny Hugging Face checkpoints of every family with an MTP head, and for each the head as GGUF.
 
 DIR/NAME/ holds config.json and safetensors files, named and sharded as such models are published; DIR/NAME.gguf holds
-the tensors that llama.cpp's convert_hf_to_gguf.py makes of the head, and three keys. Shares no code with the program
+the tensors that llama.cpp's convert_hf_to_gguf.py makes of the head, and the keys that tell their dimensions. Shares no code with the program
 under test. Within a case the dimensions differ from each other, so that swapped ones show.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gguf_file import BF16, F16, F32, STRING, U32, GgufFile, Tensor
+from gguf_file import ARRAY, BF16, BOOL, F16, F32, F32_VALUE, I32, STRING, U32, GgufFile, Tensor
 
 CASES = {}  # name -> function that returns a Case
 
@@ -182,10 +182,60 @@ class Case:
             index = {"metadata": {"total_size": sum(raw.nbytes for _, raw in self.tensors.values())},
                      "weight_map": dict(sorted(weight_map.items()))}
             (model / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
-        GgufFile(keys={"general.architecture": (STRING, self.arch),
-                       f"{self.arch}.block_count": (U32, self.trunk + self.blocks),
-                       f"{self.arch}.nextn_predict_layers": (U32, self.blocks)},
+        keys = {f"{self.arch}.{key}": value for key, value in converter_keys(self).items()}
+        GgufFile(keys={"general.architecture": (STRING, self.arch), **keys},
                  tensors=self.expected).write(folder / f"{name}.gguf")
+
+
+# What the converter names for every model, as far as it concerns the head; of several names the first counts.
+COUNTS = {
+    "embedding_length": ["hidden_size"], "feed_forward_length": ["intermediate_size"],
+    "attention.head_count": ["num_attention_heads"], "attention.head_count_kv": ["num_key_value_heads"],
+    "attention.key_length": ["head_dim"], "attention.value_length": ["head_dim"],
+    "expert_count": ["num_experts", "n_routed_experts", "moe_num_experts"],
+    "expert_feed_forward_length": ["moe_intermediate_size"], "expert_shared_count": ["n_shared_experts"],
+    "expert_shared_feed_forward_length": ["shared_expert_intermediate_size", "share_expert_dim"],
+}
+
+
+def converter_keys(c):
+    """Key after the architecture's name -> (type, value)."""
+    config, blocks = c.config.get("text_config", c.config), c.trunk + c.blocks
+    keys = {"block_count": (U32, blocks), "nextn_predict_layers": (U32, c.blocks)}
+    keys |= {key: (U32, next(config[name] for name in names if name in config)) for key, names in COUNTS.items()
+             if any(name in config for name in names)}
+    theta = config.get("rope_theta", config.get("rope_parameters", {}).get("rope_theta"))
+    if isinstance(theta, list):
+        theta = theta[0]
+    if theta:
+        keys["rope.freq_base"] = (F32_VALUE, theta)
+    if epsilon := config.get("rms_norm_eps", config.get("layernorm_epsilon")):
+        keys["attention.layer_norm_rms_epsilon"] = (F32_VALUE, epsilon)
+    if "kv_lora_rank" in config:
+        rank, rotated = config["kv_lora_rank"], config["qk_rope_head_dim"]
+        # Multi-head latent attention becomes attention with one, larger, key and value head.
+        keys |= {"attention.head_count_kv": (U32, 1), "attention.q_lora_rank": (U32, config["q_lora_rank"]),
+                 "attention.kv_lora_rank": (U32, rank), "attention.key_length": (U32, rank + rotated),
+                 "attention.value_length": (U32, rank), "attention.value_length_mla": (U32, config["v_head_dim"]),
+                 "attention.key_length_mla": (U32, config["qk_nope_head_dim"] + rotated)}
+    if c.arch == "mimo2":
+        slides = config["hybrid_layer_pattern"] + [1] * c.blocks
+        counts = [config["swa_num_key_value_heads"] if slide else config["num_key_value_heads"] for slide in slides]
+        keys |= {"attention.head_count_kv": (ARRAY, (I32, counts)), "attention.value_length": (U32, config["v_head_dim"]),
+                 "attention.sliding_window_pattern": (ARRAY, (I32, slides))}
+    if c.arch == "step35":
+        other = config["attention_other_setting"]
+        slides = [kind == "sliding_attention" for kind in config["layer_types"][:blocks]]
+        for key, name in (("head_count", "num_attention_heads"), ("head_count_kv", "num_attention_groups")):
+            counts = [other[name] if slide else config[name] for slide in slides]
+            keys[f"attention.{key}"] = (ARRAY, (I32, counts))
+        keys["attention.sliding_window_pattern"] = (ARRAY, (BOOL, slides))
+        for key, name in (("swiglu_clamp_exp", "swiglu_limits"), ("swiglu_clamp_shexp", "swiglu_limits_shared")):
+            keys[key] = (ARRAY, (F32_VALUE, [limit or 0.0 for limit in config[name][:blocks]]))
+    if c.arch == "hy_v3":
+        width = config["moe_intermediate_size"] * config["num_shared_experts"]
+        keys["expert_shared_feed_forward_length"] = (U32, width)
+    return keys
 
 
 def spread(scales, block, shape):
@@ -330,7 +380,8 @@ def glm4moe():
               "num_hidden_layers": trunk, "num_nextn_predict_layers": 1, "num_attention_heads": heads,
               "num_key_value_heads": kv_heads, "head_dim": head, "attention_bias": True, "use_qk_norm": True,
               "intermediate_size": 52, "moe_intermediate_size": width, "n_routed_experts": experts,
-              "n_shared_experts": 2, "first_k_dense_replace": 1, "vocab_size": VOCAB}
+              "n_shared_experts": 2, "first_k_dense_replace": 1, "vocab_size": VOCAB, "rms_norm_eps": 1e-05,
+              "rope_theta": 1_000_000}
     # A name that model*.safetensors does not find: only the index leads to it.
     c = Case("glm4moe", config, trunk, files=((rf"\.layers\.{trunk}\.", "mtp.safetensors"),
                                               (r"\.layers\.", "model-00002-of-00002.safetensors"),
@@ -365,7 +416,8 @@ def mla(arch, architecture, model_type, indexer=False, own_vocab=False, hidden=4
               "num_hidden_layers": trunk, "num_nextn_predict_layers": 1, "num_attention_heads": heads,
               "num_key_value_heads": heads, "q_lora_rank": q_rank, "kv_lora_rank": kv_rank, "qk_nope_head_dim": nope,
               "qk_rope_head_dim": rope, "v_head_dim": value, "intermediate_size": 52, "moe_intermediate_size": width,
-              "n_routed_experts": experts, "n_shared_experts": 1, "first_k_dense_replace": 1, "vocab_size": VOCAB}
+              "n_routed_experts": experts, "n_shared_experts": 1, "first_k_dense_replace": 1, "vocab_size": VOCAB,
+              "rms_norm_eps": 1e-05, "rope_parameters": {"rope_theta": 1_000_000, "rope_type": "default"}}
     if indexer:
         config |= {"index_n_heads": index_heads, "index_head_dim": index_head, "index_topk": 8}
     c = Case(arch, config, trunk, **options)
@@ -429,7 +481,8 @@ def mimo2(architecture, model_type, qkv, **options):
               "num_key_value_heads": 4, "head_dim": key, "v_head_dim": value, "swa_num_attention_heads": heads,
               "swa_num_key_value_heads": kv_heads, "swa_head_dim": key, "swa_v_head_dim": value,
               "intermediate_size": ffn, "n_routed_experts": 4, "moe_intermediate_size": 12, "vocab_size": VOCAB,
-              "topk_method": "noaux_tc", "add_swa_attention_sink_bias": True}
+              "topk_method": "noaux_tc", "add_swa_attention_sink_bias": True, "layernorm_epsilon": 1e-06,
+              "rope_theta": 5_000_000, "swa_rope_theta": 10_000}
     if qkv != "separate":
         config["attention_projection_layout"] = "fused_qkv"
     c = Case("mimo2", config, trunk, blocks, files=shards(r"^model\.mtp\."), **options)
@@ -465,10 +518,12 @@ def step35():
     trunk, blocks, hidden, heads, kv_heads, head, ffn = 4, 3, 40, 6, 2, 10, 56
     config = {"architectures": ["Step3p5ForCausalLM"], "model_type": "step3p5", "hidden_size": hidden,
               "num_hidden_layers": trunk, "num_nextn_predict_layers": blocks, "num_attention_heads": 4,
-              "num_attention_groups": kv_heads, "head_dim": head, "intermediate_size": ffn, "vocab_size": VOCAB,
+              "num_attention_groups": 1, "head_dim": head, "intermediate_size": ffn, "vocab_size": VOCAB,
               "layer_types": ["full_attention"] + ["sliding_attention"] * 6, "moe_layers_enum": "1,2,3",
               "partial_rotary_factors": [0.5] + [1.0] * 6, "moe_num_experts": 3, "moe_intermediate_size": 12,
-              "share_expert_dim": 14,
+              "share_expert_dim": 14, "rms_norm_eps": 1e-06, "rope_theta": [5_000_000.0] + [10_000.0] * 6,
+              "swiglu_limits": [0.0, 0.0, 7.0, None, 0.0, 5.0, 0.0],
+              "swiglu_limits_shared": [0.0, 16.0, 0.0, 0.0, 0.0, 0.0, 12.0],
               "attention_other_setting": {"attention_type": "sliding_attention", "num_attention_heads": heads,
                                           "num_attention_groups": kv_heads, "head_dim": head}}
     c = Case("step35", config, trunk, blocks, norms=MINUS_ONE, files=shards(r"\.layers\.[45]\.", r"\.layers\.6\."))
@@ -497,7 +552,8 @@ def hy3():
               "num_hidden_layers": trunk, "num_nextn_predict_layers": 1, "num_attention_heads": heads,
               "num_key_value_heads": kv_heads, "head_dim": head, "qk_norm": True, "intermediate_size": 52,
               "num_experts": experts, "num_experts_per_tok": 2, "num_shared_experts": 1, "expert_hidden_dim": width,
-              "moe_intermediate_size": width, "first_k_dense_replace": 1, "vocab_size": VOCAB}
+              "moe_intermediate_size": width, "first_k_dense_replace": 1, "vocab_size": VOCAB, "rms_norm_eps": 1e-05,
+              "rope_parameters": {"rope_theta": 11_158_840.0, "rope_type": "default"}}
     c = Case("hy_v3", config, trunk, files=shards(rf"\.layers\.{trunk}\."))
     source, block = f"model.layers.{trunk}.", f"blk.{trunk}."
     appended(c, trunk, hidden)

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "matchers.h"
 #include "models.h"
@@ -77,6 +78,20 @@ void expect_same_head(const fs::path& checkpoint, const fs::path& expected_path)
   EXPECT_TRUE(expected.empty()) << "lacks " << expected.begin()->first;
 }
 
+// Text, so that a failure says which key differs.
+std::map<std::string, std::string> keys_of_architecture(const GgufFile& gguf) {
+  std::map<std::string, std::string> keys;
+  for (const auto& item : gguf.keys) {
+    if (item.key.starts_with(fmt::format("{}.", gguf.architecture()))) {
+      const auto& value = item.value;
+      const auto bytes = std::span(reinterpret_cast<const unsigned char*>(value.bytes.data()), value.bytes.size());
+      keys[item.key] = fmt::format("{} of {} {}: {:02x}", value_type_name(value.type), value.element_count,
+                                   value_type_name(value.element_type), fmt::join(bytes, " "));
+    }
+  }
+  return keys;
+}
+
 TEST(Checkpoint, HeadsOfAllFamiliesAreThoseOfTheConverter) {
   const fs::path folder = fs::path(FIXTURES_DIR) / "checkpoints";
   int count = 0;
@@ -87,6 +102,24 @@ TEST(Checkpoint, HeadsOfAllFamiliesAreThoseOfTheConverter) {
     }
   }
   EXPECT_GE(count, 1);
+}
+
+// Numbers of heads that slide or not, latent attention, widths of experts: what a graft extends arrays from, and what
+// the head's dimensions are checked with.
+TEST(Checkpoint, KeysOfAllFamiliesAreThoseOfTheConverter) {
+  const fs::path folder = fs::path(FIXTURES_DIR) / "checkpoints";
+  int count = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".gguf") {
+      ++count;
+      SCOPED_TRACE(entry.path().stem().string());
+      const auto head = open_head(folder / entry.path().stem());
+      ASSERT_THAT(head, IsOk());
+      const auto expected = parse_model(entry.path().string(), read_bytes(entry.path()));
+      EXPECT_EQ(keys_of_architecture(parse_head(head.value())), keys_of_architecture(expected.gguf));
+    }
+  }
+  EXPECT_GE(count, 15);
 }
 
 TEST(Checkpoint, RealHeadIsThatOfTheConvertersFile) { expect_same_head(kBundled, model_path(kDonor)); }
