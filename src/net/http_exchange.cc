@@ -215,7 +215,8 @@ Status ChangeExchange::begin(const HttpHead& head, const std::string& request) {
 }
 
 Status ChangeExchange::take(std::span<const std::byte> bytes, const std::string& request) {
-  if (bytes.size() > 1) {
+  received_ += bytes.size();
+  if (received_ > 1) {
     return request_error(file(), request, "the answer has more bytes than its range", kFetchOtherwise);
   }
   return ok_status();

@@ -133,6 +133,7 @@ class ChangeExchange : public HttpExchange {
 
  private:
   bool is_unchanged_ = false;
+  std::uint64_t received_ = 0;  // bytes of the body
 };
 
 }  // namespace mtpgraft

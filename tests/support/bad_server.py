@@ -195,6 +195,21 @@ def stalls_once(handler, data):
 
 
 @behaviour
+def byte_by_byte(handler, data):
+    """The right range, and a body that never ends; each byte for itself."""
+    first, last = handler.wanted(data)
+    handler.answer(206, length="", Content_Length=None, Content_Range=f"bytes {first}-{last}/{len(data)}",
+                   Connection="close")
+    try:
+        while not handler.server.shared.ended.wait(0.01):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+    except OSError:
+        pass
+    handler.hang_up()
+
+
+@behaviour
 def never_answers(handler, _):
     handler.server.shared.ended.wait()
     handler.hang_up()

@@ -508,6 +508,18 @@ TEST_F(HttpClientTest, CannotTellWhetherAFileHasChangedWithoutAnAnswer) {
   EXPECT_THAT(client_->is_unchanged(asked, go_on), FailsWith(ErrorCode::kIo, "the server answered 200, not 206"));
 }
 
+TEST_F(HttpClientTest, EndsAnAnswerWithoutEndToWhetherAFileHasChanged) {
+  auto asked = file("byte-by-byte");
+  asked.validator = "\"first\"";
+  asked.size = 100000;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto patient = [&](std::uint64_t) {
+    return std::chrono::steady_clock::now() - begin < std::chrono::seconds(20);
+  };
+  EXPECT_THAT(client_->is_unchanged(asked, patient),
+              FailsWith(ErrorCode::kIo, "(bytes 0-0): the answer has more bytes than its range"));
+}
+
 // URLs
 
 TEST(HttpUrl, HttpIsForThisMachineUnlessAllowed) {
