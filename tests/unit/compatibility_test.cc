@@ -56,6 +56,24 @@ TEST_F(CompatibilityTest, HyperParametersMayBeArrays) {
   EXPECT_THAT(refusals(), testing::ElementsAre("attention.head_count_kv: target 2, donor 4"));
 }
 
+// llama.cpp shares the width among the heads where no file says how wide they are.
+TEST_F(CompatibilityTest, TheHeadsShareTheWidthWhereNothingElseIsSaid) {
+  for (auto* gguf : {&target.gguf, &donor.gguf}) {
+    remove_key(*gguf, "qwen35.attention.key_length");
+    remove_key(*gguf, "qwen35.attention.value_length");
+  }
+  EXPECT_THAT(plan(), IsOk());
+  for (auto* gguf : {&target.gguf, &donor.gguf}) {
+    set_u32(*gguf, "qwen35.attention.head_count", 2);
+  }
+  // 256 / 2 and not 64.
+  const auto details = refusals();
+  EXPECT_THAT(details, testing::Contains(testing::HasSubstr("'blk.8.attn_q_norm.weight' has shape [64, 1, 1, 1], the "
+                                                            "target's hyper-parameters ask for [128, 1, 1, 1]")));
+  EXPECT_THAT(details, testing::Contains(testing::AllOf(testing::HasSubstr("'blk.8.attn_v.weight'"),
+                                                        testing::HasSubstr("ask for [256, 256, 1, 1]"))));
+}
+
 TEST_F(CompatibilityTest, OtherDimensionsAreToldOnce) {
   donor = load_model("donor-wrong-width");
   EXPECT_THAT(plan(), FailsWith(ErrorCode::kIncompatible, "embedding_length: target 256, donor 512"));

@@ -179,6 +179,23 @@ TEST(LayerArrays, OfAPlaceholderMayCoverTheHeadAlready) {
   EXPECT_EQ(graft.values("future.thing"), Numbers{});
 }
 
+// A list of names, one for each block: what becomes of it, nobody can tell.
+TEST(LayerArrays, OfStringsStayAsTheyAreWhenAHeadGoes) {
+  ArrayCase graft("qwen35");
+  set_u32(graft.target, "qwen35.block_count", 5);
+  set_u32(graft.target, "qwen35.nextn_predict_layers", 1);
+  set_array<std::uint32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 0, 0, 2, 6});
+  const auto& numbers = *graft.target.find_key("qwen35.attention.head_count_kv");
+  const auto cut = cut_layer_array(numbers, graft.target, 4);
+  ASSERT_TRUE(cut);
+  EXPECT_EQ(cut->element_count, 4U);
+  EXPECT_EQ(cut->bytes.size(), 16U);
+  auto names = numbers;
+  names.key = "qwen35.future.names";
+  names.value.element_type = ValueType::kString;
+  EXPECT_FALSE(cut_layer_array(names, graft.target, 4));
+}
+
 // llama.cpp loads a head with 0 key-value heads and then fails to allocate its cache.
 TEST(LayerArrays, GiveTheHeadNoZeroForItsAttention) {
   ArrayCase graft("qwen35");

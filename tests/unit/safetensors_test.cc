@@ -40,6 +40,23 @@ TEST(Safetensors, TellsNamesTypesShapesAndPlaces) {
   EXPECT_EQ(tensors.value()[2].name, "c");
 }
 
+// The sizes are those of the format's own library. 8 elements have as many bytes as one has bits.
+TEST(Safetensors, KnowsTheSizeOfEveryType) {
+  constexpr auto kBits = std::to_array<std::pair<std::string_view, std::size_t>>(
+      {{"BOOL", 8},        {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},
+       {"F8_E5M2", 8},     {"F8_E4M3", 8},     {"F8_E8M0", 8}, {"I16", 16},    {"U16", 16}, {"F16", 16},
+       {"BF16", 16},       {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64}, {"F64", 64},
+       {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I64", 64},    {"U64", 64}});
+  for (const auto& [dtype, bits] : kBits) {
+    SCOPED_TRACE(dtype);
+    EXPECT_THAT(parse(one_tensor(dtype, "[2,4]", fmt::format("[0,{}]", bits)), bits), IsOk());
+    for (const auto other : {bits - 1, bits + 1}) {
+      EXPECT_THAT(parse(one_tensor(dtype, "[2,4]", fmt::format("[0,{}]", other)), other),
+                  FailsWith(ErrorCode::kMalformed, "do not make"));
+    }
+  }
+}
+
 TEST(Safetensors, TakesEmptyFilesAndEmptyTensors) {
   EXPECT_THAT(parse("{}", 0), IsOk());
   EXPECT_THAT(parse(one_tensor("F32", "[0,7]", "[0,0]"), 0), IsOk());
