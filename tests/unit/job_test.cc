@@ -188,6 +188,27 @@ TEST_F(JobTest, StripsWhatItGraftedAndExtractsTheHead) {
   EXPECT_EQ(find_head(open_model(files_, "mtp-head.gguf").value().gguf).state, HeadState::kSidecar);
 }
 
+TEST_F(JobTest, GraftsAndStripsInPlace) {
+  const auto original = *files_.find("Model-Q4_K_M.gguf");
+  ASSERT_THAT(graft(request(), {files_}), IsOk());
+  auto in_place = request();
+  in_place.output.in_place = true;
+  const auto grafted = graft(in_place, {files_});
+  ASSERT_THAT(grafted, IsOk());
+  EXPECT_EQ(grafted.value().output.path, "Model-Q4_K_M.gguf");
+  EXPECT_EQ(grafted.value().output.in_place, InPlaceMethod::kClone);
+  EXPECT_TRUE(*files_.find("Model-Q4_K_M.gguf") == *files_.find("Model-MTP-Q4_K_M.gguf"));
+  const StripRequest undo{.file = "Model-Q4_K_M.gguf", .output = {.in_place = true}};
+  const auto stripped = strip(undo, {files_});
+  ASSERT_THAT(stripped, IsOk());
+  EXPECT_TRUE(stripped.value().restores_original);
+  EXPECT_TRUE(*files_.find("Model-Q4_K_M.gguf") == original);
+  EXPECT_THAT(strip(undo, {files_}), FailsWith(ErrorCode::kIncompatible, "has no head to take out"));
+  auto of_files = in_place;
+  of_files.target = "four-Q4_K_M-00001-of-00004.gguf";
+  EXPECT_THAT(graft(of_files, {files_}), FailsWith(ErrorCode::kRefused, "a split model is not changed in place"));
+}
+
 TEST_F(JobTest, WantsANameForWhatHasNoDefault) {
   for (const auto& job : {extract({.donor = {.path = kDonorPath}, .output = {}}, {files_}),
                           strip({.file = "Model-Q4_K_M.gguf", .output = {}}, {files_})}) {

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <functional>
+
+#include "gguf_builder.h"
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/head.h"
@@ -109,6 +112,56 @@ TEST(Split, NamesTheShardThatIsMissing) {
   const auto model = open_model(files, name("four-Q4_K_M", 1, 4));
   EXPECT_THAT(model, FailsWith(ErrorCode::kIo, "shard 3 of 4"));
   EXPECT_EQ(model.error().path, name("four-Q4_K_M", 3, 4));
+}
+
+// llama.cpp refuses the same, or ends the program.
+TEST(Split, RefusesShardsWhoseNumbersDoNotFit) {
+  const auto error_with = [](std::uint64_t shard, const std::function<void(GgufBuilder&)>& edit) {
+    MemoryFileSystem files;
+    load_set("four-Q4_K_M", 4, files);
+    const auto path = name("four-Q4_K_M", shard, 4);
+    const auto& bytes = *files.find(path);
+    GgufBuilder builder(bytes, parse_model(path, bytes).gguf);
+    edit(builder);
+    files.put(path, builder.build());
+    const auto model = open_model(files, name("four-Q4_K_M", 1, 4));
+    EXPECT_FALSE(model.ok());
+    if (model.ok()) {
+      return std::string();
+    }
+    EXPECT_EQ(model.error().code, ErrorCode::kMalformed);
+    EXPECT_EQ(model.error().path, path);
+    return model.error().message;
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(error_with(3, [](auto& builder) { builder.key("split.no", std::uint16_t{3}); }),
+              HasSubstr("key 'split.no' is 3, expected 2"));
+  EXPECT_THAT(error_with(4, [](auto& builder) { builder.key("split.no", std::uint32_t{3}); }),
+              HasSubstr("key 'split.no' is u32, it must be u16"));
+  EXPECT_THAT(error_with(1, [](auto& builder) { builder.key("split.no", std::uint32_t{0}); }),
+              HasSubstr("key 'split.no' is u32, it must be u16"));
+  EXPECT_THAT(error_with(1, [](auto& builder) { builder.key("split.count", std::uint32_t{4}); }),
+              HasSubstr("key 'split.count' is u32, it must be u16"));
+  EXPECT_THAT(error_with(1, [](auto& builder) { builder.key("split.count", std::uint16_t{3}); }),
+              HasSubstr("is the first of 3 files by its keys, so its name must end with '-00001-of-00003.gguf'"));
+  EXPECT_THAT(error_with(1, [](auto& builder) { builder.key("split.tensors.count", std::int32_t{161}); }),
+              HasSubstr("key 'split.tensors.count' is 161, expected 162"));
+  EXPECT_THAT(error_with(1, [](auto& builder) { builder.key("split.tensors.count", std::uint32_t{162}); }),
+              HasSubstr("key 'split.tensors.count' is u32, it must be i32"));
+}
+
+TEST(Split, RefusesATensorThatStandsInTwoShards) {
+  MemoryFileSystem files;
+  load_set("four-Q4_K_M", 4, files);
+  const auto path = name("four-Q4_K_M", 4, 4);
+  const auto third = parse_model("3", *files.find(name("four-Q4_K_M", 3, 4)));
+  auto shard = parse_model(path, *files.find(path));
+  shard.gguf.tensors.front().name = third.gguf.tensors.back().name;
+  files.put(path, GgufBuilder(shard.bytes(), shard.gguf).build());
+  const auto model = open_model(files, name("four-Q4_K_M", 1, 4));
+  ASSERT_THAT(model, FailsWith(ErrorCode::kMalformed, "stands in another shard, too"));
+  EXPECT_EQ(model.error().path, path);
+  EXPECT_LT(model.error().offset, files.find(path)->size());
 }
 
 TEST(Split, TakesAShardWithAWholeHeadForADonor) {
