@@ -223,6 +223,16 @@ def target_extra_tensor(models):
 
 
 @case
+def target_odd_sizes(models):
+    """has tensors of 1, 33, 31, 32 and 65 bytes, so that padding of every kind comes after them"""
+    file = models.target()
+    integers = 24  # of one byte
+    for size in (1, 33, 31, 32, 65):
+        file.tensors.append(Tensor(f"odd.{size}", (size,), integers, bytes(range(size))))
+    return file
+
+
+@case
 def target_undeclared_head(models):
     """head tensors and block_count 13, but no nextn_predict_layers"""
     file = target_with_head(models)

@@ -146,6 +146,43 @@ TEST(Compare, FindsAnotherSize) {
   }
 }
 
+// Files are compared in pieces of 1 MiB: neither a byte at their ends nor one too few or too many gets lost.
+TEST(Compare, FindsAFlippedByteAtTheBordersOfItsPieces) {
+  constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+  Bytes source(2 * kMebibyte + 2);
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    source[i] = static_cast<std::byte>(i * 7 + i / 251);
+  }
+  const MemoryFile file("source.gguf", source);
+  for (const std::size_t length :
+       {std::size_t{1}, kMebibyte - 1, kMebibyte, kMebibyte + 1, 2 * kMebibyte - 1, 2 * kMebibyte, 2 * kMebibyte + 1}) {
+    FilePlan plan;
+    plan.segments = {Copy{Source::kDonor, 1, length}};
+    plan.regions = {{Region::Kind::kTensorData, "x", 0, length}};
+    plan.output_size = length;
+    const auto report_of = [&](const Bytes& bytes) {
+      return compare_with_plan(MemoryFile("x.gguf", bytes), plan, MemoryFile("target.gguf", {}), file,
+                               SharedExtents::kRead, keep_going)
+          .value();
+    };
+    const Bytes whole(source.begin() + 1, source.begin() + 1 + static_cast<std::ptrdiff_t>(length));
+    EXPECT_TRUE(report_of(whole).ok()) << length;
+    EXPECT_EQ(report_of(whole).compared_bytes, length);
+    for (const std::size_t at : {std::size_t{0}, kMebibyte - 1, kMebibyte, 2 * kMebibyte - 1, 2 * kMebibyte}) {
+      if (at < length) {
+        const auto report = report_of(flip(whole, at));
+        ASSERT_EQ(report.findings.size(), 1U) << at << " of " << length;
+        EXPECT_EQ(report.findings[0].offset, at);
+        EXPECT_THAT(report.findings[0].message, testing::HasSubstr(fmt::format(": 1 of {} bytes", length)));
+      }
+    }
+    // As far as a shorter file goes, it is compared.
+    auto shorter = flip(whole, 0);
+    shorter.pop_back();
+    EXPECT_EQ(report_of(shorter).findings.size(), length == 1 ? 1U : 2U) << length;
+  }
+}
+
 TEST(Compare, StopsWhenProgressSaysSo) {
   const auto& graft = real();
   EXPECT_THAT(compare_with_plan(MemoryFile("x.gguf", graft.graft), graft.plan, *graft.target.file, *graft.donor.file,

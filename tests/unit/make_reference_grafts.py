@@ -16,7 +16,8 @@ from reference_graft import graft  # noqa: E402
 TARGETS = ["target-12L-Q4_K_M", "target-placeholder", "target-recurrent-layers", "target-placeholder-recurrent-layers",
            "target-head-count-kv-array", "target-head-count-kv-array-i32", "target-head-count-kv-array-zeros",
            "target-align-64", "target-align-4096", "target-v2", "target-shuffled-keys", "target-odd-keys",
-           "target-trailing-bytes", "target-unpadded-end", "target-base-model", "target-extra-tensor"]
+           "target-trailing-bytes", "target-unpadded-end", "target-base-model", "target-extra-tensor",
+           "target-odd-sizes"]
 DONORS = ["mtp-base-8L-BF16", "mtp-base-8L-Q8_0", "mtp-base-8L-Q4_K_M", "mtp-random-8L-F16", "head-only-base-8L-BF16",
           "donor-norms-bf16", "donor-norms-f16", "donor-norms-unshifted", "donor-align-64", "donor-head-first-order",
           "donor-other-tokenizer", "donor-other-merges", "donor-rope", "donor-eps", "donor-no-shared-head-norm",

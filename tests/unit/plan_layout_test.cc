@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "edit_gguf.h"
+#include "gguf/serialize.h"
 #include "gguf_builder.h"
 #include "matchers.h"
 #include "models.h"
@@ -122,6 +123,29 @@ TEST(PlanRecord, TellsHowToUndoTheGraft) {
   EXPECT_EQ(json["donor"]["name"], "tiny-qwen35-base-8L");
   EXPECT_EQ(json["head"]["blocks"], std::vector<int>{12});
   EXPECT_EQ(json["head"]["tensors"], 15);
+}
+
+// The key is kept up to 64 KiB when it is read, of which the padding may need a block: 60 KiB are left.
+TEST(PlanRecord, IsRefusedWhereItCouldNotBeReadAgain) {
+  const auto target = load_model(kTarget);
+  const auto donor = load_model(kDonor);
+  const auto plan_with = [&](std::size_t length) {
+    auto options = graft_options(target, donor);
+    options.edits = {{"general.description", string_value(std::string(length, 'x'))}};
+    return try_plan(target, donor, options);
+  };
+  const auto bytes_of = [&](std::size_t length) {
+    const auto made = parse_model("x", spell(plan_with(length).value(), target, donor));
+    const auto text = *made.gguf.find_key("mtpgraft.record")->text();
+    return text.find_last_not_of(' ') + 1;
+  };
+  constexpr std::size_t kBytesMax = 60 << 10;
+  const auto longest = 1000 + kBytesMax - bytes_of(1000);
+  EXPECT_EQ(bytes_of(longest), kBytesMax);
+  const auto refused = plan_with(longest + 1);
+  ASSERT_THAT(refused,
+              FailsWith(ErrorCode::kUnsupported, "the record would have 61441 bytes, and 61440 are read again"));
+  EXPECT_EQ(refused.error().remedy, Remedy::kOmitRecord);
 }
 
 TEST(PlanRecord, KeepsTheFirstTargetThroughReplacements) {

@@ -22,7 +22,7 @@ std::vector<std::string> target_names() {
           "target-trailing-bytes",      "target-unpadded-end",
           "target-with-head",           "target-with-head-first",
           "target-undeclared-head",     "target-broken-head",
-          "target-head-norms-f16"};
+          "target-head-norms-f16",      "target-odd-sizes"};
 }
 
 std::vector<std::string> donor_names() {

@@ -34,7 +34,8 @@ std::vector<std::string> headless_names() {
           "target-shuffled-keys",
           "target-odd-keys",
           "target-unpadded-end",
-          "target-extra-tensor"};
+          "target-extra-tensor",
+          "target-odd-sizes"};
 }
 
 std::vector<std::string> donor_names() {
