@@ -19,6 +19,22 @@ MemoryFile open_fixture(std::string_view folder, const std::string& name) {
   return {name, read_bytes(std::filesystem::path(FIXTURES_DIR) / folder / name)};
 }
 
+// 63 bytes and a NUL are what ggml has room for. A message has no room for a megabyte.
+TEST(ParseMalformed, NamesOfTensorsMayHave63Bytes) {
+  const auto parse = [](std::size_t length) {
+    return parse_gguf(MemoryFile("x.gguf", GgufBuilder().floats(std::string(length, 'n'), {8}).build()));
+  };
+  EXPECT_THAT(parse(63), IsOk());
+  EXPECT_THAT(parse(64),
+              FailsWith(ErrorCode::kMalformed,
+                        fmt::format("tensor 1 of 1, '{}', has a name of 64 bytes; llama.cpp loads at most 63",
+                                    std::string(64, 'n'))));
+  for (const std::size_t length : {65, 100'000}) {
+    EXPECT_THAT(parse(length), FailsWith(ErrorCode::kMalformed,
+                                         fmt::format("'{}...', has a name of {} bytes", std::string(64, 'n'), length)));
+  }
+}
+
 TEST(ParseMalformed, IsRefusedWithTheNamePathAndOffset) {
   const auto index = read_index("malformed");
   ASSERT_GT(index.size(), 40U);
