@@ -53,6 +53,15 @@ class MemoryFileSystem final : public FileSystem {
  public:
   void put(const std::string& path, Bytes bytes) { files_[path] = std::move(bytes); }
 
+  // What disks differ in.
+  struct Abilities {
+    std::uint64_t free_bytes = UINT64_MAX;
+    bool links = true;
+    bool clones = false;
+    InPlaceMethod in_place = InPlaceMethod::kClone;
+  };
+  Abilities abilities;
+
   // Null if nothing was put or committed there.
   [[nodiscard]] const Bytes* find(const std::string& path) const {
     const auto found = files_.find(path);
@@ -79,6 +88,9 @@ class MemoryFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<StagedFile>> stage_link(const std::string& path, const ReadableFile& file,
                                                  LinkMethod) override {
+    if (!abilities.links) {
+      return Error{ErrorCode::kIo, "cannot link", path};
+    }
     auto staged = std::make_unique<Staged>(*this, path, 0);
     staged->take(*find(file.path()));
     return std::unique_ptr<StagedFile>(std::move(staged));
@@ -97,11 +109,11 @@ class MemoryFileSystem final : public FileSystem {
     return ok_status();
   }
 
-  Result<std::uint64_t> free_bytes(const std::string&) override { return UINT64_MAX; }
+  Result<std::uint64_t> free_bytes(const std::string&) override { return abilities.free_bytes; }
 
   Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) override { return open(path); }
   Result<InPlaceMethod> in_place_method(const ReadableFile&, const InPlaceChange&) override {
-    return InPlaceMethod::kClone;
+    return abilities.in_place;
   }
   Result<std::unique_ptr<StagedFile>> stage_in_place(const ReadableFile& file, const InPlaceChange& change,
                                                      InPlaceMethod) override {
@@ -124,6 +136,14 @@ class MemoryFileSystem final : public FileSystem {
       }
       std::ranges::copy(bytes, bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
       return ok_status();
+    }
+
+    Result<std::optional<std::string>> clone_from(const ReadableFile& source, const CopyRange& range) override {
+      if (!files_.abilities.clones) {
+        return StagedFile::clone_from(source, range);
+      }
+      MTPGRAFT_CHECK(source.read_at(range.source_offset, std::span(bytes_).subspan(range.offset, range.length)));
+      return std::optional<std::string>();
     }
 
     Result<std::uint64_t> commit(Overwrite overwrite, Durability /*durability*/) override {

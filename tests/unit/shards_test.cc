@@ -5,7 +5,9 @@
 
 #include "matchers.h"
 #include "models.h"
+#include "mtpgraft/strip.h"
 #include "mtpgraft/verify.h"
+#include "plan/record.h"
 
 namespace mtpgraft {
 namespace {
@@ -137,6 +139,29 @@ TEST(SplitGraft, NumbersItsFiles) {
   EXPECT_EQ(head.gguf.tensors.size(), 15U);
   EXPECT_EQ(head.gguf.keys.size(), 3U);
   EXPECT_EQ(made.plan.files[4].kept_shard, std::nullopt);
+}
+
+// Else strip would not know what is left of it.
+TEST(SplitGraft, ThatIsMergedRecordsTheWholeModel) {
+  const auto made = graft_split("four-Q4_K_M", 4);
+  const GraftOptions options{
+      .labels = RecordLabels{"mtpgraft 0.1.0", "target", "donor"}, .target_header = {}, .split = Split::kMerge};
+  const auto plan = make_graft_plan(made.target.gguf, made.donor.gguf, head_data_of(made.donor), options).value();
+  ASSERT_EQ(plan.files.size(), 1U);
+  Bytes bytes(made.target.file->size());
+  ASSERT_THAT(made.target.file->read_at(0, bytes), IsOk());
+  const Model target{std::make_unique<MemoryFile>("target", std::move(bytes)), made.target.gguf};
+  const auto merged = parse_model("merged.gguf", spell(plan, target, made.donor));
+  const auto record = find_record(merged.gguf);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->origin.tensor_count, 162U);
+  EXPECT_EQ(record->origin.size, made.target.gguf.size);
+  EXPECT_EQ(record->origin.key_count, made.target.gguf.keys.size() - 3);
+  EXPECT_FALSE(record->origin.header_digest) << "nobody has seen that file";
+  const auto stripped = make_strip_plan(merged.gguf, {});
+  ASSERT_THAT(stripped, IsOk());
+  EXPECT_THAT(stripped.value().warnings, IsEmpty());
+  EXPECT_EQ(stripped.value().tensor_count(), 162U);
 }
 
 TEST(SplitGraft, PutsANewHeadInThePlaceOfTheFileThatHasTheOld) {
