@@ -325,7 +325,7 @@ def main():
     parser.add_argument("paths", nargs="*", metavar="PATH", help="folders, of which every .cc is taken, or files")
     parser.add_argument("--change", metavar="REV", help="the lines of src/ and include/ that differ from this revision")
     parser.add_argument("--count", type=int, default=100, metavar="N",
-                        help="so many at random, in random order, so that a run may be cut short; 0: all (default: 100)")
+                        help="so many, in random order, so that a run may be cut short; 0: all (default: 100)")
     parser.add_argument("--seed", type=int, default=1, help="of the choice (default: 1)")
     parser.add_argument("--build", type=Path, default=ROOT / "build/mutants", metavar="DIR",
                         help="where the copy is built; kept for the next run (default: build/mutants)")

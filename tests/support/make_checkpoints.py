@@ -3,8 +3,8 @@
 """Writes tiny Hugging Face checkpoints of every family with an MTP head, and for each the head as GGUF.
 
 DIR/NAME/ holds config.json and safetensors files, named and sharded as such models are published; DIR/NAME.gguf holds
-the tensors that llama.cpp's convert_hf_to_gguf.py makes of the head, and the keys that tell their dimensions. Shares no code with the program
-under test. Within a case the dimensions differ from each other, so that swapped ones show.
+the tensors that llama.cpp's convert_hf_to_gguf.py makes of the head, and the keys that tell their dimensions. Shares
+no code with the program under test. Within a case the dimensions differ from each other, so that swapped ones show.
 """
 
 import argparse
@@ -221,7 +221,8 @@ def converter_keys(c):
     if c.arch == "mimo2":
         slides = config["hybrid_layer_pattern"] + [1] * c.blocks
         counts = [config["swa_num_key_value_heads"] if slide else config["num_key_value_heads"] for slide in slides]
-        keys |= {"attention.head_count_kv": (ARRAY, (I32, counts)), "attention.value_length": (U32, config["v_head_dim"]),
+        keys |= {"attention.head_count_kv": (ARRAY, (I32, counts)),
+                 "attention.value_length": (U32, config["v_head_dim"]),
                  "attention.sliding_window_pattern": (ARRAY, (I32, slides))}
     if c.arch == "step35":
         other = config["attention_other_setting"]
