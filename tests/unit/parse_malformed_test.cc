@@ -29,7 +29,7 @@ TEST(ParseMalformed, NamesOfTensorsMayHave63Bytes) {
               FailsWith(ErrorCode::kMalformed,
                         fmt::format("tensor 1 of 1, '{}', has a name of 64 bytes; llama.cpp loads at most 63",
                                     std::string(64, 'n'))));
-  for (const std::size_t length : {65, 100'000}) {
+  for (const std::size_t length : {std::size_t{65}, std::size_t{100'000}}) {
     EXPECT_THAT(parse(length), FailsWith(ErrorCode::kMalformed,
                                          fmt::format("'{}...', has a name of {} bytes", std::string(64, 'n'), length)));
   }
