@@ -170,6 +170,15 @@ void append(std::vector<Warning>& warnings, std::vector<Warning> more) {
   std::ranges::move(more, std::back_inserter(warnings));
 }
 
+Status add_record(const HeadPlacement& placement, const Head& target_head, const std::vector<TensorEntry>& head,
+                  const GraftOptions& options, Assembly& first) {
+  MTPGRAFT_TRY(const auto origin, find_origin(placement.target, target_head, options, first.keys));
+  first.record = make_record(placement, head, options, origin);
+  MTPGRAFT_CHECK(check_record_size(first.record->size()));
+  first.congruent_offset = origin.data_offset;
+  return ok_status();
+}
+
 }  // namespace
 
 Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, const HeadData& head_data,
@@ -210,10 +219,7 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
                  .tensors = keep_trunk(target, target_head, first_file_tensors),
                  .record = {}};
   if (options.labels) {
-    MTPGRAFT_TRY(const auto origin, find_origin(target, target_head, options, first.keys));
-    first.record = make_record(placement, head, options, origin);
-    MTPGRAFT_CHECK(check_record_size(first.record->size()));
-    first.congruent_offset = origin.data_offset;
+    MTPGRAFT_CHECK(add_record(placement, target_head, head, options, first));
   }
   if (is_one_file) {
     const auto trunk_tensors = static_cast<std::ptrdiff_t>(first.tensors.size());
