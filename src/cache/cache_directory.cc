@@ -15,11 +15,9 @@ Status for_each_entry(const std::string& directory,
                       const std::function<void(const std::string&, const Directory&)>& use) {
   MTPGRAFT_TRY(const auto root, open_directory(directory, "the cache"));
   for (const auto& name : root ? root->names() : std::vector<std::string>{}) {
-    if (is_entry_name(name)) {
-      const auto entry = open_own_directory(fmt::format("{}/{}", directory, name));
-      if (entry.ok() && entry.value()) {
-        use(name, *entry.value());
-      }
+    const auto entry = is_entry_name(name) ? find_entry(fmt::format("{}/{}", directory, name)) : nullptr;
+    if (entry) {
+      use(name, *entry);
     }
   }
   return ok_status();

@@ -67,6 +67,11 @@ std::string entry_name(std::string_view url) {
 
 bool is_entry_name(std::string_view name) { return name.size() == kEntryNameDigits && is_hex(name); }
 
+std::unique_ptr<Directory> find_entry(const std::string& path) {
+  auto entry = open_own_directory(path);
+  return entry.ok() ? std::move(entry).value() : nullptr;
+}
+
 std::optional<CacheSource> read_source(const Directory& entry) {
   const auto file = entry.open(kSourceName);
   if (!file.ok() || !file.value() || file.value()->size() > kSourceBytesMax) {

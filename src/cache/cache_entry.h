@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,9 @@ inline constexpr const char* kSourceName = "source";
 
 std::string entry_name(std::string_view url);
 bool is_entry_name(std::string_view name);
+
+// Null if there is none that may be used; the reason is of no interest.
+std::unique_ptr<Directory> find_entry(const std::string& path);
 
 // Nothing if there is no `source` that could be one.
 std::optional<CacheSource> read_source(const Directory& entry);

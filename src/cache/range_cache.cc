@@ -10,6 +10,7 @@
 #include "cache/cache_entry.h"
 #include "cache/range_store.h"
 #include "io/directory.h"
+#include "io/stream.h"
 #include "mtpgraft/digest.h"
 #include "util/checked.h"
 #include "util/hash.h"
@@ -33,17 +34,13 @@ bool is_intact(const ReadableFile& file, std::uint64_t length) {
   }
   Hasher hasher;
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytes, length)));
-  for (std::uint64_t at = 0; at < length;) {
-    const auto chunk =
-        std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - at)));
-    if (!file.read_at(at, chunk).ok()) {
-      return false;
-    }
-    hasher.update(chunk);
-    at += chunk.size();
-  }
+  const auto read = read_in_pieces(file, 0, length, buffer, [&](std::span<const std::byte> piece) {
+    hasher.update(piece);
+    return ok_status();
+  });
   std::string digest(kPartDigestBytes, '\0');
-  return file.read_at(length, std::as_writable_bytes(std::span(digest))).ok() && digest == to_hex(hasher.finish());
+  return read.ok() && file.read_at(length, std::as_writable_bytes(std::span(digest))).ok() &&
+         digest == to_hex(hasher.finish());
 }
 
 class CacheStore final : public RangeStore {
@@ -57,21 +54,20 @@ class CacheStore final : public RangeStore {
 
   // Finds what is there. Parts of another state, and what cannot be parts, go.
   void find_parts() {
-    const auto opened = open_own_directory(path_);
-    if (!opened.ok() || !opened.value()) {
+    const auto entry = find_entry(path_);
+    if (!entry) {
       return;
     }
-    const auto& entry = *opened.value();
-    for (const auto& part : parts_in(entry)) {
+    for (const auto& part : parts_in(*entry)) {
       const auto range = part.name.range;
       if (!part.is_whole || part.name.state != state_ || range.length == 0 ||
           !range_fits(range.offset, range.length, source_.file.size)) {
-        (void)entry.remove(format_part_name(part.name)).ok();
+        (void)entry->remove(format_part_name(part.name)).ok();
       } else {
         parts_[key_of(range)];
       }
     }
-    touch_source(entry);
+    touch_source(*entry);
   }
 
   std::vector<ByteRange> missing(const ByteRange& range) override {
@@ -141,8 +137,8 @@ class CacheStore final : public RangeStore {
 
   // The part is committed.
   void add(const ByteRange& range) {
-    if (const auto entry = open_own_directory(path_); entry.ok() && entry.value()) {
-      touch_source(*entry.value());
+    if (const auto entry = find_entry(path_)) {
+      touch_source(*entry);
     }
     const std::lock_guard lock(mutex_);
     parts_[key_of(range)].reset();
@@ -267,9 +263,8 @@ class DirectoryCache final : public RangeCache {
   DirectoryCache(std::string directory, FileSystem& files) : directory_(std::move(directory)), files_(files) {}
 
   std::optional<CachedFile> find(const std::string& url) override {
-    const auto path = fmt::format("{}/{}", directory_, entry_name(url));
-    const auto entry = open_own_directory(path);
-    const auto source = entry.ok() && entry.value() ? read_source(*entry.value()) : std::nullopt;
+    const auto entry = find_entry(fmt::format("{}/{}", directory_, entry_name(url)));
+    const auto source = entry ? read_source(*entry) : std::nullopt;
     return source && source->url == url ? std::optional(source->file) : std::nullopt;
   }
 

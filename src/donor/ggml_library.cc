@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -42,11 +41,9 @@ std::vector<fs::path> installed_directories() {
 
 // ggml's function for one type, "quantize_q4_K".
 std::string quantizer_name(const TensorType& type) {
-  std::string name = "quantize_";
-  for (const char letter : type.name) {
-    name.push_back(letter == 'K' ? letter : static_cast<char>(std::tolower(static_cast<unsigned char>(letter))));
-  }
-  return name;
+  auto type_in_name = lowered(type.name);
+  std::ranges::replace(type_in_name, 'k', 'K');
+  return "quantize_" + type_in_name;
 }
 
 template <class Function>

@@ -60,6 +60,10 @@ std::string describe_value(const GgufValue& value) {
   return fmt::format("[{}{}]", fmt::join(shown, ", "), shown.size() < value.element_count ? ", ..." : "");
 }
 
+std::string type_name(const GgufValue& value) {
+  return fmt::format("{}{}", value_type_name(value.element_type), value.is_array() ? "[]" : "");
+}
+
 std::string describe_type(const GgufValue& value) {
   return value.is_array() ? fmt::format("{}[{}]", value_type_name(value.element_type), value.element_count)
                           : std::string(value_type_name(value.type));

@@ -16,6 +16,9 @@ std::string quote(std::string_view text);
 // The whole value, shortened: "\"yarn\"", "[1, 1, 2, ...]".
 std::string describe_value(const GgufValue& value);
 
+// "u32", "bool[]".
+std::string type_name(const GgufValue& value);
+
 // "u32", "bool[12]".
 std::string describe_type(const GgufValue& value);
 

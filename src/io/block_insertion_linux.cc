@@ -62,7 +62,7 @@ class LeasedFile final : public PosixReadableFile {
     if (::stat(path().c_str(), &named) != 0 && errno != ENOENT) {
       return io_error(path(), "look whether it still has its name");
     }
-    if (named.st_dev != status().st_dev || named.st_ino != status().st_ino) {
+    if (!is_same_file(named, status())) {
       return Error{.code = ErrorCode::kRefused,
                    .message = "another file has taken its name while it was changed",
                    .path = path(),

@@ -71,17 +71,9 @@ class TemporaryFile {
 // In $TMPDIR, else in /var/tmp.
 Result<std::unique_ptr<TemporaryFile>> make_temporary_file();
 
-// Keeps the programs apart that give several files of one directory their names. The lock ends with it.
-class DirectoryLock {
- public:
-  DirectoryLock() = default;
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
-  virtual ~DirectoryLock() = default;
-};
-
-// Waits for other programs that hold the lock of the directory of `path`, until `progress` asks to stop. It locks
-// nothing where the system cannot, as on some network file systems.
-Result<std::unique_ptr<DirectoryLock>> lock_directory_of(const std::string& path, const Progress& progress);
+// Keeps the programs apart that give several files of the directory of `path` their names, until the last copy of the
+// answer is gone. Waits for others until `progress` asks to stop. Locks nothing where the system cannot, as on some
+// network file systems.
+Result<std::shared_ptr<void>> lock_directory_of(const std::string& path, const Progress& progress);
 
 }  // namespace mtpgraft

@@ -99,14 +99,6 @@ class PosixTemporaryFile final : public TemporaryFile {
   PosixReadableFile file_;  // its path is the directory's, for messages
 };
 
-class PosixDirectoryLock final : public DirectoryLock {
- public:
-  explicit PosixDirectoryLock(FileDescriptor fd) : fd_(std::move(fd)) {}
-
- private:
-  FileDescriptor fd_;
-};
-
 FileDescriptor open_with(const std::string& path, int flags) {
   return FileDescriptor(retry([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags); }));
 }
@@ -173,7 +165,7 @@ Result<std::unique_ptr<TemporaryFile>> make_temporary_file() {
   return std::unique_ptr<TemporaryFile>(std::make_unique<PosixTemporaryFile>(directory, std::move(fd)));
 }
 
-Result<std::unique_ptr<DirectoryLock>> lock_directory_of(const std::string& path, const Progress& progress) {
+Result<std::shared_ptr<void>> lock_directory_of(const std::string& path, const Progress& progress) {
   auto fd = open_with(parent_of(path), 0);
   // One may make files in a directory that one may not read.
   if (!fd.valid() && errno != EACCES) {
@@ -184,7 +176,7 @@ Result<std::unique_ptr<DirectoryLock>> lock_directory_of(const std::string& path
     MTPGRAFT_CHECK(report_progress(progress, 0));
     std::this_thread::sleep_for(kLockPause);
   }
-  return std::unique_ptr<DirectoryLock>(std::make_unique<PosixDirectoryLock>(std::move(fd)));
+  return std::shared_ptr<void>(std::make_shared<FileDescriptor>(std::move(fd)));
 }
 
 }  // namespace mtpgraft

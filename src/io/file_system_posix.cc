@@ -19,8 +19,6 @@
 namespace mtpgraft {
 namespace {
 
-bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
-
 Status check_no_journal(const std::string& path) {
   MTPGRAFT_TRY(const bool is_being_changed, has_journal(path));
   if (is_being_changed) {
@@ -121,7 +119,7 @@ class PosixFileSystem final : public FileSystem {
     for (const auto* input : inputs) {
       for (const auto* source : input->sources()) {
         const auto* posix = dynamic_cast<const PosixReadableFile*>(source);
-        if (posix != nullptr && same_file(posix->status(), status)) {
+        if (posix != nullptr && is_same_file(posix->status(), status)) {
           return Error{.code = ErrorCode::kRefused,
                        .message = fmt::format("the output is the input '{}'", source->path()),
                        .path = path,
@@ -161,8 +159,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::shared_ptr<void>> lock_names(const std::string& path, const Progress& progress) override {
-    MTPGRAFT_TRY(std::shared_ptr<DirectoryLock> lock, lock_directory_of(path, progress));
-    return std::shared_ptr<void>(std::move(lock));
+    return lock_directory_of(path, progress);
   }
 
   Status make_directory(const std::string& path) override {

@@ -28,6 +28,8 @@ bool is_unsupported(int number) {
          number == EPERM || number == EBADF || number == ETXTBSY;
 }
 
+bool is_same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
+
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
   for (std::size_t done = 0; done < bytes.size();) {
     const auto put = retry(

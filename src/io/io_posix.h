@@ -2,6 +2,8 @@
 // return a Status. `path` is for messages.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +29,8 @@ auto retry(Call call) {
   } while (result < 0 && errno == EINTR);
   return result;
 }
+
+bool is_same_file(const struct stat& a, const struct stat& b);
 
 // Writes all bytes at the offset.
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);

@@ -1,7 +1,6 @@
 #include "io/recovery_linux.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>

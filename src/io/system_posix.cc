@@ -34,7 +34,7 @@ int link_opened(int fd, const std::string& path, const char* name) {
   if (::fstat(fd, &opened) != 0 || ::lstat(name, &named) != 0) {
     return -1;
   }
-  if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino) {
+  if (!is_same_file(named, opened)) {
     ::unlink(name);
     errno = ENOENT;  // another file has taken the path
     return -1;

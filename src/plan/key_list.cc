@@ -21,10 +21,6 @@ std::unordered_map<std::string_view, std::size_t> index_keys(const KeyList& keys
   return index;
 }
 
-std::string type_of(const GgufValue& value) {
-  return fmt::format("{}{}", value_type_name(value.element_type), value.is_array() ? "[]" : "");
-}
-
 }  // namespace
 
 KeyList keys_of(const GgufFile& file) {
@@ -140,7 +136,7 @@ std::optional<KeyList> undo_keys(KeyList now, const std::vector<OldKey>& old) {
 
 KeyChange describe_change(const KeyDifference& difference) {
   const auto& [before, after, place] = difference;
-  return {difference.key(), type_of((after != nullptr ? after : before)->held_value()),
+  return {difference.key(), type_name((after != nullptr ? after : before)->held_value()),
           before != nullptr ? describe_value(before->held_value()) : "",
           after != nullptr ? describe_value(after->held_value()) : "none"};
 }

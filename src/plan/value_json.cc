@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "gguf/describe.h"
 #include "gguf/scalar.h"
 #include "gguf/serialize.h"
 #include "util/checked.h"
@@ -32,10 +33,6 @@ std::optional<GgufValue> empty_value(std::string_view type) {
   const bool is_array = type.ends_with(kArraySuffix);
   const auto element = find_scalar_type(is_array ? type.substr(0, type.size() - kArraySuffix.size()) : type);
   return element ? std::optional(GgufValue{is_array ? ValueType::kArray : *element, *element, 1, {}}) : std::nullopt;
-}
-
-std::string type_name(const GgufValue& value) {
-  return fmt::format("{}{}", value_type_name(value.element_type), value.is_array() ? kArraySuffix : std::string_view());
 }
 
 // False if `json` is no value of this type.

@@ -8,7 +8,6 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <span>
 
 #include "mtpgraft/verify.h"
 #include "mtpgraft/version.h"
@@ -19,7 +18,6 @@
 #include "util/parallel.h"
 #include "util/path.h"
 #include "util/text.h"
-#include "util/threads.h"
 
 namespace mtpgraft {
 namespace {

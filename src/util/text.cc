@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "util/parse.h"
+
 namespace mtpgraft {
 namespace {
 
@@ -229,8 +231,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 std::string with_plain_scheme(std::string_view path) {
   std::string plain(path);
   if (const auto end = plain.find("://"); end != std::string::npos) {
-    std::transform(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(end), plain.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    plain.replace(0, end, lowered(path.substr(0, end)));
   }
   return plain;
 }

@@ -3,37 +3,11 @@
 
 #include <algorithm>
 
-#include "gguf/serialize.h"
+#include "gguf_values.h"
 #include "matchers.h"
 
 namespace mtpgraft {
 namespace {
-
-template <class T>
-GgufValue scalar_of(ValueType type, T number) {
-  GgufValue value{type, type, 1, {}};
-  append_value(value.bytes, number);
-  return value;
-}
-
-template <class T>
-GgufValue array_of(ValueType type, const std::vector<T>& numbers) {
-  GgufValue value{ValueType::kArray, type, numbers.size(), {}};
-  for (const T number : numbers) {
-    append_value(value.bytes, number);
-  }
-  return value;
-}
-
-GgufValue strings_of(const std::vector<std::string>& texts) {
-  GgufValue value{ValueType::kArray, ValueType::kString, texts.size(), {}};
-  for (const auto& text : texts) {
-    const auto string = string_value(text);
-    append_value(value.bytes, std::uint64_t{text.size()});
-    value.bytes.insert(value.bytes.end(), string.bytes.begin(), string.bytes.end());
-  }
-  return value;
-}
 
 TEST(DescribeValue, WritesNumbersAsPeopleDo) {
   EXPECT_EQ(describe_value(u32_value(13)), "13");

@@ -5,36 +5,13 @@
 #include <limits>
 
 #include "gguf/serialize.h"
+#include "gguf_values.h"
 #include "matchers.h"
 
 namespace mtpgraft {
 namespace {
 
 using testing::ElementsAre;
-
-template <class T>
-GgufValue scalar(ValueType type, T value) {
-  GgufValue scalar{type, type, 1, {}};
-  append_value(scalar.bytes, value);
-  return scalar;
-}
-
-template <class T>
-GgufValue array(ValueType element_type, std::initializer_list<T> elements) {
-  GgufValue array{ValueType::kArray, element_type, elements.size(), {}};
-  for (const auto element : elements) {
-    append_value(array.bytes, element);
-  }
-  return array;
-}
-
-GgufValue string_array(std::initializer_list<std::string_view> elements) {
-  GgufValue array{ValueType::kArray, ValueType::kString, elements.size(), {}};
-  for (const auto element : elements) {
-    append_string(array.bytes, element);
-  }
-  return array;
-}
 
 // As the record holds it: JSON that was written and read again.
 Json written(const GgufValue& value) { return Json::parse(value_to_json(value).dump(-1, ' ', true)); }
@@ -65,31 +42,31 @@ void expect_hex(const GgufValue& value, std::string_view type, std::string_view 
 }
 
 TEST(ValueJson, WritesEveryTypePlainly) {
-  expect_plain(scalar(ValueType::kU8, std::uint8_t{255}), "u8", "255");
-  expect_plain(scalar(ValueType::kI8, std::int8_t{-128}), "i8", "-128");
-  expect_plain(scalar(ValueType::kU16, std::uint16_t{65535}), "u16", "65535");
-  expect_plain(scalar(ValueType::kI16, std::int16_t{-32768}), "i16", "-32768");
+  expect_plain(scalar_of(ValueType::kU8, std::uint8_t{255}), "u8", "255");
+  expect_plain(scalar_of(ValueType::kI8, std::int8_t{-128}), "i8", "-128");
+  expect_plain(scalar_of(ValueType::kU16, std::uint16_t{65535}), "u16", "65535");
+  expect_plain(scalar_of(ValueType::kI16, std::int16_t{-32768}), "i16", "-32768");
   expect_plain(u32_value(4294967295), "u32", "4294967295");
-  expect_plain(scalar(ValueType::kI32, std::numeric_limits<std::int32_t>::min()), "i32", "-2147483648");
-  expect_plain(scalar(ValueType::kU64, std::uint64_t{1} << 63), "u64", "9223372036854775808");
-  expect_plain(scalar(ValueType::kU64, UINT64_MAX), "u64", "18446744073709551615");
-  expect_plain(scalar(ValueType::kI64, INT64_MIN), "i64", "-9223372036854775808");
+  expect_plain(scalar_of(ValueType::kI32, std::numeric_limits<std::int32_t>::min()), "i32", "-2147483648");
+  expect_plain(scalar_of(ValueType::kU64, std::uint64_t{1} << 63), "u64", "9223372036854775808");
+  expect_plain(scalar_of(ValueType::kU64, UINT64_MAX), "u64", "18446744073709551615");
+  expect_plain(scalar_of(ValueType::kI64, INT64_MIN), "i64", "-9223372036854775808");
   expect_plain(f32_value(-1.5), "f32", "-1.5");
-  expect_plain(scalar(ValueType::kF64, 1e300), "f64", "1e+300");
-  expect_plain(scalar(ValueType::kBool, true), "bool", "true");
-  expect_plain(scalar(ValueType::kBool, false), "bool", "false");
+  expect_plain(scalar_of(ValueType::kF64, 1e300), "f64", "1e+300");
+  expect_plain(scalar_of(ValueType::kBool, true), "bool", "true");
+  expect_plain(scalar_of(ValueType::kBool, false), "bool", "false");
   expect_plain(string_value("a \"quoted\"\n\x01 ünï"), "string", R"("a \"quoted\"\n\u0001 ünï")");
   expect_plain(string_value(""), "string", R"("")");
 }
 
 TEST(ValueJson, WritesArraysPlainly) {
-  expect_plain(array(ValueType::kI32, {1, -2, 3}), "i32[]", "[1,-2,3]");
-  expect_plain(array(ValueType::kU64, {UINT64_MAX, std::uint64_t{0}}), "u64[]", "[18446744073709551615,0]");
-  expect_plain(array(ValueType::kBool, {true, false}), "bool[]", "[true,false]");
-  expect_plain(array(ValueType::kF32, {0.5F}), "f32[]", "[0.5]");
-  expect_plain(array<std::uint8_t>(ValueType::kU8, {}), "u8[]", "[]");
-  expect_plain(string_array({"a", "", "ü"}), "string[]", R"(["a","","ü"])");
-  expect_plain(string_array({}), "string[]", "[]");
+  expect_plain(array_of(ValueType::kI32, {1, -2, 3}), "i32[]", "[1,-2,3]");
+  expect_plain(array_of(ValueType::kU64, {UINT64_MAX, std::uint64_t{0}}), "u64[]", "[18446744073709551615,0]");
+  expect_plain(array_of(ValueType::kBool, {true, false}), "bool[]", "[true,false]");
+  expect_plain(array_of(ValueType::kF32, {0.5F}), "f32[]", "[0.5]");
+  expect_plain(array_of<std::uint8_t>(ValueType::kU8, {}), "u8[]", "[]");
+  expect_plain(strings_of({"a", "", "ü"}), "string[]", R"(["a","","ü"])");
+  expect_plain(strings_of({}), "string[]", "[]");
 }
 
 // Shortest decimal numbers that are read as the same float again.
@@ -100,7 +77,7 @@ TEST(ValueJson, KeepsEveryBitOfFloats) {
     EXPECT_TRUE(written(f32_value(value)).contains("value")) << value;
   }
   for (const double value : {0.1, 1.0 / 3, -0.0, 5e-324, std::numeric_limits<double>::max(), 9007199254740993.0}) {
-    const auto gguf = scalar(ValueType::kF64, value);
+    const auto gguf = scalar_of(ValueType::kF64, value);
     EXPECT_EQ(value_from_json(written(gguf)), gguf) << value;
     EXPECT_TRUE(written(gguf).contains("value")) << value;
   }
@@ -109,17 +86,17 @@ TEST(ValueJson, KeepsEveryBitOfFloats) {
 TEST(ValueJson, WritesInHexWhatJsonCannotHold) {
   expect_hex(f32_value(std::bit_cast<float>(0x7FC00123U)), "f32", "2301c07f");
   expect_hex(f32_value(-std::numeric_limits<float>::infinity()), "f32", "000080ff");
-  expect_hex(scalar(ValueType::kF64, std::numeric_limits<double>::infinity()), "f64", "000000000000f07f");
-  expect_hex(array(ValueType::kF32, {1.0F, std::numeric_limits<float>::quiet_NaN()}), "f32[]", "0000803f0000c07f");
+  expect_hex(scalar_of(ValueType::kF64, std::numeric_limits<double>::infinity()), "f64", "000000000000f07f");
+  expect_hex(array_of(ValueType::kF32, {1.0F, std::numeric_limits<float>::quiet_NaN()}), "f32[]", "0000803f0000c07f");
   expect_hex(string_value("\xff\xc3"), "string", "ffc3");
-  expect_hex(string_array({"a", "\xff"}), "string[]",
+  expect_hex(strings_of({"a", "\xff"}), "string[]",
              "0100000000000000"
              "61"
              "0100000000000000"
              "ff");
   // Any byte but 0 is true.
-  expect_hex(scalar(ValueType::kBool, std::uint8_t{2}), "bool", "02");
-  expect_hex(array(ValueType::kBool, {std::uint8_t{1}, std::uint8_t{0xff}}), "bool[]", "01ff");
+  expect_hex(scalar_of(ValueType::kBool, std::uint8_t{2}), "bool", "02");
+  expect_hex(array_of(ValueType::kBool, {std::uint8_t{1}, std::uint8_t{0xff}}), "bool[]", "01ff");
 }
 
 TEST(ValueJson, ReadsOnlyWhatItWrites) {
@@ -140,12 +117,12 @@ TEST(ValueJson, ParsesWhatUsersGive) {
   EXPECT_EQ(parse("u32", "7"), u32_value(7));
   EXPECT_EQ(parse("f32", "1"), f32_value(1));
   EXPECT_EQ(parse("f32", "-1e-3"), f32_value(-1e-3F));
-  EXPECT_EQ(parse("bool", "true"), scalar(ValueType::kBool, true));
+  EXPECT_EQ(parse("bool", "true"), scalar_of(ValueType::kBool, true));
   EXPECT_EQ(parse("str", R"("x")"), string_value("x"));
   EXPECT_EQ(parse("string", R"("x")"), string_value("x"));
-  EXPECT_EQ(parse("str[]", R"(["a","b"])"), string_array({"a", "b"}));
-  EXPECT_EQ(parse("u64[]", "[]"), array<std::uint64_t>(ValueType::kU64, {}));
-  EXPECT_EQ(parse("i64", "-9223372036854775808"), scalar(ValueType::kI64, INT64_MIN));
+  EXPECT_EQ(parse("str[]", R"(["a","b"])"), strings_of({"a", "b"}));
+  EXPECT_EQ(parse("u64[]", "[]"), array_of<std::uint64_t>(ValueType::kU64, {}));
+  EXPECT_EQ(parse("i64", "-9223372036854775808"), scalar_of(ValueType::kI64, INT64_MIN));
 }
 
 TEST(ValueJson, RefusesValuesOfAnotherTypeOrRange) {
