@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   const auto job = mtpgraft::graft(request, {*files});
   if (!job.ok()) {
     const auto& error = job.error();
-    std::fprintf(stderr, "%s: %s\n", error.path.c_str(), error.message.c_str());
+    std::fprintf(stderr, "%s%s%s\n", error.path.c_str(), error.path.empty() ? "" : ": ", error.message.c_str());
     for (const auto& detail : error.details) {
       std::fprintf(stderr, "  %s\n", detail.c_str());
     }

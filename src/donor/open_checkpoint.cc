@@ -7,8 +7,8 @@
 #include "donor/checkpoint.h"
 #include "donor/config.h"
 #include "donor/mapping.h"
+#include "donor/tensor_reader.h"
 #include "donor/transforms.h"
-#include "donor/values.h"
 #include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "gguf/tensor_types.h"
@@ -164,7 +164,7 @@ Result<std::optional<double>> read_median_norm(Checkpoint& checkpoint, const Hea
   for (const auto& tensor : tensors) {
     auto& values = norms.emplace_back(tensor.shape[0]);
     MTPGRAFT_CHECK(
-        Values(tensor, std::nullopt, tensor_type::kF32, 0).read(0, std::as_writable_bytes(std::span(values))));
+        TensorReader(tensor, std::nullopt, tensor_type::kF32, 0).read(0, std::as_writable_bytes(std::span(values))));
   }
   return median_of_means({norms.begin(), norms.end()});
 }

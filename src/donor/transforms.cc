@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "donor/config.h"
-#include "donor/values.h"
+#include "donor/tensor_reader.h"
 #include "gguf/tensor_types.h"
 #include "model/norms.h"
 
@@ -15,7 +15,7 @@ namespace mtpgraft {
 namespace {
 
 using Shape = std::vector<std::uint64_t>;  // as in the checkpoint: the row length last
-using ValuesPointer = std::shared_ptr<const Values>;
+using ReaderPointer = std::shared_ptr<const TensorReader>;
 
 // The keys of one attention head are held in memory; real ones have 0.2 MiB.
 constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{4} << 20;
@@ -48,9 +48,9 @@ bool is_f32(std::string_view name, std::size_t n_dims) {
          !name.ends_with(".weight");
 }
 
-// Values of `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Rows of FP8 are scaled in groups of
+// Reads `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Rows of FP8 are scaled in groups of
 // `group_rows`; 0 stands for a matrix.
-Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view name, std::size_t n_dims,
+Result<ReaderPointer> make_reader(const ScaledTensor& source, std::string_view name, std::size_t n_dims,
                                   int norm_offset, const HeadConfig& config, std::uint64_t group_rows = 0) {
   const auto& tensor = source.values;
   const auto kept = matrix_type(tensor.dtype);
@@ -61,7 +61,7 @@ Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view n
   const auto type = is_f32(name, n_dims) ? tensor_type::kF32 : *kept;
   const auto added = is_norm(name) ? norm_offset : 0;
   if (is_plain_float(tensor.dtype)) {
-    return ValuesPointer(std::make_shared<Values>(tensor, std::nullopt, type, added));
+    return ReaderPointer(std::make_shared<TensorReader>(tensor, std::nullopt, type, added));
   }
   if (tensor.shape.size() < 2 || !source.scales) {
     return cannot_convert(tensor, "F8_E4M3 without a tensor '..._scale_inv' of scales for its blocks");
@@ -79,11 +79,11 @@ Result<ValuesPointer> make_values(const ScaledTensor& source, std::string_view n
     return cannot_convert(scales, fmt::format("these are not the scales of blocks of {} x {} of a tensor of shape [{}]",
                                               block_rows, block_columns, fmt::join(tensor.shape, ", ")));
   }
-  return ValuesPointer(
-      std::make_shared<Values>(tensor, BlockScales{scales, block_rows, block_columns, group_rows}, type, added));
+  return ReaderPointer(
+      std::make_shared<TensorReader>(tensor, BlockScales{scales, block_rows, block_columns, group_rows}, type, added));
 }
 
-MadeTensor make_tensor(const std::string& name, const Shape& shape, const ValuesPointer& values) {
+MadeTensor make_tensor(const std::string& name, const Shape& shape, const ReaderPointer& values) {
   MadeTensor made;
   made.info.name = name;
   made.info.n_dims = static_cast<std::uint32_t>(shape.size());
@@ -97,12 +97,12 @@ Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector
                                       const HeadConfig& config) {
   auto shape = sources.front().values.shape;
   shape.insert(shape.begin(), sources.size());
-  std::vector<ValuesPointer> parts;
+  std::vector<ReaderPointer> parts;
   for (const auto& source : sources) {
     if (source.values.shape != sources.front().values.shape || source.values.dtype != sources.front().values.dtype) {
       return cannot_convert(source.values, "other experts have another shape or dtype");
     }
-    MTPGRAFT_TRY(parts.emplace_back(), make_values(source, name, shape.size(), 0, config));
+    MTPGRAFT_TRY(parts.emplace_back(), make_reader(source, name, shape.size(), 0, config));
   }
   auto made = make_tensor(name, shape, parts.front());
   made.add_data = [parts = std::move(parts), count = row_count(sources.front().values) * shape.back()](auto& file) {
@@ -117,13 +117,13 @@ Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::ve
                                           const HeadConfig& config) {
   const auto& first = sources.front().values;
   Shape shape{0, first.shape.back()};
-  std::vector<std::pair<ValuesPointer, std::uint64_t>> parts;
+  std::vector<std::pair<ReaderPointer, std::uint64_t>> parts;
   for (const auto& source : sources) {
     const auto& tensor = source.values;
     if (tensor.shape.size() != 2 || tensor.shape[1] != shape[1] || tensor.dtype != first.dtype) {
       return cannot_convert(tensor, fmt::format("it cannot be joined with '{}'", first.name));
     }
-    MTPGRAFT_TRY(auto values, make_values(source, name, shape.size(), 0, config));
+    MTPGRAFT_TRY(auto values, make_reader(source, name, shape.size(), 0, config));
     parts.emplace_back(std::move(values), tensor.shape[0] * shape[1]);
     shape[0] += tensor.shape[0];
   }
@@ -144,7 +144,7 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
     return cannot_convert(source.values, "it is no stack of gate and up projections of equal size");
   }
   shape[1] /= 2;
-  MTPGRAFT_TRY(const auto values, make_values(source, name, shape.size(), 0, config));
+  MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), 0, config));
   std::vector<MadeTensor> tensors;
   for (const auto half : {std::uint64_t{0}, std::uint64_t{1}}) {
     auto up_name = name;
@@ -177,7 +177,7 @@ Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const S
                           fmt::format("config.json says {} heads of {} + {} rows", heads, key_rows, value_rows));
   }
   const auto rank = shape[1];
-  MTPGRAFT_TRY(const auto values, make_values(source, name, 3, 0, config));
+  MTPGRAFT_TRY(const auto values, make_reader(source, name, 3, 0, config));
   if (key_rows * rank > kTransposedBytesMax / values->element_bytes()) {
     return cannot_convert(source.values, "a head's keys are too large to be transposed");
   }
@@ -220,7 +220,7 @@ Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTe
     if (!divides || row_count(*source.scales) != processors * blocks_of(own_rows, config.scaled_rows)) {
       continue;
     }
-    MTPGRAFT_TRY(const auto values, make_values(source, name, 2, 0, config, own_rows));
+    MTPGRAFT_TRY(const auto values, make_reader(source, name, 2, 0, config, own_rows));
     auto made = make_tensor(name, tensor.shape, values);
     made.add_data = [=, columns = tensor.shape[1]](auto& file) {
       std::uint64_t skipped = 0;
@@ -268,7 +268,7 @@ Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform 
     case Transform::kNone:
       break;
   }
-  MTPGRAFT_TRY(const auto values, make_values(source, name, shape.size(), norm_offset, config));
+  MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), norm_offset, config));
   auto made = make_tensor(name, shape, values);
   made.add_data = [values, count = made.info.element_count()](auto& file) { add_elements(file, values, 0, count); };
   return std::vector{std::move(made)};

@@ -1,4 +1,4 @@
-#include "donor/values.h"
+#include "donor/tensor_reader.h"
 
 #include <algorithm>
 #include <array>
@@ -73,7 +73,7 @@ std::optional<std::uint32_t> matrix_type(std::string_view dtype) {
   return dtype == "BF16" || dtype == kFp8 ? std::optional(tensor_type::kBF16) : std::nullopt;
 }
 
-Values::Values(CheckpointTensor tensor, std::optional<BlockScales> scales, std::uint32_t type, int added)
+TensorReader::TensorReader(CheckpointTensor tensor, std::optional<BlockScales> scales, std::uint32_t type, int added)
     : tensor_(std::move(tensor)),
       scales_(std::move(scales)),
       type_(type),
@@ -81,7 +81,7 @@ Values::Values(CheckpointTensor tensor, std::optional<BlockScales> scales, std::
       added_(static_cast<float>(added)),
       is_stored_(!scales_ && matrix_type(tensor_.dtype) == type && added == 0) {}
 
-std::vector<FileRange> Values::reads(std::uint64_t first, std::uint64_t count) const {
+std::vector<FileRange> TensorReader::reads(std::uint64_t first, std::uint64_t count) const {
   const auto bytes = scales_ ? 1 : bytes_per_element(*matrix_type(tensor_.dtype));
   std::vector<FileRange> reads{{tensor_.file, {tensor_.offset + first * bytes, count * bytes}}};
   if (scales_) {
@@ -90,7 +90,7 @@ std::vector<FileRange> Values::reads(std::uint64_t first, std::uint64_t count) c
   return reads;
 }
 
-Status Values::read(std::uint64_t first, std::span<std::byte> out) const {
+Status TensorReader::read(std::uint64_t first, std::span<std::byte> out) const {
   if (is_stored_) {
     return tensor_.file->read_at(tensor_.offset + first * element_bytes_, out);
   }
@@ -109,7 +109,7 @@ Status Values::read(std::uint64_t first, std::span<std::byte> out) const {
 }
 
 // The converter adds to F16 in F16 and to BF16 in F32. Sums of an F16 and 1 are never subnormal, nor too large for it.
-float Values::add(float value) const {
+float TensorReader::add(float value) const {
   const float sum = value + added_;
   if (tensor_.dtype != "F16") {
     return sum;
@@ -118,7 +118,7 @@ float Values::add(float value) const {
   return std::bit_cast<float>((bits + 0xFFFU + ((bits >> 13) & 1U)) & ~0x1FFFU);
 }
 
-Status Values::read_floats(std::uint64_t first, std::span<float> out) const {
+Status TensorReader::read_floats(std::uint64_t first, std::span<float> out) const {
   const auto stored_type = *matrix_type(tensor_.dtype);
   const auto bytes = bytes_per_element(stored_type);
   std::vector<std::byte> stored(out.size() * bytes);
@@ -128,13 +128,13 @@ Status Values::read_floats(std::uint64_t first, std::span<float> out) const {
   return ok_status();
 }
 
-Status Values::read_fp8(std::uint64_t first, std::span<float> out) const {
+Status TensorReader::read_fp8(std::uint64_t first, std::span<float> out) const {
   std::vector<std::uint8_t> stored(out.size());
   MTPGRAFT_CHECK(tensor_.file->read_at(tensor_.offset + first, std::as_writable_bytes(std::span(stored))));
   const auto columns = row_length(tensor_);
   const auto scale_columns = row_length(scales_->tensor);
   const auto group_blocks = (scales_->group_rows + scales_->block_rows - 1) / scales_->block_rows;
-  const Values scales(scales_->tensor, {}, tensor_type::kF32, 0);
+  const TensorReader scales(scales_->tensor, {}, tensor_type::kF32, 0);
   std::vector<float> row_scales(scale_columns);
   auto loaded = UINT64_MAX;
   for (std::size_t i = 0; i < out.size();) {
@@ -155,7 +155,7 @@ Status Values::read_fp8(std::uint64_t first, std::span<float> out) const {
   return ok_status();
 }
 
-void add_elements(ComposedFile& file, const std::shared_ptr<const Values>& values, std::uint64_t first,
+void add_elements(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                   std::uint64_t count) {
   const auto bytes = values->element_bytes();
   const auto& tensor = values->tensor();
@@ -169,7 +169,7 @@ void add_elements(ComposedFile& file, const std::shared_ptr<const Values>& value
                 }));
 }
 
-void add_transposed(ComposedFile& file, const std::shared_ptr<const Values>& values, std::uint64_t first,
+void add_transposed(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                     std::uint64_t rows, std::uint64_t columns) {
   const auto bytes = values->element_bytes();
   file.add_made(values->reads(first, rows * columns), rows * columns * bytes,

@@ -23,10 +23,11 @@ struct BlockScales {
   std::uint64_t group_rows;
 };
 
-class Values {
+// Reads elements of one tensor as a GGUF has them.
+class TensorReader {
  public:
   // `tensor` is of dtype F32, F16, BF16, or F8_E4M3 with scales; `type` is F32, or BF16 for F8_E4M3, or the same.
-  Values(CheckpointTensor tensor, std::optional<BlockScales> scales, std::uint32_t type, int added);
+  TensorReader(CheckpointTensor tensor, std::optional<BlockScales> scales, std::uint32_t type, int added);
 
   [[nodiscard]] const CheckpointTensor& tensor() const { return tensor_; }
   [[nodiscard]] std::uint32_t type() const { return type_; }
@@ -58,11 +59,11 @@ bool is_plain_float(std::string_view dtype);
 // The ggml type that holds values of `dtype` as they are; BF16 for FP8; nothing for a dtype that is not handled.
 std::optional<std::uint32_t> matrix_type(std::string_view dtype);
 
-void add_elements(ComposedFile& file, const std::shared_ptr<const Values>& values, std::uint64_t first,
+void add_elements(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                   std::uint64_t count);
 
 // The elements from `first` on are a matrix, which is added with rows and columns exchanged. It is made in memory.
-void add_transposed(ComposedFile& file, const std::shared_ptr<const Values>& values, std::uint64_t first,
+void add_transposed(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                     std::uint64_t rows, std::uint64_t columns);
 
 }  // namespace mtpgraft
