@@ -79,6 +79,13 @@ expect_exit 5 "$MTPGRAFT" graft --force "$TARGET" "$DONOR" -o /dev/null
 expect_text "$STDERR" '^mtpgraft: /dev/null: the output exists and is not a regular file$'
 rm file
 
+# Checksums that would take the output's place, by another spelling of its name.
+for force in '' --force; do
+  # shellcheck disable=SC2086  # empty is no argument
+  expect_exit 5 "$MTPGRAFT" graft $force "$TARGET" "$DONOR" -o out.gguf --checksums ./out.gguf
+  [[ ! -e out.gguf ]] || fail "something was written by: $last_command"
+done
+
 # Root may write into a directory of mode 555, but nobody into an immutable one.
 read_only=
 if [[ $(id -u) != 0 ]]; then
