@@ -472,8 +472,8 @@ def make_deepseek2(model):
 
 @architecture("deepseek2-lite", architecture="deepseek2", trunk_blocks=26)
 def make_deepseek2_lite(model):
-    """Without a rank for the query, which llama.cpp tells by the number of blocks. Its v0.5.0 loads such a head and aborts
-    when it is to draft."""
+    """Without a rank for the query, which llama.cpp tells by the number of blocks. Its v0.5.0 loads such a head, and
+    aborts when it is to draft."""
     add_latent_model(model, has_indexer=False, has_q_rank=False)
 
 
