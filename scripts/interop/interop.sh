@@ -34,5 +34,8 @@ if [[ ! -e $build/bin/llama-speculative-simple ]]; then
 fi
 cd ../../..
 
+tests/e2e/build_runtime.sh "$build/runtime"
+
 node scripts/interop/interop.mjs --mtpgraft "$mtpgraft" >"$build/interop.md"
-mv "$build/interop.md" docs/interop.md
+tests/e2e/e2e_architectures.py --mtpgraft "$mtpgraft" --runtime "$build/runtime/runtime" >"$build/architectures.md"
+cat "$build/interop.md" <(echo) "$build/architectures.md" >docs/interop.md
