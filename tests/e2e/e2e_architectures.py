@@ -324,8 +324,8 @@ def document(reports):
 
     cells = table(["architecture", *HEADINGS], [[r.name, *(cell(*one) for one in r.cells)] for r in reports])
     counted = [report for report in reports if report.counts]
-    counts = table(["architecture", *(counted[0].counts if counted else [])],
-                   [[report.name, *report.counts.values()] for report in counted])
+    counts = table(["architecture", *counted[0].counts],
+                   [[report.name, *report.counts.values()] for report in counted]) if counted else "None."
     disagreements = [f"- {report.name}: {text}" for report in reports for text in report.disagreements]
     return f"""## Architectures
 
