@@ -63,6 +63,7 @@ enum class Remedy {
   kGiveYarnFactor,    // a factor above 1, such as 4
   kSayNormOffset,     // say whether 1 is to be added to norms (1) or is in them (0)
   kNameGgml,          // name the file of ggml's library, of another llama.cpp where one was found
+  kHeadBeside,        // extract a sidecar for the target: the head does not fit into it, and drafts beside it
   kExtractForTarget,  // name a target, which gives its keys and shared tensors, or extract the tensors alone
   kMakeList,          // write a list of checksums first
   kOverwriteList,     // move away what has the name of a list, or ask for Overwrite::kYes

@@ -1,7 +1,9 @@
 // What `mtpgraft inspect` tells of a file, from its header alone. All here is pure and cannot fail.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtpgraft/gguf.h"
@@ -19,16 +21,29 @@ struct TypeShare {
 // Adds up tensors by type, the largest first. The pointers are only read; none is null.
 std::vector<TypeShare> share_types(const std::vector<const TensorInfo*>& tensors);
 
-// Says what llama.cpp b10256 does with a file.
+// What publishers recommend, after `llama-server -m MODEL` or `-m MODEL -md SIDECAR`.
+inline constexpr std::string_view kDraftOptions = "--spec-type draft-mtp --spec-draft-n-max 2";
+
+// Says what llama.cpp v0.5.0 does with a file, as far as its header tells.
 enum class Runtime {
-  kUnknown,         // it has no code for heads of this architecture, and refuses files that have one
+  kUnknown,         // nothing is known of heads of this architecture
   kRuns,            // runs it, and would draft if it had its head
+  kAborts,          // runs it, and ends the process when it is asked to draft
   kDrafts,          // drafts with its head
   kSkipsHead,       // runs it, and leaves heads of this architecture unused
+  kForksOnly,       // refuses heads of this architecture; forks draft with them
   kRunsAsDrafter,   // runs it beside its model: it is a drafter of its own
   kDraftsBeside,    // drafts with it beside its model; it is nothing but a head
   kRefuses,         // does not load it, or never drafts
   kNeedsFirstFile,  // one file of a split model, which is loaded by its first
+};
+
+// What a file that is nothing but a head is good for besides being a donor.
+enum class SidecarKind {
+  kComplete,   // -md: it has the tensors that head and model share
+  kBorrowing,  // -md in forks: it has the model's tensors lent to it ({arch}.nextn_shared_target_tensors)
+  kTrimmed,    // -md in forks: its vocabulary is a part of the model's (tensor d2t)
+  kDonorOnly,  // it lacks tensors or keys, or the architecture loads no sidecars
 };
 
 struct Summary {
@@ -41,7 +56,9 @@ struct Summary {
   std::uint64_t trunk_blocks = 0;
   std::string block_pattern;  // "9 recurrent, 3 attention (3 x RRRA)"; empty where tensors do not tell
   Head head;
-  std::vector<TypeShare> head_types;  // the head's tensors, largest first
+  std::vector<TypeShare> head_types;   // the head's tensors, largest first
+  std::string base_model;              // general.base_model.0, by its URL or name; as the file has it; may be empty
+  std::optional<SidecarKind> sidecar;  // of HeadState::kSidecar, unless it is a drafter of its own
   Runtime runtime = Runtime::kUnknown;
   bool is_usable = false;       // llama.cpp drafts with this file as it is
   bool is_draft_model = false;  // llama.cpp drafts with it beside another file

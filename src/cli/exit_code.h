@@ -26,7 +26,9 @@ inline constexpr auto kExitCodes = std::to_array<ExitCode>({
     {"3", "a file is malformed or unsupported, or target and donor (or projector) do not fit"},
     {"4", "the system or a server failed: missing or unreadable file, no space, I/O error"},
     {"5", "refused: the output exists, is an input, or cannot be changed in place"},
-    {"129, 130, 143", "hung up, interrupted, terminated; nothing incomplete is left, or it was put back"},
+    {"129, 130, 143",
+     "ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM, as a shell tells it; nothing incomplete is left, or it was put "
+     "back"},
 });
 
 constexpr int exit_code(ErrorCode code) {

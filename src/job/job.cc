@@ -8,6 +8,7 @@
 
 #include "io/stream.h"
 #include "job/check_output.h"
+#include "job/vocabulary.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "mtpgraft/output_name.h"
@@ -92,6 +93,14 @@ Status make_plan(Job& job, DigestHead digest, const Progress& progress) {
   return ok_status();
 }
 
+// Of a job with a donor.
+Status collect_warnings(Job& job) {
+  job.warnings = job.plan.warnings;
+  job.warnings.insert(job.warnings.end(), job.donor->warnings.begin(), job.donor->warnings.end());
+  return compare_vocabularies({job.sources.target, job.target}, {job.sources.donor, job.donor->gguf}, job.warnings,
+                              job.donor->notes);
+}
+
 // Whether the plan restores the file that the record describes; warns where it should and does not.
 Result<bool> restores_original(const Plan& plan, const ReadableFile& file, std::vector<Warning>& warnings) {
   if (!plan.original) {
@@ -157,8 +166,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.plan.files.size()));
-  job.warnings = job.plan.warnings;
-  job.warnings.insert(job.warnings.end(), job.donor->warnings.begin(), job.donor->warnings.end());
+  MTPGRAFT_CHECK(collect_warnings(job));
   warn_of_name(job.output.path, job.warnings);
   if (request.strict && !job.warnings.empty()) {
     return refuse_warnings(job.warnings);
@@ -199,8 +207,7 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   MTPGRAFT_TRY(job.plan,
                make_extract_plan(job.donor->gguf, head_data, has_target ? &job.target : nullptr, request.form));
   job.fetch = plan_fetch(*job.donor, job.plan);
-  job.warnings = job.plan.warnings;
-  job.warnings.insert(job.warnings.end(), job.donor->warnings.begin(), job.donor->warnings.end());
+  MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }

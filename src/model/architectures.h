@@ -1,92 +1,93 @@
-// What is known of each architecture that llama.cpp can give an MTP head. A new architecture is a table entry.
-// Source: the loaders and converters of llama.cpp b10256 (6c8dcaa) and the pull requests named in
-// docs/architectures.md.
+// What is known of each architecture that can have an MTP head: one entry, from which docs/architectures.md is printed.
+// Source: the loaders, graphs and converters of llama.cpp v0.5.0 (2026-09-28), run on tiny models of each architecture
+// (`run_in`), and before that b10257; for what forks do, their sources.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
-
-#include "mtpgraft/gguf.h"
 
 namespace mtpgraft {
 
+// The builds that statements about llama.cpp hold for.
+inline constexpr std::string_view kLlamaCppBuild = "v0.5.0";
+
+// What llama.cpp does with a head in the model's file when it is asked to draft.
 enum class MtpSupport : std::uint8_t {
-  kDrafts,           // llama.cpp speculates with the head
-  kSkips,            // it loads the head and leaves it unused
+  kDrafts,           // speculates with it
+  kSkips,            // loads the model and leaves the head unused
+  kForksDraft,       // refuses the file; forks draft
   kSeparateDrafter,  // MTP lives in a model file of its own
-  kUnknown,          // llama.cpp b10256 has no MTP code for it
+  kUnknown,          // in no table
 };
 
-struct Architecture {
-  std::string_view name;
-  MtpSupport support = MtpSupport::kUnknown;
-  // Tensors that every MTP block must have, after "blk.N."; alternatives are separated by '|'.
-  std::span<const std::string_view> required{};
-  std::uint32_t blocks_max = 0;               // MTP blocks the loader takes; 0 for any number
-  bool loads_placeholder = false;             // accepts a declared head whose tensors are absent
-  bool loads_sidecar = false;                 // accepts a file with nothing but the head and the shared tensors
-  bool norms_are_shifted = false;             // the converter adds 1 to norm weights
-  bool attention_shapes_known = true;         // attn_* follow head_count, head_count_kv and key_length of layer 0
-  bool query_has_gate = false;                // attn_q holds query and gate, twice as many rows
-  bool forbids_fused_qkv = false;             // a fused attn_qkv in the head loads and then crashes
-  bool block_count_may_exclude_head = false;  // trunk-only files keep nextn_predict_layers and do not count it
-  std::string_view note{};
+// What llama.cpp does with a file that declares a head and has none of its tensors.
+enum class PlaceholderSupport : std::uint8_t {
+  kRefuses,
+  kAborts,  // loads it, and ends the process when it is asked to draft
+  kLoads,
 };
-
-// LLAMA_MAX_LAYERS of llama.cpp; also bounds what a hostile count can cost.
-inline constexpr std::uint64_t kBlocksMax = 512;
-
-// The entry of `name`; for a name in no table an entry with kUnknown support and no requirements.
-Architecture find_architecture(std::string_view name);
 
 // What happens to a per-layer array `{arch}.key` when a head is added.
 enum class ArrayRule : std::uint8_t {
   kExtend,       // one entry per block, the head's included
+  kAnyLength,    // the same, but other lengths load too: entries that are missing count as 0
   kTrunkOnly,    // one entry per trunk block, also with a head
   kNotPerLayer,  // never one entry per block, whatever its length
 };
 
 // Where an extended entry comes from when the donor has no array of that key.
 enum class ArrayFill : std::uint8_t {
-  kDonorOrLast,  // the donor's scalar of the key, else (or if it is 0) the target's last entry that is not 0
+  kLikeBlock,  // the donor's scalar, else the entry of a trunk block with the head's shapes
   kZero,
-  kOne,
 };
 
 struct LayerArray {
-  std::string_view key;           // without "{arch}."
-  std::string_view architecture;  // empty for all
-  ArrayRule rule;
-  ArrayFill fill = ArrayFill::kDonorOrLast;
+  std::string_view key;  // without "{arch}."
+  ArrayRule rule = ArrayRule::kExtend;
+  ArrayFill fill = ArrayFill::kLikeBlock;
 };
 
+struct Architecture {
+  std::string_view name;      // general.architecture
+  std::string_view models{};  // that have it, for people
+  MtpSupport support = MtpSupport::kUnknown;
+  // Tensors without which a head does not load or draft, after "blk.N."; alternatives are separated by '|'.
+  std::span<const std::string_view> required{};
+  // Tensors that the loader takes too. Heads load without them, and draft worse if the trunk has them.
+  std::span<const std::string_view> optional{};
+  // Beginnings of names that trunk blocks have and heads do without.
+  std::span<const std::string_view> trunk_only{};
+  std::span<const std::string_view> root{};  // tensors of no block that its loader asks for besides the usual
+  std::span<const LayerArray> arrays{};      // besides those that every architecture can have
+  std::uint32_t blocks_max = 0;              // MTP blocks that can draft; 0 for any number
+  PlaceholderSupport placeholder = PlaceholderSupport::kRefuses;
+  bool loads_sidecar = false;                 // -md with a file of the head and the shared tensors drafts
+  bool norms_are_shifted = false;             // the converter adds 1 to norm weights
+  bool hnorm_covers_streams = false;          // nextn.hnorm has hyper_connection.count x embedding_length elements
+  bool needs_query_rank = false;              // without attention.q_lora_rank drafting aborts
+  bool block_count_may_exclude_head = false;  // trunk-only files keep nextn_predict_layers and do not count it
+  std::string_view since = "b10256";          // the first build that does so, of those that were looked at
+  std::string_view note{};                    // more about it, for people
+  std::string_view run_in = "v0.5.0";         // where grafts were run; empty: only its sources were read
+};
+
+// LLAMA_MAX_LAYERS of llama.cpp; also bounds what a hostile count can cost.
+inline constexpr std::uint64_t kBlocksMax = 512;
+
+std::span<const Architecture> architectures();
+
+// Those that every architecture can have.
+std::span<const LayerArray> common_layer_arrays();
+
+// The entry of `name`; for a name in no table one that requires nothing.
+Architecture find_architecture(std::string_view name);
+
+// What is known of `{architecture}.key`; null if nothing is.
 const LayerArray* find_layer_array(std::string_view architecture, std::string_view key);
 
-// Extents that tensor shapes are made of, each a hyper-parameter or a product of some.
-enum class Extent : std::uint8_t {
-  kNone,
-  kEmbedding,
-  kEmbedding2,  // 2 x embedding
-  kHead,        // key_length
-  kQuery,       // key_length x head_count
-  kKey,         // key_length x head_count_kv
-  kValue,       // value_length x head_count_kv
-  kFeedForward,
-  kExperts,
-  kExpertForward,
-  kExpertForward2,
-  kSharedForward,
-  kVocabulary,
-};
-
-struct HeadTensorShape {
-  std::string_view name;  // after "blk.N."
-  std::array<Extent, 3> extents;
-};
-
-std::span<const HeadTensorShape> head_tensor_shapes();
+// Whether `name`, after "blk.N.", is one of the alternatives of an entry of `names`.
+bool is_listed(std::span<const std::string_view> names, std::string_view name);
 
 }  // namespace mtpgraft

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <set>
 
 #include "gguf/format.h"
 #include "gguf/tensor_types.h"
 #include "model/architectures.h"
+#include "model/structure.h"
 #include "model/warnings.h"
 
 namespace mtpgraft {
@@ -33,103 +33,36 @@ namespace {
 // Hyper-parameters that shapes hang on: a difference cannot load.
 constexpr auto kEqualKeys = std::to_array<std::string_view>(
     {"embedding_length", "attention.head_count", "attention.head_count_kv", "attention.key_length",
-     "attention.value_length", "feed_forward_length", "expert_feed_forward_length", "expert_shared_feed_forward_length",
-     "expert_count", "expert_shared_count", "attention.q_lora_rank", "attention.kv_lora_rank",
-     "attention.key_length_mla", "attention.value_length_mla"});
+     "attention.value_length", "feed_forward_length", "expert_shared_feed_forward_length", "expert_shared_count",
+     "attention.q_lora_rank", "attention.kv_lora_rank", "attention.key_length_mla", "attention.value_length_mla"});
 
-void check_hyper_parameters(const GgufFile& target, const GgufFile& donor, Fit& fit) {
-  const auto* kv_heads = target.find_arch_key("attention.head_count_kv");
-  if (kv_heads != nullptr && kv_heads->value.is_array() && kv_heads->value.integer_at(0) == 0) {
-    fit.warnings.push_back(
-        {"kv-heads-zero",
-         fmt::format("'{}' is 0 for block 0, and llama.cpp takes the head's count from there: it refuses "
-                     "the target with or without a head",
-                     kv_heads->key)});
+// Those of the experts: a model with fewer experts than the head's cannot have it in its file, but beside it.
+constexpr auto kExpertKeys = std::to_array<std::string_view>({"expert_count", "expert_feed_forward_length"});
+
+// The difference in words; nothing if there is none.
+std::optional<std::string> compare_key(const GgufFile& target, const GgufFile& donor, std::string_view key) {
+  const auto ours = hyper_parameter(target, key);
+  const auto theirs = hyper_parameter(donor, key);
+  if (!ours || !theirs || *ours == *theirs) {
+    return std::nullopt;
   }
+  return fmt::format("{}: target {}, donor {}", key, *ours, *theirs);
+}
+
+void check_hyper_parameters(const GgufFile& target, const GgufFile& donor, HeadPlace place, Fit& fit) {
   for (const auto key : kEqualKeys) {
-    const auto ours = hyper_parameter(target, key);
-    const auto theirs = hyper_parameter(donor, key);
-    if (ours && theirs && *ours != *theirs) {
-      fit.refusals.push_back(fmt::format("{}: target {}, donor {}", key, *ours, *theirs));
+    if (auto difference = compare_key(target, donor, key)) {
+      fit.refusals.push_back(std::move(*difference));
       fit.is_other_model = true;
     }
   }
-}
-
-std::optional<std::uint64_t> extent_value(const GgufFile& target, const Architecture& architecture, Extent extent) {
-  const auto times = [](std::optional<std::uint64_t> a, std::optional<std::uint64_t> b) {
-    // Hyper-parameters are u32; their product cannot overflow.
-    return a && b && std::max(*a, *b) <= UINT32_MAX ? std::optional(*a * *b) : std::nullopt;
-  };
-  const auto heads = hyper_parameter(target, "attention.head_count");
-  const auto width = hyper_parameter(target, "embedding_length");
-  auto head = hyper_parameter(target, "attention.key_length");
-  if (!head && width && heads) {
-    head = *width / *heads;
-  }
-  const auto feed_forward = hyper_parameter(target, "feed_forward_length");
-  switch (extent) {
-    case Extent::kNone:
-      return 1;
-    case Extent::kEmbedding:
-      return width;
-    case Extent::kEmbedding2:
-      return times(width, 2);
-    case Extent::kHead:
-      return architecture.attention_shapes_known ? head : std::nullopt;
-    case Extent::kQuery:
-      return architecture.attention_shapes_known ? times(head, heads) : std::nullopt;
-    case Extent::kKey:
-      return architecture.attention_shapes_known ? times(head, hyper_parameter(target, "attention.head_count_kv"))
-                                                 : std::nullopt;
-    case Extent::kValue: {
-      const auto value = hyper_parameter(target, "attention.value_length");
-      return architecture.attention_shapes_known
-                 ? times(value ? value : head, hyper_parameter(target, "attention.head_count_kv"))
-                 : std::nullopt;
+  for (const auto key : kExpertKeys) {
+    if (auto difference = compare_key(target, donor, key)) {
+      fit.differs_in_experts = true;
+      if (place == HeadPlace::kInModel) {
+        fit.refusals.push_back(std::move(*difference));
+      }
     }
-    case Extent::kFeedForward:
-      return architecture.attention_shapes_known ? feed_forward : std::nullopt;
-    case Extent::kExperts:
-      return hyper_parameter(target, "expert_count");
-    case Extent::kExpertForward:
-      return hyper_parameter(target, "expert_feed_forward_length");
-    case Extent::kExpertForward2:
-      return times(hyper_parameter(target, "expert_feed_forward_length"), 2);
-    case Extent::kSharedForward: {
-      const auto shared = hyper_parameter(target, "expert_shared_feed_forward_length");
-      return architecture.query_has_gate && !shared ? feed_forward : shared;
-    }
-    case Extent::kVocabulary: {
-      const auto* tokens = target.find_key("tokenizer.ggml.tokens");
-      return tokens != nullptr && tokens->value.is_array() ? std::optional(tokens->value.element_count) : std::nullopt;
-    }
-  }
-  return std::nullopt;
-}
-
-void check_shape(const GgufFile& target, const Architecture& architecture, const TensorInfo& tensor,
-                 std::string_view name, bool donor_has_dimensions, Fit& fit) {
-  const auto known = std::ranges::find(head_tensor_shapes(), name, &HeadTensorShape::name);
-  if (known == head_tensor_shapes().end()) {
-    return;
-  }
-  std::array<std::uint64_t, 4> expected{1, 1, 1, 1};
-  for (std::size_t i = 0; i < known->extents.size(); ++i) {
-    const auto value = extent_value(target, architecture, known->extents[i]);
-    if (!value) {
-      return;
-    }
-    expected[i] = *value;
-  }
-  if (architecture.query_has_gate && name == "attn_q.weight") {
-    expected[1] *= 2;
-  }
-  if (tensor.shape != expected) {
-    // A donor without keys says nothing of its dimensions but by its shapes.
-    fit.is_other_model = fit.is_other_model || !donor_has_dimensions;
-    fit.refusals.push_back(fmt::format("head tensor '{}' has shape [{}], the target's hyper-parameters ask for [{}]",
-                                       tensor.name, fmt::join(tensor.shape, ", "), fmt::join(expected, ", ")));
   }
 }
 
@@ -162,68 +95,45 @@ void check_type(const TensorInfo& tensor, std::string_view name, bool target_is_
   }
   if (name.ends_with(".scale") || name.ends_with(".input_scale")) {
     fit.refusals.push_back(
-        fmt::format("head tensor '{}' is an NVFP4 scale: llama.cpp b10256 then loads the file only when "
+        fmt::format("head tensor '{}' is an NVFP4 scale: llama.cpp then loads the file only when "
                     "drafting; use a donor in BF16 or Q8_0",
                     tensor.name));
   }
 }
 
-void check_head_tensors(const GgufFile& target, const Architecture& architecture, const GgufFile& donor,
-                        const Head& donor_head, Fit& fit) {
-  // Where hyper-parameters differ, every shape does, and the list of them would bury the reason.
-  const bool dimensions_are_equal = !fit.is_other_model;
+void check_head_tensors(const GgufFile& target, const GgufFile& donor, const Head& donor_head, Fit& fit) {
   const bool target_is_fork_typed = std::ranges::any_of(target.tensors, is_fork_typed);
-  std::set<std::uint64_t> normed;
   for (const auto index : donor_head.tensors) {
     const auto& tensor = donor.tensors[index];
     const auto name = split_block_name(tensor.name).value().name;
-    if (dimensions_are_equal) {
-      check_shape(target, architecture, tensor, name, donor.find_arch_key("embedding_length") != nullptr, fit);
-    }
     check_type(tensor, name, target_is_fork_typed, fit);
     if (name.size() > kHeadTensorNameBytesMax) {
       fit.refusals.push_back(fmt::format("head tensor '{}' has too long a name to be renumbered", tensor.name));
     }
-    if (name == "nextn.shared_head_norm.weight") {
-      normed.insert(split_block_name(tensor.name)->block);
-    }
-  }
-  if (normed.size() < donor_head.block_count) {
-    fit.warnings.push_back(
-        {"shared-head-norm-missing",
-         "the head has no nextn.shared_head_norm.weight; llama.cpp silently uses output_norm instead"});
   }
 }
 
-// What llama.cpp derives from the number of blocks itself, and a graft would change behind its back.
-void check_depth(const GgufFile& target, std::uint64_t before, const Head& donor_head, Fit& fit) {
-  const auto after = before + donor_head.block_count;
+// Where hyper-parameters differ, every shape does, and the list of them would bury the reason.
+void check_blocks(const GgufFile& target, std::uint64_t trunk_blocks, const GgufFile& donor, const Head& donor_head,
+                  const Architecture& architecture, HeadPlace place, Fit& fit) {
+  if (fit.is_other_model || (fit.differs_in_experts && place == HeadPlace::kInModel)) {
+    return;
+  }
+  const auto experts = fit.differs_in_experts ? ExpertRule::kOwn : ExpertRule::kAsTrunk;
+  auto structure = check_structure(target, trunk_blocks, donor, donor_head, architecture, experts);
+  // A donor without keys says nothing of its dimensions but by its shapes.
+  fit.differs_in_experts = fit.differs_in_experts || structure.differs_in_experts;
+  fit.is_other_model = !structure.refusals.empty() && !structure.differs_in_experts &&
+                       donor.find_arch_key("embedding_length") == nullptr;
+  std::ranges::move(structure.refusals, std::back_inserter(fit.refusals));
+  for (auto& warning : structure.warnings) {
+    fit.warnings.push_back({"head-structure", std::move(warning)});
+  }
+}
+
+void check_block_count(std::uint64_t after, Fit& fit) {
   if (after > kBlocksMax) {
     fit.refusals.push_back(fmt::format("block_count would be {}, llama.cpp takes at most {}", after, kBlocksMax));
-  }
-  const auto architecture = target.architecture();
-  if (architecture == "deepseek2") {
-    const auto* tokens = target.find_key("tokenizer.ggml.tokens");
-    const auto is_lite = [&](std::uint64_t blocks) {
-      return blocks == 26 || blocks == 27 ||
-             (blocks == 48 && tokens != nullptr && tokens->value.element_count == 128256);
-    };
-    if (is_lite(before) != is_lite(after)) {
-      fit.refusals.push_back(
-          fmt::format("llama.cpp tells DeepSeek 'lite' models by their block count: {} is, {} is not",
-                      is_lite(before) ? before : after, is_lite(before) ? after : before));
-    }
-    if (target.find_arch_key("expert_gating_func") == nullptr) {
-      fit.warnings.push_back(
-          {"gating-guessed", fmt::format("expert_gating_func is absent, and llama.cpp guesses it from the "
-                                         "block count, which changes from {} to {}",
-                                         before, after)});
-    }
-  }
-  if (architecture == "exaone4" && before == 64) {
-    fit.warnings.push_back(
-        {"sliding-window-lost",
-         "llama.cpp sets up sliding-window attention for exaone4 only at block_count 64; it would be 65"});
   }
 }
 
@@ -259,7 +169,7 @@ void check_trunk(const GgufFile& target, const Head& head, std::uint64_t trunk_b
 }  // namespace
 
 Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& donor, const Head& donor_head,
-              const HeadData& head_data) {
+              const HeadData& head_data, HeadPlace place) {
   Fit fit;
   const auto architecture = find_architecture(target.architecture());
   // A donor without keys was not checked against its architecture.
@@ -270,9 +180,12 @@ Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& d
   }
   const auto trunk_blocks = count_trunk_blocks(target, target_head);
   check_trunk(target, target_head, trunk_blocks, fit);
-  check_depth(target, trunk_blocks, donor_head, fit);
-  check_hyper_parameters(target, donor, fit);
-  check_head_tensors(target, architecture, donor, donor_head, fit);
+  check_block_count(trunk_blocks + donor_head.block_count, fit);
+  check_hyper_parameters(target, donor, place, fit);
+  check_head_tensors(target, donor, donor_head, fit);
+  check_blocks(target, trunk_blocks, donor, donor_head, architecture, place, fit);
+  fit.fits_beside = place == HeadPlace::kInModel && fit.differs_in_experts && architecture.loads_sidecar &&
+                    check_fit(target, target_head, donor, donor_head, head_data, HeadPlace::kBeside).refusals.empty();
   auto warnings = find_warnings(target, donor, donor_head, head_data);
   fit.warnings.insert(fit.warnings.end(), std::make_move_iterator(warnings.begin()),
                       std::make_move_iterator(warnings.end()));
@@ -287,7 +200,8 @@ Status refuse_misfit(const GgufFile& target, const GgufFile& donor, const Fit& f
                .message = fmt::format("the head of '{}' does not fit", donor.path),
                .path = target.path,
                .hint = fit.is_other_model ? "take the head from the model that the target was made from" : "",
-               .details = fit.refusals};
+               .details = fit.refusals,
+               .remedy = fit.fits_beside ? Remedy::kHeadBeside : Remedy::kNone};
 }
 
 }  // namespace mtpgraft

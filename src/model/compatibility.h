@@ -13,10 +13,18 @@
 
 namespace mtpgraft {
 
+// Where a head is to stand.
+enum class HeadPlace : std::uint8_t {
+  kInModel,
+  kBeside,  // in a sidecar, whose keys may say another number of experts than the model's
+};
+
 struct Fit {
   std::vector<std::string> refusals;
   std::vector<Warning> warnings;
-  bool is_other_model = false;  // a refusal says that the donor's dimensions are not the target's
+  bool is_other_model = false;      // a refusal says that the donor's dimensions are not the target's
+  bool differs_in_experts = false;  // the head has more or fewer experts than the trunk
+  bool fits_beside = false;         // it does not fit into the model, and would in a sidecar
 };
 
 // `{arch}.key`: a scalar, or the first entry of a per-layer array that is not 0, as exports write 0 for layers without
@@ -35,7 +43,7 @@ Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& targ
 
 // Both must have passed the checks above.
 Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& donor, const Head& donor_head,
-              const HeadData& head_data);
+              const HeadData& head_data, HeadPlace place);
 
 // The error that tells all refusals, if there are any.
 Status refuse_misfit(const GgufFile& target, const GgufFile& donor, const Fit& fit);

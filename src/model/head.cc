@@ -3,10 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "model/architectures.h"
 #include "model/compatibility.h"
+#include "model/structure.h"
 #include "util/parse.h"
 
 namespace mtpgraft {
@@ -94,6 +97,8 @@ void find_declared_head(const GgufFile& file, const Architecture& architecture, 
     return;
   }
   head.problems = find_missing_tensors(file, head, architecture);
+  std::ranges::move(check_structure(file, depth.trunk_blocks, file, head, architecture, ExpertRule::kAsTrunk).refusals,
+                    std::back_inserter(head.problems));
   head.state = has_trunk ? HeadState::kPresent : HeadState::kSidecar;
 }
 
@@ -156,29 +161,17 @@ std::string_view head_state_name(HeadState state) {
 
 std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& head,
                                               const Architecture& architecture) {
-  std::vector<std::string> problems;
-  std::set<std::string_view> names;
+  std::map<std::uint64_t, std::vector<std::string_view>> names;
   for (const auto index : head.tensors) {
-    names.insert(file.tensors[index].name);
+    const auto split = split_block_name(file.tensors[index].name);
+    names[split->block].push_back(split->name);
   }
-  for (std::uint64_t block = head.first_block; block < head.first_block + head.block_count; ++block) {
-    const auto fused = fmt::format("blk.{}.attn_qkv.weight", block);
-    if (architecture.forbids_fused_qkv && names.contains(fused)) {
-      problems.push_back(
-          fmt::format("'{}' is fused: llama.cpp loads it and crashes at the first draft; it wants attn_q, "
-                      "attn_k and attn_v apart",
-                      fused));
-      continue;
-    }
-    for (const auto alternatives : architecture.required) {
-      bool found = false;
-      for (std::size_t from = 0; from < alternatives.size() && !found;) {
-        const auto to = std::min(alternatives.find('|', from), alternatives.size());
-        found = names.contains(fmt::format("blk.{}.{}", block, alternatives.substr(from, to - from)));
-        from = to + 1;
-      }
-      if (!found) {
-        problems.push_back(fmt::format("the head lacks 'blk.{}.{}'", block, alternatives));
+  std::vector<std::string> problems;
+  for (auto block = head.first_block; block < head.first_block + head.block_count; ++block) {
+    for (const auto& required : architecture.required) {
+      const auto is_it = [&](std::string_view name) { return is_listed({&required, 1}, name); };
+      if (std::ranges::none_of(names[block], is_it)) {
+        problems.push_back(fmt::format("the head lacks 'blk.{}.{}'", block, required));
       }
     }
   }

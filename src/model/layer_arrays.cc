@@ -9,6 +9,7 @@
 
 #include "gguf/scalar.h"
 #include "model/architectures.h"
+#include "model/structure.h"
 
 namespace mtpgraft {
 namespace {
@@ -41,14 +42,35 @@ std::optional<double> donor_value(const KeyValue* theirs, const GgufFile& donor,
   return scalar_counts ? theirs->value.number_at() : std::nullopt;
 }
 
-std::optional<double> last_non_zero(const KeyValue& item, std::uint64_t trunk_blocks) {
-  for (std::uint64_t i = trunk_blocks; i-- > 0;) {
-    const auto value = item.value.number_at(i);
-    if (value && *value != 0) {
-      return value;
+BlockPart part_of(std::string_view name) {
+  return name.starts_with("attention.") ? BlockPart::kAttention
+         : name.starts_with("feed_forward_") || name.starts_with("expert_") || name.starts_with("swiglu_")
+             ? BlockPart::kFeedForward
+             : BlockPart::kAll;
+}
+
+// The entry of the last trunk block whose tensors, those that the key is about, have the shapes of the head's. 0 stands
+// for "this layer has none". Of a key that nobody knows, all such blocks must have the same entry.
+std::optional<double> value_of_like_block(const KeyValue& item, std::string_view name, bool is_known,
+                                          const GgufFile& target, std::uint64_t trunk_blocks, const GgufFile& donor,
+                                          const Head& head, std::uint64_t index) {
+  std::optional<double> value;
+  for (const auto block : find_like_blocks(target, trunk_blocks, donor, head, index, part_of(name))) {
+    const auto entry = item.value.number_at(block);
+    if (!is_known && value && entry != value) {
+      return std::nullopt;
     }
+    value = entry;
   }
-  return std::nullopt;
+  return value;
+}
+
+// The donor has a head, and no entry for it.
+bool is_trunk_length_in(const GgufFile& donor, const Head& head, const KeyValue* theirs) {
+  const auto depth = read_depth(donor);
+  return theirs != nullptr && theirs->value.is_array() && head.block_count > 0 && depth.trunk_blocks > 0 &&
+         depth.block_count == depth.trunk_blocks + head.block_count &&
+         theirs->value.element_count == depth.trunk_blocks;
 }
 
 // The name of an array of the model without "{arch}."; nothing if a head never changes it.
@@ -62,7 +84,9 @@ std::optional<std::string_view> per_layer_name(const KeyValue& item, const GgufF
   }
   const auto name = std::string_view(item.key).substr(prefix.size());
   const auto* known = find_layer_array(file.architecture(), name);
-  return known != nullptr && known->rule != ArrayRule::kExtend ? std::nullopt : std::optional(name);
+  const bool stays =
+      known != nullptr && (known->rule == ArrayRule::kTrunkOnly || known->rule == ArrayRule::kNotPerLayer);
+  return stays ? std::nullopt : std::optional(name);
 }
 
 // The elements of the first blocks, as far as they are held.
@@ -95,7 +119,7 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
   const auto blocks_before = read_depth(target).block_count.value_or(0);
   const auto blocks_after = trunk_blocks + donor_head.block_count;
   if (item.value.element_count != trunk_blocks && item.value.element_count != blocks_before) {
-    if (known == nullptr) {
+    if (known == nullptr || known->rule == ArrayRule::kAnyLength) {
       return Unchanged{};
     }
     return Error{.code = ErrorCode::kIncompatible,
@@ -107,27 +131,35 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
                  .hint = "llama.cpp refuses such files; convert the target again"};
   }
   const auto* theirs = donor.find_arch_key(*name);
+  // The target's own head, or one that it declares, has no entry either.
+  const bool is_trunk_length = item.value.element_count == trunk_blocks && trunk_blocks < blocks_before;
+  if (known == nullptr && (is_trunk_length || is_trunk_length_in(donor, donor_head, theirs))) {
+    return Unchanged{};
+  }
   // A placeholder's arrays may cover the head already, but the head that comes in knows better.
   auto elements = first_elements(item, trunk_blocks);
   for (std::uint64_t i = 0; i < donor_head.block_count; ++i) {
-    const auto fill = known != nullptr ? known->fill : ArrayFill::kDonorOrLast;
-    auto value = donor_value(theirs, donor, donor_head, i, known != nullptr && fill == ArrayFill::kDonorOrLast);
+    const bool is_like_block = known != nullptr && known->fill == ArrayFill::kLikeBlock;
+    auto value = donor_value(theirs, donor, donor_head, i, is_like_block);
     if (!value && item.value.element_count == blocks_after && blocks_before == blocks_after) {
       value = item.value.number_at(trunk_blocks + i);
     }
-    // A 0 stands for "this layer has none", which a head's attention and feed-forward cannot do with.
-    if (known != nullptr && (!value || (*value == 0 && fill == ArrayFill::kDonorOrLast))) {
-      value = fill == ArrayFill::kZero ? 0.0 : fill == ArrayFill::kOne ? 1.0 : last_non_zero(item, trunk_blocks);
+    if (known != nullptr && known->fill == ArrayFill::kZero) {
+      value = value.value_or(0.0);
+    } else if (!value || (*value == 0 && is_like_block && known->rule == ArrayRule::kExtend)) {
+      // A 0 stands for "this layer has none", which a head's attention and feed-forward cannot do with.
+      value = value_of_like_block(item, *name, known != nullptr, target, trunk_blocks, donor, donor_head, i);
     }
     if (!value || !append_element(elements, item.value.element_type, *value)) {
-      return Error{.code = ErrorCode::kIncompatible,
-                   .message = fmt::format(
-                       "key '{}' has one entry for each of {} blocks, and nothing tells the entry of the head's block "
-                       "{}",
-                       item.key, item.value.element_count, trunk_blocks + i),
-                   .path = target.path,
-                   .offset = item.offset,
-                   .hint = "use a donor that has this key with an entry for its head"};
+      return Error{
+          .code = ErrorCode::kIncompatible,
+          .message = fmt::format(
+              "key '{}' has one entry for each of {} blocks, and nothing tells the entry of the head's block {}: no "
+              "block of the trunk has its shapes",
+              item.key, item.value.element_count, trunk_blocks + i),
+          .path = target.path,
+          .offset = item.offset,
+          .hint = "use a donor that has this key with an entry for its head"};
     }
   }
   if (elements == item.value.bytes && item.is_complete()) {

@@ -3,6 +3,7 @@
 #include "model/architectures.h"
 #include "model/compatibility.h"
 #include "mtpgraft/split.h"
+#include "mtpgraft/summary.h"
 
 namespace mtpgraft {
 namespace {
@@ -57,7 +58,7 @@ Status check_target(const GgufFile& target, const Head& head, bool replace) {
   if (find_architecture(target.architecture()).support == MtpSupport::kSeparateDrafter) {
     return incompatible(target,
                         fmt::format("{} models are drafters of their own and take no head", target.architecture()),
-                        "run it beside its model: llama-server -m MODEL -md DRAFTER --spec-type draft-mtp");
+                        fmt::format("run it beside its model: llama-server -m MODEL -md DRAFTER {}", kDraftOptions));
   }
   if (head.state == HeadState::kSidecar || head.state == HeadState::kTensorsOnly) {
     return incompatible(target, "the target is a head without trunk", "the model comes first, the head's donor second");

@@ -80,6 +80,8 @@ Runtime runtime_of(MtpSupport support) {
       return Runtime::kDrafts;
     case MtpSupport::kSkips:
       return Runtime::kSkipsHead;
+    case MtpSupport::kForksDraft:
+      return Runtime::kForksOnly;
     case MtpSupport::kSeparateDrafter:
       return Runtime::kRunsAsDrafter;
     case MtpSupport::kUnknown:
@@ -88,19 +90,46 @@ Runtime runtime_of(MtpSupport support) {
   return Runtime::kUnknown;
 }
 
-Runtime runtime_of(const Architecture& architecture, HeadState state) {
+Runtime runtime_of_placeholder(const Architecture& architecture, const Depth& depth) {
+  switch (architecture.placeholder) {
+    case PlaceholderSupport::kAborts:
+      return Runtime::kAborts;
+    case PlaceholderSupport::kLoads:
+      return Runtime::kRuns;
+    case PlaceholderSupport::kRefuses:
+      break;
+  }
+  const bool counts_trunk_only = depth.block_count == depth.trunk_blocks;
+  return architecture.block_count_may_exclude_head && counts_trunk_only ? Runtime::kRuns : Runtime::kRefuses;
+}
+
+SidecarKind sidecar_kind(const GgufFile& file, const Architecture& architecture) {
+  const auto* borrows = file.find_arch_key("nextn_shared_target_tensors");
+  if (file.find_tensor("d2t") != nullptr) {
+    return SidecarKind::kTrimmed;
+  }
+  if (borrows != nullptr && borrows->value.integer_at().value_or(0) != 0) {
+    return SidecarKind::kBorrowing;
+  }
+  const bool has_shared = file.find_tensor("token_embd.weight") != nullptr &&
+                          (architecture.hnorm_covers_streams || file.find_tensor("output_norm.weight") != nullptr);
+  return has_shared && architecture.loads_sidecar ? SidecarKind::kComplete : SidecarKind::kDonorOnly;
+}
+
+Runtime runtime_of(const Architecture& architecture, const Summary& summary) {
   const auto usual = runtime_of(architecture.support);
-  switch (state) {
+  switch (summary.head.state) {
     case HeadState::kNone:
       return usual == Runtime::kDrafts ? Runtime::kRuns : usual;
     case HeadState::kPresent:
       return usual;
     case HeadState::kPlaceholder:
-      return architecture.loads_placeholder ? Runtime::kRuns : Runtime::kRefuses;
+      return usual == Runtime::kUnknown ? usual : runtime_of_placeholder(architecture, summary.depth);
     case HeadState::kSidecar:
-      return usual == Runtime::kRunsAsDrafter ? usual
-             : architecture.loads_sidecar     ? Runtime::kDraftsBeside
-                                              : Runtime::kRefuses;
+      return usual == Runtime::kRunsAsDrafter || usual == Runtime::kUnknown ? usual
+             : summary.sidecar == SidecarKind::kComplete                    ? Runtime::kDraftsBeside
+             : usual == Runtime::kForksOnly                                 ? usual
+                                                                            : Runtime::kRefuses;
     case HeadState::kTensorsOnly:
     case HeadState::kBroken:
       return Runtime::kRefuses;
@@ -108,6 +137,16 @@ Runtime runtime_of(const Architecture& architecture, HeadState state) {
       break;
   }
   return Runtime::kNeedsFirstFile;
+}
+
+std::string base_model_of(const GgufFile& file) {
+  for (const std::string_view field : {"repo_url", "name"}) {
+    const auto* item = file.find_key(fmt::format("general.base_model.0.{}", field));
+    if (const auto text = item != nullptr ? item->text() : std::nullopt; text && !text->empty()) {
+      return std::string(*text);
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -129,10 +168,15 @@ Summary summarise(const GgufFile& file) {
   summary.trunk_blocks = count_trunk_blocks(file, summary.head);
   summary.block_pattern = describe_blocks(file, summary.trunk_blocks);
   summary.head_types = types_of(file, summary.head.tensors);
-  const auto state = summary.head.state;
-  summary.runtime = runtime_of(find_architecture(summary.architecture), state);
+  summary.base_model = base_model_of(file);
+  const auto architecture = find_architecture(summary.architecture);
+  if (summary.head.state == HeadState::kSidecar && architecture.support != MtpSupport::kSeparateDrafter) {
+    summary.sidecar = sidecar_kind(file, architecture);
+  }
+  summary.runtime = runtime_of(architecture, summary);
   summary.is_usable = summary.runtime == Runtime::kDrafts;
-  summary.is_draft_model = state == HeadState::kSidecar && summary.runtime != Runtime::kRefuses;
+  summary.is_draft_model = summary.runtime == Runtime::kDraftsBeside ||
+                           (summary.head.state == HeadState::kSidecar && summary.runtime == Runtime::kRunsAsDrafter);
   return summary;
 }
 

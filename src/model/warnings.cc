@@ -8,6 +8,7 @@
 #include <span>
 
 #include "gguf/describe.h"
+#include "gguf/tensor_types.h"
 #include "model/architectures.h"
 #include "model/norms.h"
 #include "util/parse.h"
@@ -27,18 +28,6 @@ void warn_of_silent_differences(const GgufFile& target, const GgufFile& donor, s
       warnings.push_back(
           {"parameter-differs", fmt::format("{}: target {}, donor {}; the head will run with the target's", key,
                                             describe_value(ours->value), describe_value(theirs->value))});
-    }
-  }
-  for (const std::string_view key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
-    const auto* ours = target.find_key(key);
-    const auto* theirs = donor.find_key(key);
-    if (ours != nullptr && theirs != nullptr && !ours->same_value(*theirs)) {
-      const auto counts =
-          ours->value.element_count == theirs->value.element_count
-              ? fmt::format("{} entries in both, not the same ones", ours->value.element_count)
-              : fmt::format("target {} entries, donor {}", ours->value.element_count, theirs->value.element_count);
-      warnings.push_back({"tokenizer-differs",
-                          fmt::format("{} differs ({}): a head trained on other tokens drafts noise", key, counts)});
     }
   }
 }
@@ -119,23 +108,54 @@ void warn_of_unshifted_norms(const Architecture& architecture, const GgufFile& d
 void warn_of_support(const Architecture& architecture, std::vector<Warning>& warnings) {
   switch (architecture.support) {
     case MtpSupport::kDrafts:
-      if (!architecture.note.empty()) {
-        warnings.push_back({"runtime", fmt::format("{}: {}", architecture.name, architecture.note)});
-      }
       break;
     case MtpSupport::kSkips:
-      warnings.push_back(
-          {"head-skipped",
-           fmt::format("llama.cpp b10256 loads the head of {} models and leaves it unused", architecture.name)});
+      warnings.push_back({"head-skipped", fmt::format("llama.cpp {} loads the head of {} models and leaves it unused",
+                                                      kLlamaCppBuild, architecture.name)});
+      break;
+    case MtpSupport::kForksDraft:
+      warnings.push_back({"forks-only", fmt::format("llama.cpp {} refuses {} models with a head; {}", kLlamaCppBuild,
+                                                    architecture.name, architecture.note)});
       break;
     case MtpSupport::kSeparateDrafter:
     case MtpSupport::kUnknown:
       warnings.push_back(
           {"architecture-unknown",
-           fmt::format("llama.cpp b10256 has no MTP code for {} and refuses such files; only a fork or a "
-                       "newer build can load the result",
-                       architecture.name)});
+           fmt::format("llama.cpp {} has no MTP code for {}, and may refuse such a file with a head: only a fork or a "
+                       "newer build drafts with it",
+                       kLlamaCppBuild, architecture.name)});
       break;
+  }
+}
+
+// llama.cpp counts the tensors that it asked for, and refuses a file that has more.
+void warn_of_unasked_tensors(const Architecture& architecture, const GgufFile& target, std::vector<Warning>& warnings) {
+  constexpr auto kAsked =
+      std::to_array<std::string_view>({"token_embd.weight", "output_norm.weight", "output.weight", "rope_freqs.weight",
+                                       "rope_factors_long.weight", "rope_factors_short.weight"});
+  if (architecture.support == MtpSupport::kUnknown) {
+    return;
+  }
+  for (const auto& tensor : target.tensors) {
+    const bool is_asked = split_block_name(tensor.name) || is_listed(kAsked, tensor.name) ||
+                          is_listed(architecture.root, tensor.name) || tensor.name.ends_with(".scale") ||
+                          tensor.name.ends_with(".input_scale");
+    if (!is_asked) {
+      warnings.push_back({"tensor-unasked", fmt::format("llama.cpp does not ask for the target's tensor '{}' in {} "
+                                                        "models, and refuses files that have others",
+                                                        tensor.name, architecture.name)});
+      return;
+    }
+  }
+}
+
+// Forks load types of their own; nobody loads a number that none of them uses.
+void warn_of_unknown_types(const GgufFile& target, std::vector<Warning>& warnings) {
+  const auto unknown = std::ranges::find_if(
+      target.tensors, [](const TensorInfo& tensor) { return find_tensor_type(tensor.type) == nullptr; });
+  if (unknown != target.tensors.end()) {
+    warnings.push_back({"type-unknown", fmt::format("the target's tensor '{}' has type {}, which no known loader reads",
+                                                    unknown->name, tensor_type_name(unknown->type))});
   }
 }
 
@@ -146,6 +166,8 @@ std::vector<Warning> find_warnings(const GgufFile& target, const GgufFile& donor
   const auto architecture = find_architecture(target.architecture());
   std::vector<Warning> warnings;
   warn_of_support(architecture, warnings);
+  warn_of_unasked_tensors(architecture, target, warnings);
+  warn_of_unknown_types(target, warnings);
   warn_of_silent_differences(target, donor, warnings);
   warn_of_other_base_model(target, donor, warnings);
   warn_of_unshifted_norms(architecture, donor, donor_head, head_data, warnings);

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "gguf/format.h"
@@ -27,6 +28,19 @@ KeyList keys_of_tensors_only(const GgufFile& model) {
     set_key(keys, "general.alignment", u32_value(static_cast<std::uint32_t>(model.alignment)));
   }
   return keys;
+}
+
+// A head with other experts than the model's stands beside it with keys of its own.
+constexpr auto kExpertKeys = std::to_array<std::string_view>(
+    {"expert_count", "expert_used_count", "expert_feed_forward_length", "leading_dense_block_count"});
+
+void take_expert_keys(const GgufFile& model, const GgufFile& donor, KeyList& keys) {
+  for (const auto name : kExpertKeys) {
+    const auto* theirs = donor.find_arch_key(name);
+    if (const auto value = theirs != nullptr ? theirs->complete_value() : std::nullopt; value && !value->is_array()) {
+      set_key(keys, fmt::format("{}.{}", model.architecture(), name), *value);
+    }
+  }
 }
 
 Status check_shared_tensors(const GgufFile& model, bool is_target) {
@@ -62,12 +76,14 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   MTPGRAFT_CHECK(check_head_data(donor, donor_head, head_data));
   Plan plan;
   auto first_block = donor_head.first_block;
+  bool has_own_experts = false;
   if (target != nullptr) {
     const auto target_head = find_head(*target);
     MTPGRAFT_CHECK(check_target(*target, target_head, true));
-    auto fit = check_fit(*target, target_head, donor, donor_head, head_data);
+    auto fit = check_fit(*target, target_head, donor, donor_head, head_data, HeadPlace::kBeside);
     MTPGRAFT_CHECK(refuse_misfit(*target, donor, fit));
     plan.warnings = std::move(fit.warnings);
+    has_own_experts = fit.differs_in_experts;
     first_block = count_trunk_blocks(*target, target_head);
   }
   const HeadPlacement placement{model, first_block, donor, donor_head, head_data};
@@ -75,15 +91,18 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   if (target != nullptr) {
     MTPGRAFT_TRY(assembly.keys, set_head_keys(placement, std::move(assembly.keys)));
   }
+  if (has_own_experts) {
+    take_expert_keys(model, donor, assembly.keys);
+  }
   if (form == ExtractForm::kTensorsOnly) {
     assembly.keys = keys_of_tensors_only(model);
   } else {
     MTPGRAFT_CHECK(check_shared_tensors(model, target != nullptr));
     const auto architecture = find_architecture(model.architecture());
     if (!architecture.loads_sidecar) {
-      plan.warnings.push_back({"sidecar-refused", fmt::format("llama.cpp b10256 does not load the head of {} models "
-                                                              "from a file of its own; it is a donor all the same",
-                                                              architecture.name)});
+      plan.warnings.push_back({"sidecar-refused", fmt::format("llama.cpp {} does not load the head of {} models from "
+                                                              "a file of its own; it is a donor all the same",
+                                                              kLlamaCppBuild, architecture.name)});
     }
     plan.key_changes = describe_head_changes(placement, assembly.keys, {});
     assembly.keys = set_split_keys(1, 0, std::move(assembly.keys));

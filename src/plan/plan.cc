@@ -188,7 +188,7 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   MTPGRAFT_CHECK(check_target(target, target_head, options.replace));
   MTPGRAFT_CHECK(check_donor(donor, donor_head, target));
   MTPGRAFT_CHECK(check_head_data(donor, donor_head, head_data));
-  auto fit = check_fit(target, target_head, donor, donor_head, head_data);
+  auto fit = check_fit(target, target_head, donor, donor_head, head_data, HeadPlace::kInModel);
   MTPGRAFT_CHECK(refuse_misfit(target, donor, fit));
   const HeadPlacement placement{target, count_trunk_blocks(target, target_head), donor, donor_head, head_data};
   MTPGRAFT_TRY(const auto other_files, arrange_files(target, target_head, options.split));

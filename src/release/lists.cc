@@ -32,7 +32,7 @@ Json released_head_json(const ReleasedGraft& graft) {
 }
 
 std::string llama_server_line(const ReleasedGraft& graft) {
-  return fmt::format("llama-server -m {} --spec-type draft-mtp", shell_quoted(graft.files.front().name));
+  return fmt::format("llama-server -m {} {}", shell_quoted(graft.files.front().name), kDraftOptions);
 }
 
 std::string make_release_file(const std::vector<ReleasedGraft>& grafts, std::string_view version) {

@@ -86,6 +86,7 @@ Json head_json(const GgufFile& file, const Summary& summary, const std::string& 
           {"bytes", head.bytes},
           {"types", types_json(summary.head_types)},
           {"problems", head.problems},
+          {"verdict", describe_verdict(summary)},
           {"llama_cpp", describe_runtime(summary)},
           {"advice", next_step.empty() ? Json(nullptr) : Json(next_step)},
           {"grafted_from", grafted_from.empty() ? Json(nullptr) : Json(grafted_from)}};

@@ -12,9 +12,13 @@ namespace {
 std::string describe_refusal(const Summary& summary) {
   switch (summary.head.state) {
     case HeadState::kPlaceholder:
-      return fmt::format("refuses it: missing tensor 'blk.{}.attn_norm.weight'", summary.head.first_block);
+      return "refuses it: the head's tensors are missing";
     case HeadState::kSidecar:
-      return "does not load a head without its trunk";
+      return summary.sidecar == SidecarKind::kTrimmed
+                 ? "does not load a head with a vocabulary of its own (d2t); forks draft with it beside its model (-md)"
+             : summary.sidecar == SidecarKind::kBorrowing
+                 ? "does not load a head that borrows its model's tensors; forks draft with it beside its model (-md)"
+                 : "does not load this head from a file of its own";
     case HeadState::kTensorsOnly:
       return "does not load head tensors without the keys of a model";
     default:
@@ -22,21 +26,69 @@ std::string describe_refusal(const Summary& summary) {
   }
 }
 
+// "no head; made of https://huggingface.co/Qwen/Qwen3.5-9B".
+std::string describe_absence(const Summary& summary) {
+  return summary.base_model.empty() ? "no head" : fmt::format("no head; made of {}", summary.base_model);
+}
+
+std::string describe_sidecar(const Summary& summary) {
+  if (!summary.sidecar) {
+    return "drafter of its own, for its model";
+  }
+  switch (*summary.sidecar) {
+    case SidecarKind::kComplete:
+      return "sidecar, complete: drafts beside its model";
+    case SidecarKind::kBorrowing:
+      return "sidecar that borrows its model's tensors: forks draft with it, and it is a donor";
+    case SidecarKind::kTrimmed:
+      return "sidecar with a trimmed vocabulary: forks draft with it";
+    case SidecarKind::kDonorOnly:
+      break;
+  }
+  return "head without trunk, good as a donor only";
+}
+
 }  // namespace
 
+std::string describe_verdict(const Summary& summary) {
+  switch (summary.head.state) {
+    case HeadState::kNone:
+      return describe_absence(summary);
+    case HeadState::kPresent:
+      return summary.is_usable                        ? "drafts"
+             : summary.runtime == Runtime::kForksOnly ? "drafts in forks only"
+             : summary.runtime == Runtime::kSkipsHead ? "has a head, which llama.cpp leaves unused"
+                                                      : "has a head of an architecture that no table knows";
+    case HeadState::kPlaceholder:
+      return "placeholder: a head is declared, and its tensors are missing";
+    case HeadState::kSidecar:
+      return describe_sidecar(summary);
+    case HeadState::kTensorsOnly:
+      return "head tensors without a model's keys, good as a donor only";
+    case HeadState::kBroken:
+      return "broken head";
+    case HeadState::kShard:
+      break;
+  }
+  return "one file of a split model";
+}
+
 std::string describe_runtime(const Summary& summary) {
+  const auto architecture = find_architecture(summary.architecture);
   switch (summary.runtime) {
     case Runtime::kRuns:
       return summary.head.state == HeadState::kPlaceholder
-                 ? "loads it, but cannot draft"
-                 : fmt::format("runs it without drafting; with a head, it drafts with {} models", summary.architecture);
-    case Runtime::kDrafts: {
-      const auto note = find_architecture(summary.architecture).note;
-      return note.empty() ? fmt::format("drafts with the MTP head of {} models", summary.architecture)
-                          : std::string(note);
-    }
+                 ? "loads it, and cannot draft"
+                 : fmt::format("runs it without drafting; with a head, it drafts with {} models, from {} on",
+                               summary.architecture, architecture.since);
+    case Runtime::kAborts:
+      return "loads it, and ends the process when it is asked to draft (--spec-type draft-mtp)";
+    case Runtime::kDrafts:
+      return fmt::format("drafts with the MTP head of {} models, from {} on", summary.architecture, architecture.since);
     case Runtime::kSkipsHead:
       return fmt::format("loads the head of {} models and leaves it unused", summary.architecture);
+    case Runtime::kForksOnly:
+      return fmt::format("refuses {} models with a head; {}", summary.architecture, architecture.note);
     case Runtime::kRunsAsDrafter:
       return "runs it as a drafter of its own beside its model (-md)";
     case Runtime::kDraftsBeside:
@@ -48,9 +100,11 @@ std::string describe_runtime(const Summary& summary) {
     case Runtime::kUnknown:
       break;
   }
-  return fmt::format("b10256 has no MTP code for {} and refuses such a file with a head",
+  return fmt::format("v0.5.0 has no MTP code for {}, and may refuse such a file with a head",
                      summary.architecture.empty() ? "this architecture" : summary.architecture);
 }
+
+bool can_draft(std::string_view architecture) { return find_architecture(architecture).support == MtpSupport::kDrafts; }
 
 std::string describe_next_step(const Summary& summary, const std::string& path) {
   const auto& head = summary.head;
@@ -61,11 +115,12 @@ std::string describe_next_step(const Summary& summary, const std::string& path) 
     case HeadState::kNone:
       return summary.runtime == Runtime::kRuns ? graft : "";
     case HeadState::kPresent:
-      return summary.is_usable ? fmt::format("llama-server -m {} --spec-type draft-mtp", quoted) : "";
+      return summary.is_usable ? fmt::format("llama-server -m {} {}", quoted, kDraftOptions) : "";
     case HeadState::kPlaceholder:
       return fmt::format("{}; mtpgraft strip --in-place {} makes it load without one", graft, quoted);
     case HeadState::kSidecar:
-      return summary.runtime == Runtime::kRunsAsDrafter ? "" : "it can be a graft's donor";
+      return summary.is_draft_model ? fmt::format("llama-server -m MODEL -md {} {}", quoted, kDraftOptions)
+                                    : "it can be a graft's donor";
     case HeadState::kTensorsOnly:
       return "it can be a graft's donor";
     case HeadState::kBroken:

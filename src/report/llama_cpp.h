@@ -7,8 +7,14 @@
 
 namespace mtpgraft::report {
 
+// What kind of file it is, in a few words: "drafts", "no head; made of Qwen3.5-9B", "placeholder: ...".
+std::string describe_verdict(const Summary& summary);
+
 // "drafts with the MTP head of qwen35 models".
 std::string describe_runtime(const Summary& summary);
+
+// llama.cpp drafts with heads of models of that architecture.
+bool can_draft(std::string_view architecture);
 
 // The commands that make more of the file at `path`; empty if there are none.
 std::string describe_next_step(const Summary& summary, const std::string& path);

@@ -126,6 +126,10 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
       "the ggml of another llama.cpp with --ggml"},
      {R"("ggml": "/path/to/libggml-base.so"; every build and release of llama.cpp has that file)",
       R"(the ggml of another llama.cpp with "ggml")"}},
+    {Remedy::kHeadBeside,
+     "head-beside",
+     {"mtpgraft extract --for TARGET DONOR -o mtp-NAME.gguf makes a sidecar, which drafts with -md"},
+     {"take this graft out of the plan, and extract a sidecar for the target, which drafts with -md"}},
     {Remedy::kExtractForTarget,
      "extract-for-target",
      {"--for TARGET takes it from the target; --tensors-only makes a donor without it; of a checkpoint only the head "

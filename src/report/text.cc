@@ -49,6 +49,8 @@ std::string describe_file(const InspectedFile& file) {
   const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] = file;
   std::vector<Row> rows;
   rows.push_back(
+      {"verdict", is_checkpoint ? "a checkpoint's head, good as a donor" : printable(describe_verdict(summary))});
+  rows.push_back(
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
                             summary.name.empty() ? "" : ", " + quote(summary.name))});
   rows.push_back({gguf.is_split() ? "files" : "file",

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "gguf/describe.h"
+#include "report/llama_cpp.h"
 #include "report/text.h"
 #include "report/words.h"
 #include "util/text.h"
@@ -256,16 +257,23 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
   if (!writing.seconds) {
     return text;
   }
+  std::vector<std::pair<std::string_view, std::string>> next;
+  if (can_draft(target.architecture)) {
+    next.emplace_back("to draft with it",
+                      fmt::format("llama-server -m {} {}", shell_quoted(writing.path), kDraftOptions));
+  }
   if (writing.in_place) {
-    return text + fmt::format("; to check it:\n  mtpgraft verify {}\n", shell_quoted(writing.path));
+    next.emplace_back("to check it", fmt::format("mtpgraft verify {}", shell_quoted(writing.path)));
+  } else if (const auto flags = verify_flags(request)) {
+    const auto& donor_path = job.donor->pinned_path.empty() ? request.donor.path : job.donor->pinned_path;
+    next.emplace_back("to prove it byte for byte",
+                      fmt::format("mtpgraft verify {} --target {} --donor {}{}", shell_quoted(writing.path),
+                                  shell_quoted(request.target), shell_quoted(donor_path), *flags));
   }
-  const auto flags = verify_flags(request);
-  if (!flags) {
-    return text + '\n';
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    text += fmt::format("{}{}:\n  {}\n", i == 0 ? "; " : "", next[i].first, next[i].second);
   }
-  const auto& donor_path = job.donor->pinned_path.empty() ? request.donor.path : job.donor->pinned_path;
-  return text + fmt::format("; to prove it byte for byte:\n  mtpgraft verify {} --target {} --donor {}{}\n",
-                            shell_quoted(writing.path), shell_quoted(request.target), shell_quoted(donor_path), *flags);
+  return next.empty() ? text + '\n' : text;
 }
 
 std::string describe_extract(const ExtractRequest& request, const Job& job, bool details) {
@@ -289,8 +297,8 @@ std::string describe_extract(const ExtractRequest& request, const Job& job, bool
     return text;
   }
   return text + (request.form == ExtractForm::kSidecar
-                     ? fmt::format("; to draft with it:\n  llama-server -m MODEL -md {} --spec-type draft-mtp\n",
-                                   shell_quoted(writing.path))
+                     ? fmt::format("; to draft with it:\n  llama-server -m MODEL -md {} {}\n",
+                                   shell_quoted(writing.path), kDraftOptions)
                      : fmt::format("; to graft it:\n  mtpgraft graft TARGET {}\n", shell_quoted(writing.path)));
 }
 

@@ -50,7 +50,7 @@ void check_record(const GgufFile& gguf, const Head& head, const HeadData& head_d
 
 // The rules that a loader applies to the head, by holding the file against itself as target and donor.
 void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& head_data, VerifyReport& report) {
-  const auto fit = check_fit(gguf, head, gguf, head, head_data);
+  const auto fit = check_fit(gguf, head, gguf, head, head_data, HeadPlace::kInModel);
   const auto infos_offset = gguf.tensors[head.tensors.front()].info_offset;
   for (const auto& refusal : fit.refusals) {
     report.findings.push_back({refusal, infos_offset});

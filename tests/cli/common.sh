@@ -184,7 +184,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import gguf_file
 model = gguf_file.GgufFile.read(sys.argv[2])
-model.tensors.append(gguf_file.Tensor("bulk.weight", (300_000_000,), 24, b"\x55" * 300_000_000))
+model.tensors.append(gguf_file.Tensor("blk.0.bulk.weight", (300_000_000,), 24, b"\x55" * 300_000_000))
 model.write(sys.argv[3])
 END
 }

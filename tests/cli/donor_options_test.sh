@@ -23,7 +23,9 @@ keys
   qwen35.block_count           u32     12   ->  13
   qwen35.nextn_predict_layers  u32     new  ->  1
   mtpgraft.record              string  new  ->  origin, old values, digest of the head
-8.3 MiB in N s: WAYS; to prove it byte for byte:
+8.3 MiB in N s: WAYS; to draft with it:
+  llama-server -m reference.gguf --spec-type draft-mtp --spec-draft-n-max 2
+to prove it byte for byte:
   mtpgraft verify reference.gguf --target $TARGET --donor hf-base-8L
 END_OF_TEXT
 "$MTPGRAFT" graft -q --no-record "$TARGET" hf-base-8L -o plain.gguf

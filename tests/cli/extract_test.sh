@@ -30,7 +30,7 @@ expect_stdout <<END_OF_TEXT
 donor   $GRAFT  qwen35  head at blk.12: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)
 output  mtp-own.gguf                qwen35  18 tensors, 1.4 MiB (1441728 bytes), sidecar with a head at blk.12
 1.4 MiB in N s: WAYS; to draft with it:
-  llama-server -m MODEL -md mtp-own.gguf --spec-type draft-mtp
+  llama-server -m MODEL -md mtp-own.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END_OF_TEXT
 expect_exit 0 "$MTPGRAFT" inspect --json mtp-own.gguf
 [[ $(json '[(f["mtp"]["state"], f["mtp"]["first_block"], f["mtp"]["grafted_from"]) for f in x["result"]["files"]]') == \
@@ -97,7 +97,7 @@ keys
   qwen35.block_count           u32  12   ->  13
   qwen35.nextn_predict_layers  u32  new  ->  1
 1.4 MiB in N s: WAYS; to draft with it:
-  llama-server -m MODEL -md mtp-hf.gguf --spec-type draft-mtp
+  llama-server -m MODEL -md mtp-hf.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END_OF_TEXT
 rm mtp-hf.gguf
 

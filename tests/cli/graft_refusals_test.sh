@@ -46,12 +46,7 @@ mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-ffn.gguf' does not fit
 END
 expect_refusal "$TARGET" donor-transposed-eh-proj.gguf <<'END'
 mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-transposed-eh-proj.gguf' does not fit
-  - head tensor 'blk.8.nextn.eh_proj.weight' has shape [256, 512, 1, 1], the target's hyper-parameters ask for [512, 256, 1, 1]
-END
-expect_refusal "$TARGET" donor-fused-qkv.gguf <<'END'
-mtpgraft: donor-fused-qkv.gguf: the donor's head is broken
-  - 'blk.8.attn_qkv.weight' is fused: llama.cpp loads it and crashes at the first draft; it wants attn_q, attn_k and attn_v apart
-  hint: give the base model's GGUF with its MTP head, or an mtp-*.gguf of it
+  - head tensor 'blk.8.nextn.eh_proj.weight' has shape [256, 512, 1, 1], the target asks for [512, 256, 1, 1]
 END
 expect_refusal "$TARGET" donor-two-heads.gguf <<'END'
 mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-two-heads.gguf' does not fit
@@ -67,7 +62,7 @@ mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-unknown-type.gguf' does not
 END
 expect_refusal "$TARGET" donor-nvfp4-scales.gguf <<'END'
 mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-nvfp4-scales.gguf' does not fit
-  - head tensor 'blk.8.nextn.eh_proj.scale' is an NVFP4 scale: llama.cpp b10256 then loads the file only when drafting; use a donor in BF16 or Q8_0
+  - head tensor 'blk.8.nextn.eh_proj.scale' is an NVFP4 scale: llama.cpp then loads the file only when drafting; use a donor in BF16 or Q8_0
 END
 expect_refusal target-with-head.gguf "$DONOR" <<'END'
 mtpgraft: target-with-head.gguf: the target already has a head at blk.12 (15 tensors)

@@ -47,7 +47,9 @@ keys
   qwen35.block_count           u32     12   ->  13
   qwen35.nextn_predict_layers  u32     new  ->  1
   mtpgraft.record              string  new  ->  origin, old values, digest of the head
-7.4 MiB in N s: WAYS; to prove it byte for byte:
+7.4 MiB in N s: WAYS; to draft with it:
+  llama-server -m target-12L-MTP-Q4_K_M.gguf --spec-type draft-mtp --spec-draft-n-max 2
+to prove it byte for byte:
   mtpgraft verify target-12L-MTP-Q4_K_M.gguf --target target-12L-Q4_K_M.gguf --donor mtp-base-8L-Q8_0.gguf
 END
 [[ $(stat -c %s "$GRAFT") == 7774208 ]] || fail "the output has another size than was printed"
@@ -57,7 +59,9 @@ expect_exit 0 "$MTPGRAFT" graft -v -f "$TARGET" "$DONOR"
 {
   sed '/^dry run: /d' "$SCRATCH/dry-run"
   sed -n '/^copies$/,/^  donor /p' "$STDOUT"
-  echo '7.4 MiB in N s: WAYS; to prove it byte for byte:'
+  echo '7.4 MiB in N s: WAYS; to draft with it:'
+  echo "  llama-server -m $GRAFT --spec-type draft-mtp --spec-draft-n-max 2"
+  echo 'to prove it byte for byte:'
   echo "  mtpgraft verify $GRAFT --target $TARGET --donor $DONOR"
 } | normalise >"$SCRATCH/expected"
 expect_stdout <"$SCRATCH/expected"
@@ -81,7 +85,9 @@ keys
   mtpgraft.record  string  new  ->  origin, old values, digest of the head
 7 head tensors of one dimension converted to F32, which llama.cpp needs to draft
 15 tensors of the target's old head taken out
-8.3 MiB in N s: WAYS; to prove it byte for byte:
+8.3 MiB in N s: WAYS; to draft with it:
+  llama-server -m other.gguf --spec-type draft-mtp --spec-draft-n-max 2
+to prove it byte for byte:
   mtpgraft verify other.gguf --target target-with-head.gguf --donor donor-norms-f16.gguf
 END
 

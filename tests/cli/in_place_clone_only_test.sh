@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import gguf_file
 model = gguf_file.GgufFile.read(sys.argv[2])
-model.tensors.append(gguf_file.Tensor("bulk.weight", (1_000_000,), 24, gguf_file.Sparse(1_000_000)))
+model.tensors.append(gguf_file.Tensor("blk.0.bulk.weight", (1_000_000,), 24, gguf_file.Sparse(1_000_000)))
 model.write(sys.argv[3])
 PYTHON
 "$MTPGRAFT" graft -q --no-sync sparse.gguf "$DONOR" -o dense.gguf

@@ -15,17 +15,19 @@ expect_answer() {
 
 expect_answer "$TARGET" <<'END'
 target-12L-Q4_K_M.gguf
+  verdict    no head
   model      qwen35, "tiny-qwen35-target-12L"
   file       6.4 MiB (6720000 bytes), GGUF v3, 32 keys, alignment 32, data at 36416
   tensors    162, 10,792,200 parameters, 4.95 bits per weight
   types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
   blocks     block_count 12, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        no head
-  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models
+  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models, from b10256 on
              mtpgraft graft target-12L-Q4_K_M.gguf DONOR puts a head in, taken from the base model's GGUF
 END
 expect_answer "$GRAFT" <<'END'
 target-12L-MTP-Q4_K_M.gguf
+  verdict    drafts
   model      qwen35, "tiny-qwen35-target-12L"
   file       7.4 MiB (7774208 bytes), GGUF v3, 34 keys, alignment 32, data at 40512
   tensors    177, 11,776,648 parameters, 5.25 bits per weight
@@ -33,22 +35,24 @@ target-12L-MTP-Q4_K_M.gguf
   blocks     block_count 13, nextn_predict_layers 1: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        head at blk.12: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)
              grafted from "mtp-base-8L-Q8_0.gguf"
-  llama.cpp  drafts with the MTP head of qwen35 models
-             llama-server -m target-12L-MTP-Q4_K_M.gguf --spec-type draft-mtp
+  llama.cpp  drafts with the MTP head of qwen35 models, from b10256 on
+             llama-server -m target-12L-MTP-Q4_K_M.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END
 expect_answer target-placeholder.gguf <<'END'
 target-placeholder.gguf
+  verdict    placeholder: a head is declared, and its tensors are missing
   model      qwen35, "tiny-qwen35-target-12L"
   file       6.4 MiB (6720064 bytes), GGUF v3, 33 keys, alignment 32, data at 36480
   tensors    162, 10,792,200 parameters, 4.95 bits per weight
   types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
   blocks     block_count 13, nextn_predict_layers 1: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        placeholder: declares a head at blk.12, has none of its tensors
-  llama.cpp  refuses it: missing tensor 'blk.12.attn_norm.weight'
+  llama.cpp  refuses it: the head's tensors are missing
              mtpgraft graft target-placeholder.gguf DONOR puts a head in, taken from the base model's GGUF; mtpgraft strip --in-place target-placeholder.gguf makes it load without one
 END
 expect_answer target-broken-head.gguf <<'END'
 target-broken-head.gguf
+  verdict    broken head
   model      qwen35, "tiny-qwen35-target-12L"
   file       7.3 MiB (7631744 bytes), GGUF v3, 33 keys, alignment 32, data at 37312
   tensors    176, 11,645,576 parameters, 5.22 bits per weight
@@ -61,6 +65,7 @@ target-broken-head.gguf
 END
 expect_answer target-undeclared-head.gguf <<'END'
 target-undeclared-head.gguf
+  verdict    broken head
   model      qwen35, "tiny-qwen35-target-12L"
   file       7.4 MiB (7771040 bytes), GGUF v3, 32 keys, alignment 32, data at 37344
   tensors    177, 11,776,648 parameters, 5.25 bits per weight
@@ -73,6 +78,7 @@ target-undeclared-head.gguf
 END
 expect_answer "$DONOR" <<'END'
 mtp-base-8L-Q8_0.gguf
+  verdict    sidecar, complete: drafts beside its model
   model      qwen35, "tiny-qwen35-base-8L"
   file       1.6 MiB (1636256 bytes), GGUF v3, 33 keys, alignment 32, data at 28064
   tensors    18, 1,508,992 parameters, 8.53 bits per weight
@@ -80,10 +86,11 @@ mtp-base-8L-Q8_0.gguf
   blocks     block_count 9, nextn_predict_layers 1: 8 trunk blocks
   MTP        sidecar, a head without trunk: blk.8: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)
   llama.cpp  drafts with it beside its model (-md), and crashes if it is run as a model
-             it can be a graft's donor
+             llama-server -m MODEL -md mtp-base-8L-Q8_0.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END
 expect_answer head-only-base-8L-BF16.gguf <<'END'
 head-only-base-8L-BF16.gguf
+  verdict    head tensors without a model's keys, good as a donor only
   model      qwen35
   file       1.9 MiB (1972704 bytes), GGUF v3, 1 key, alignment 32, data at 992
   tensors    15, 984,448 parameters, 16.02 bits per weight
@@ -94,23 +101,25 @@ head-only-base-8L-BF16.gguf
 END
 expect_answer golden/no-tensors.gguf <<'END'
 golden/no-tensors.gguf
+  verdict    no head
   model      test
   file       68 bytes (68 bytes), GGUF v3, 1 key, alignment 32, data at 68
   tensors    0, 0 parameters
   types
   MTP        no head
-  llama.cpp  b10256 has no MTP code for test and refuses such a file with a head
+  llama.cpp  v0.5.0 has no MTP code for test, and may refuse such a file with a head
 END
 expect_answer moe-qwen35moe-donor.gguf <<'END'
 moe-qwen35moe-donor.gguf
+  verdict    drafts
   model      qwen35moe, "tiny-qwen35moe-donor"
   file       676.8 KiB (692992 bytes), GGUF v3, 35 keys, alignment 32, data at 33152
   tensors    96, 431,288 parameters, 12.24 bits per weight
   types      F16 384.0 KiB (17), Q8_0 237.5 KiB (39), F32 22.7 KiB (40)
   blocks     block_count 5, nextn_predict_layers 1: 4 trunk blocks, 3 recurrent, 1 attention (RRRA)
   MTP        head at blk.4: 20 tensors, 90.1 KiB: F16 64.0 KiB (4), Q8_0 23.4 KiB (7), F32 2.8 KiB (9)
-  llama.cpp  drafts with the MTP head of qwen35moe models
-             llama-server -m moe-qwen35moe-donor.gguf --spec-type draft-mtp
+  llama.cpp  drafts with the MTP head of qwen35moe models, from b10256 on
+             llama-server -m moe-qwen35moe-donor.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END
 
 # --quiet drops no answer.
@@ -122,6 +131,7 @@ expect_same "$STDOUT" "$SCRATCH/plain"
 # Lists.
 expect_answer --tensors='*.nextn.*' "$GRAFT" <<'END'
 target-12L-MTP-Q4_K_M.gguf
+  verdict    drafts
   model      qwen35, "tiny-qwen35-target-12L"
   file       7.4 MiB (7774208 bytes), GGUF v3, 34 keys, alignment 32, data at 40512
   tensors    177, 11,776,648 parameters, 5.25 bits per weight
@@ -129,8 +139,8 @@ target-12L-MTP-Q4_K_M.gguf
   blocks     block_count 13, nextn_predict_layers 1: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        head at blk.12: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)
              grafted from "mtp-base-8L-Q8_0.gguf"
-  llama.cpp  drafts with the MTP head of qwen35 models
-             llama-server -m target-12L-MTP-Q4_K_M.gguf --spec-type draft-mtp
+  llama.cpp  drafts with the MTP head of qwen35 models, from b10256 on
+             llama-server -m target-12L-MTP-Q4_K_M.gguf --spec-type draft-mtp --spec-draft-n-max 2
   tensors
     blk.12.nextn.eh_proj.weight           Q8_0  [512, 256]  139264 bytes  at 7630848
     blk.12.nextn.enorm.weight             F32   [256]       1024 bytes    at 7770112
@@ -139,13 +149,14 @@ target-12L-MTP-Q4_K_M.gguf
 END
 expect_answer --kv='*block_count' --tensors=output_norm.weight "$TARGET" <<'END'
 target-12L-Q4_K_M.gguf
+  verdict    no head
   model      qwen35, "tiny-qwen35-target-12L"
   file       6.4 MiB (6720000 bytes), GGUF v3, 32 keys, alignment 32, data at 36416
   tensors    162, 10,792,200 parameters, 4.95 bits per weight
   types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
   blocks     block_count 12, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        no head
-  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models
+  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models, from b10256 on
              mtpgraft graft target-12L-Q4_K_M.gguf DONOR puts a head in, taken from the base model's GGUF
   keys
     qwen35.block_count  u32  12
@@ -211,13 +222,14 @@ END
 # Names and values in a file are hostile text: nothing of them may steer a terminal.
 expect_answer --kv='odd.*' target-odd-keys.gguf <<'END'
 target-odd-keys.gguf
+  verdict    no head
   model      qwen35, "tiny-qwen35-target-12L"
   file       6.4 MiB (6732512 bytes), GGUF v3, 82 keys, alignment 32, data at 48928
   tensors    162, 10,792,200 parameters, 4.95 bits per weight
   types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
   blocks     block_count 12, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        no head
-  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models
+  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models, from b10256 on
              mtpgraft graft target-odd-keys.gguf DONOR puts a head in, taken from the base model's GGUF
   keys
     odd.u8                                               u8         255

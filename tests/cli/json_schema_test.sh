@@ -5,11 +5,11 @@
 . "$(dirname "$0")/common.sh"
 ! is_plain_posix || skip_all "the program does not change files in place, and then has not all fields"
 use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,trailing-bytes}.gguf \
-  donor-{wrong-width,rope,other-merges,norms-unshifted,no-shared-head-norm,base-model,tensors-only-no-keys}.gguf \
-  target-{base-model,head-count-kv-array-zeros,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
+  donor-{wrong-width,rope,other-merges,norms-unshifted,base-model,tensors-only-no-keys}.gguf \
+  target-{base-model,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
 # shellcheck disable=SC2034  # common.sh uses it
-json_check=(--complete clone cloned insert Infinity architecture-unknown fork-type gating-guessed head-skipped
-  head-type-fallback runtime sidecar-refused sliding-window-lost)
+json_check=(--complete clone cloned insert Infinity architecture-unknown fork-type forks-only head-skipped
+  head-structure head-type-fallback sidecar-refused tensor-unasked type-unknown)
 
 # answer CODE COMMAND ARGUMENT...
 answer() { expect_exit "$1" "$MTPGRAFT" "$2" --json "${@:3}"; }
@@ -32,9 +32,7 @@ answer 0 graft -n --replace "$GRAFT" donor-rope.gguf -o none.gguf
 answer 0 graft -n "$TARGET" "$DONOR" -o none-mtp-x.gguf --set qwen35.context_length=u64:1 --yarn 4
 answer 0 graft -n "$TARGET" donor-other-merges.gguf -o none.gguf
 answer 0 graft -n "$TARGET" donor-norms-unshifted.gguf -o none.gguf
-answer 0 graft -n "$TARGET" donor-no-shared-head-norm.gguf -o none.gguf
 answer 0 graft -n target-base-model.gguf donor-base-model.gguf -o none.gguf
-answer 0 graft -n target-head-count-kv-array-zeros.gguf "$DONOR" -o none.gguf
 for link in hard sym copy; do
   answer 0 graft --no-sync -f --link=$link split/four-Q4_K_M-00001-of-00004.gguf "$DONOR" -o four.gguf
 done
@@ -69,7 +67,7 @@ failure 3 malformed inspect "$TARGET" malformed/bad-magic.gguf
 failure 2 usage inspect
 
 answer 0 extract --no-sync "$DONOR" -o mtp.gguf
-answer 0 extract -n donor-no-shared-head-norm.gguf --for "$TARGET" -o none.gguf
+answer 0 extract -n donor-rope.gguf --for "$TARGET" -o none.gguf
 answer 0 extract -n --tensors-only "$DONOR" -o none.gguf
 failure 3 incompatible extract "$TARGET" -o none.gguf
 interruption 143 TERM "$DONOR" extract "$DONOR" -o none.gguf

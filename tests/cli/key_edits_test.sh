@@ -22,7 +22,9 @@ keys
   general.tags                                 string[]  new                                                                                         ->  ["a", "b"]
   qwen35.rope.scaling.factor                   f32       new                                                                                         ->  8
   mtpgraft.record                              string    new                                                                                         ->  origin, old values, digest of the head
-7.4 MiB in N s: WAYS; to prove it byte for byte:
+7.4 MiB in N s: WAYS; to draft with it:
+  llama-server -m out.gguf --spec-type draft-mtp --spec-draft-n-max 2
+to prove it byte for byte:
   mtpgraft verify out.gguf --target $TARGET --donor $DONOR
 END_OF_TEXT
 expect_exit 0 "$MTPGRAFT" inspect --json --kv out.gguf

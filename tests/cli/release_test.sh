@@ -34,7 +34,7 @@ expect_stdout <<'TEXT'
 
 To draft with the MTP head, for example:
 
-    llama-server -m Tiny-MTP-Q6_K.gguf --spec-type draft-mtp
+    llama-server -m Tiny-MTP-Q6_K.gguf --spec-type draft-mtp --spec-draft-n-max 2
 
 To check a download, with `SHA256SUMS` and the `.sums` files beside it, for example:
 
@@ -73,7 +73,7 @@ for graft, line in zip(release["grafts"], open("out/SHA256SUMS"), strict=True):
     assert (graft["head"]["first_block"], graft["head"]["blocks"], graft["head"]["tensors"]) == (12, 1, 15)
     assert graft["record"]["head"]["xxh128"] == graft["head"]["xxh128"]
     assert os.path.exists("out/" + graft["checksums"])
-    assert graft["llama_server"] == f"llama-server -m {file['file']} --spec-type draft-mtp"
+    assert graft["llama_server"] == f"llama-server -m {file['file']} --spec-type draft-mtp --spec-draft-n-max 2"
 PYTHON
 
 # A second run writes nothing and proves everything.

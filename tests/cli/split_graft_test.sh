@@ -21,7 +21,9 @@ keys
   split.count                  u16     4    ->  5
   split.tensors.count          i32     162  ->  177
   mtpgraft.record              string  new  ->  origin, old values, digest of the head
-7.4 MiB in N s: WAYS; to prove it byte for byte:
+7.4 MiB in N s: WAYS; to draft with it:
+  llama-server -m four-MTP-Q4_K_M-00001-of-00005.gguf --spec-type draft-mtp --spec-draft-n-max 2
+to prove it byte for byte:
   mtpgraft verify four-MTP-Q4_K_M-00001-of-00005.gguf --target four-Q4_K_M-00001-of-00004.gguf --donor mtp-base-8L-Q8_0.gguf
 TEXT
 expect_nothing_on stderr

@@ -53,7 +53,7 @@ def make_inputs(folder):
         model = GgufFile.read(GOLDEN / "tiny-qwen35-target.gguf")
         if body_bytes:
             data = bytes(range(1, 252)) * (body_bytes // 251 + 1)
-            model.tensors.append(Tensor("bulk.weight", (body_bytes,), I8, data[:body_bytes]))
+            model.tensors.append(Tensor("blk.0.bulk.weight", (body_bytes,), I8, data[:body_bytes]))
         return model
 
     def encode(model):

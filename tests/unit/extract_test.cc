@@ -227,8 +227,7 @@ TEST(Extract, KeepsTensorsThatTheHeadBringsItself) {
 }
 
 TEST(Extract, RefusesDonorsWithoutAHead) {
-  const std::vector<std::string> names{"donor-no-head", std::string(kTarget), "donor-no-eh-proj", "donor-fused-qkv",
-                                       "target-placeholder"};
+  const std::vector<std::string> names{"donor-no-head", std::string(kTarget), "donor-no-eh-proj", "target-placeholder"};
   for (const auto form : {ExtractForm::kSidecar, ExtractForm::kTensorsOnly}) {
     for (const auto& name : names) {
       const auto plan = try_extract(load_model(name), nullptr, form);

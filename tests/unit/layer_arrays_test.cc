@@ -8,6 +8,9 @@
 namespace mtpgraft {
 namespace {
 
+constexpr std::string_view kAttention = "attn_output.weight";
+constexpr std::string_view kFeedForward = "ffn_down.weight";
+
 // A target of 4 trunk blocks and a donor whose head is its block 6, as far as per-layer arrays are concerned.
 struct ArrayCase {
   explicit ArrayCase(std::string_view architecture, std::uint32_t head_blocks = 1) {
@@ -21,6 +24,22 @@ struct ArrayCase {
     set_u32(donor, prefix + "nextn_predict_layers", head_blocks);
     head.first_block = 6;
     head.block_count = head_blocks;
+    for (std::uint32_t i = 0; i < 4; ++i) {
+      add(target, i, kAttention, 8);
+      add(target, i, kFeedForward, 8);
+    }
+    for (std::uint32_t i = 0; i < head_blocks; ++i) {
+      for (const auto name : {kAttention, kFeedForward}) {
+        head.tensors.push_back(donor.tensors.size());
+        add(donor, 6 + i, name, 8);
+      }
+    }
+  }
+
+  static void add(GgufFile& gguf, std::uint32_t block, std::string_view name, std::uint64_t columns) {
+    auto& tensor = gguf.tensors.emplace_back();
+    tensor.name = fmt::format("blk.{}.{}", block, name);
+    tensor.shape = {columns, 16, 1, 1};
   }
 
   Result<std::optional<GgufValue>> extend(std::string_view key) const {
@@ -70,12 +89,34 @@ TEST(LayerArrays, TakeTheDonorsEntryForItsHead) {
 }
 
 // A donor whose array stops before its head tells nothing.
-TEST(LayerArrays, RepeatTheTargetsLastEntryThatIsNotZero) {
+TEST(LayerArrays, TakeTheEntryOfTheLastBlockWithTheHeadsShapes) {
   ArrayCase graft("qwen35");
+  for (const auto* name : {"blk.0.attn_output.weight", "blk.3.attn_output.weight", "blk.2.ffn_down.weight"}) {
+    edit_tensor(graft.target, name).shape[0] = 4;
+  }
   set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {0, 3, 2, 0});
   EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 3, 2, 0, 2}));
   set_array<std::uint32_t>(graft.donor, "qwen35.attention.head_count_kv", {0, 0, 0, 5, 0, 0});
   EXPECT_EQ(graft.values(kHeadCountKv), (Numbers{0, 3, 2, 0, 2}));
+  // Of the feed-forward other blocks have the shapes.
+  set_array<std::int32_t>(graft.target, "qwen35.feed_forward_length", {1, 2, 3, 4});
+  EXPECT_EQ(graft.values("feed_forward_length"), (Numbers{1, 2, 3, 4, 4}));
+}
+
+TEST(LayerArrays, AreRefusedWhereNoBlockHasTheHeadsShapes) {
+  ArrayCase graft("qwen35");
+  for (auto& tensor : graft.donor.tensors) {
+    tensor.shape[0] = 5;
+  }
+  set_array<std::int32_t>(graft.target, "qwen35.attention.head_count_kv", {2, 2, 2, 2});
+  EXPECT_THAT(graft.extend(kHeadCountKv), FailsWith(ErrorCode::kIncompatible, "no block of the trunk has its shapes"));
+}
+
+// The runtime counts what a window pattern lacks as 0.
+TEST(LayerArrays, OfAnyLengthAreLeftAlone) {
+  ArrayCase graft("mimo2");
+  set_array<bool>(graft.target, "mimo2.attention.sliding_window_pattern", {true, true});
+  EXPECT_EQ(graft.values(kWindow), Numbers{});
 }
 
 TEST(LayerArrays, AHeadIsNotRecurrent) {
@@ -96,7 +137,7 @@ TEST(LayerArrays, ExtendTheWindowPatternByArchitecture) {
     set_array<bool>(graft.target, graft.prefix + std::string(kWindow), {true, true, true, false});
     return graft.values(kWindow);
   };
-  EXPECT_EQ(values("mimo2", 3), (Numbers{1, 1, 1, 0, 1, 1, 1}));
+  EXPECT_EQ(values("mimo2", 3), (Numbers{1, 1, 1, 0, 0, 0, 0}));
   EXPECT_EQ(values("step35", 2), (Numbers{1, 1, 1, 0, 0, 0}));
   // Read after the head is known, or not by length at all: these must not grow.
   for (const std::string_view architecture : {"cohere2moe", "exaone4", "exaone-moe"}) {
@@ -139,6 +180,21 @@ TEST(LayerArrays, LeaveKeysOfOthersAlone) {
   const auto change = extend_layer_array(*item, graft.target, 4, graft.donor, graft.head);
   ASSERT_THAT(change, IsOk());
   EXPECT_FALSE(change.value());
+}
+
+TEST(LayerArrays, OfNoTableStayAsLongAsTheTrunkWhereTheDonorHasThemSo) {
+  ArrayCase graft("qwen35");
+  set_array<std::uint32_t>(graft.target, "qwen35.future.thing", {1, 2, 3, 4});
+  set_array<std::uint32_t>(graft.donor, "qwen35.future.thing", {1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(graft.values("future.thing"), Numbers{});
+}
+
+TEST(LayerArrays, OfNoTableTakeWhatAllLikeBlocksHave) {
+  ArrayCase graft("qwen35");
+  set_array<std::uint32_t>(graft.target, "qwen35.future.thing", {1, 3, 3, 3});
+  EXPECT_FALSE(graft.extend("future.thing").ok());
+  edit_tensor(graft.target, "blk.0.attn_output.weight").shape[0] = 4;
+  EXPECT_EQ(graft.values("future.thing"), (Numbers{1, 3, 3, 3, 3}));
 }
 
 TEST(LayerArrays, ExtendUnknownOnesOnlyFromTheDonor) {

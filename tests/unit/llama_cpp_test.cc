@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "edit_gguf.h"
 #include "models.h"
 
 namespace mtpgraft::report {
@@ -25,11 +26,41 @@ TEST(LlamaCpp, IsToldOfWithWhatToDo) {
 TEST(LlamaCpp, GetsCommandsThatCanBePasted) {
   EXPECT_THAT(describe_next_step(summary_of(kTarget), "a b.gguf"), StartsWith("mtpgraft graft 'a b.gguf' DONOR "));
   EXPECT_EQ(describe_next_step(summary_of("target-with-head"), "https://host/models/a.gguf"),
-            "llama-server -m a.gguf --spec-type draft-mtp");
+            "llama-server -m a.gguf --spec-type draft-mtp --spec-draft-n-max 2");
 }
 
 TEST(LlamaCpp, KnowsNoFileWithoutArchitecture) {
-  EXPECT_EQ(describe_runtime({}), "b10256 has no MTP code for this architecture and refuses such a file with a head");
+  EXPECT_EQ(describe_runtime({}),
+            "v0.5.0 has no MTP code for this architecture, and may refuse such a file with a head");
+}
+
+TEST(LlamaCpp, IsToldOfInAVerdict) {
+  EXPECT_EQ(describe_verdict(summary_of("target-base-model")),
+            "no head; made of https://huggingface.co/x/tiny-qwen35-base-8l");
+  EXPECT_EQ(describe_verdict(summary_of(kTarget)), "no head");
+  EXPECT_EQ(describe_verdict(summary_of("target-with-head")), "drafts");
+  EXPECT_EQ(describe_verdict(summary_of("target-placeholder")),
+            "placeholder: a head is declared, and its tensors are missing");
+  EXPECT_EQ(describe_verdict(summary_of("target-broken-head")), "broken head");
+  EXPECT_EQ(describe_verdict(summary_of(kDonor)), "sidecar, complete: drafts beside its model");
+  EXPECT_EQ(describe_verdict(summary_of("head-only-base-8L-BF16")),
+            "head tensors without a model's keys, good as a donor only");
+}
+
+TEST(LlamaCpp, TellsSidecarsApart) {
+  const auto verdict_of = [](auto edit) {
+    auto model = load_model(kDonor);
+    edit(model.gguf);
+    return describe_verdict(summarise(model.gguf));
+  };
+  EXPECT_THAT(verdict_of([](GgufFile& gguf) { set_scalar<bool>(gguf, "qwen35.nextn_shared_target_tensors", true); }),
+              StartsWith("sidecar that borrows"));
+  EXPECT_THAT(verdict_of([](GgufFile& gguf) { edit_tensor(gguf, "output.weight").name = "d2t"; }),
+              StartsWith("sidecar with a trimmed vocabulary"));
+  EXPECT_THAT(verdict_of([](GgufFile& gguf) { remove_tensor(gguf, "token_embd.weight"); }),
+              StartsWith("head without trunk, good as a donor only"));
+  EXPECT_THAT(verdict_of([](GgufFile& gguf) { rename_architecture(gguf, "unheard-of"); }),
+              StartsWith("head without trunk, good as a donor only"));
 }
 
 }  // namespace

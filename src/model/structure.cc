@@ -1,0 +1,324 @@
+#include "model/structure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+namespace mtpgraft {
+namespace {
+
+using Extents = std::array<std::uint64_t, 4>;
+using BlockTensors = std::map<std::string, Extents, std::less<>>;  // by the name after "blk.N."
+
+// Matrices that some files have one below the other in a single tensor, as far as `joined` goes; without ".weight".
+struct Joined {
+  std::string_view joined;
+  std::vector<std::string_view> parts;
+};
+
+const std::vector<Joined>& joined_tensors() {
+  static const std::vector<Joined> kJoined{{"attn_qkv", {"attn_q", "attn_k", "attn_v"}},
+                                           {"ffn_gate_up_exps", {"ffn_gate_exps", "ffn_up_exps"}}};
+  return kJoined;
+}
+
+std::string_view suffix_of(std::string_view name) {
+  const auto dot = name.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : name.substr(dot);
+}
+
+// The group that `name` is a part of, or is joined from; null for others.
+const Joined* find_joined(std::string_view name) {
+  const auto stem = name.substr(0, name.size() - suffix_of(name).size());
+  const auto& all = joined_tensors();
+  const auto found = std::ranges::find_if(all, [&](const Joined& group) {
+    return group.joined == stem || std::ranges::find(group.parts, stem) != group.parts.end();
+  });
+  return found != all.end() ? &*found : nullptr;
+}
+
+const Extents* find(const BlockTensors& block, std::string_view name) {
+  const auto found = block.find(name);
+  return found != block.end() ? &found->second : nullptr;
+}
+
+// The extents of the group's matrices joined, whether they are or not; nothing if one is missing or does not fit.
+std::optional<Extents> joined_extents(const BlockTensors& block, const Joined& group, std::string_view suffix) {
+  if (const auto* joined = find(block, std::string(group.joined).append(suffix))) {
+    return *joined;
+  }
+  std::optional<Extents> sum;
+  for (const auto part : group.parts) {
+    const auto* extents = find(block, std::string(part).append(suffix));
+    const std::size_t row = suffix == ".bias" ? 0 : 1;
+    if (extents == nullptr || (sum && row == 1 && (*sum)[0] != (*extents)[0])) {
+      return std::nullopt;
+    }
+    if (sum) {
+      (*sum)[row] += (*extents)[row];
+    } else {
+      sum = *extents;
+    }
+  }
+  return sum;
+}
+
+bool has(const BlockTensors& block, std::string_view name) {
+  if (block.contains(name)) {
+    return true;
+  }
+  const auto* group = find_joined(name);
+  return group != nullptr && joined_extents(block, *group, suffix_of(name)).has_value();
+}
+
+// Scales of NVFP4 belong to the trunk's types; the head has its own. Where keys and values of latent attention are
+// there by themselves, some files have them joined as well.
+bool is_of_types(std::string_view name) {
+  return name.ends_with(".scale") || name.ends_with(".input_scale") || name == "attn_kv_b.weight";
+}
+
+std::map<std::uint64_t, BlockTensors> trunk_of(const GgufFile& target, std::uint64_t trunk_blocks) {
+  std::map<std::uint64_t, BlockTensors> trunk;
+  for (const auto& tensor : target.tensors) {
+    const auto split = split_block_name(tensor.name);
+    if (split && split->block < trunk_blocks && !split->name.starts_with("nextn.") && !is_of_types(split->name)) {
+      trunk[split->block].emplace(split->name, tensor.shape);
+    }
+  }
+  return trunk;
+}
+
+BlockTensors head_block(const GgufFile& donor, const Head& head, std::uint64_t index) {
+  BlockTensors block;
+  for (const auto i : head.tensors) {
+    const auto split = split_block_name(donor.tensors[i].name);
+    if (split && split->block == head.first_block + index) {
+      block.emplace(split->name, donor.tensors[i].shape);
+    }
+  }
+  return block;
+}
+
+std::string describe(const Extents& extents) { return fmt::format("[{}]", fmt::join(extents, ", ")); }
+
+bool is_expert_tensor(std::string_view name) {
+  return name.find("_exps.") != std::string_view::npos || name.starts_with("ffn_gate_inp.") ||
+         name.starts_with("exp_probs_b");
+}
+
+// One block of the head on its way through the rules.
+class BlockCheck {
+ public:
+  BlockCheck(const GgufFile& target, const std::map<std::uint64_t, BlockTensors>& trunk, const Head& head,
+             std::uint64_t index, const GgufFile& donor, const Architecture& architecture, ExpertRule experts,
+             StructureReport& report)
+      : target_(target),
+        trunk_(trunk),
+        block_(head_block(donor, head, index)),
+        prefix_(fmt::format("blk.{}.", head.first_block + index)),
+        architecture_(architecture),
+        is_known_(architecture.support != MtpSupport::kUnknown),
+        experts_(experts),
+        report_(report) {}
+
+  void run() {
+    check_names();
+    for (const auto& [name, extents] : block_) {
+      if (is_of_types(name)) {
+        continue;
+      }
+      if (name.starts_with("nextn.")) {
+        check_nextn(name, extents);
+      } else if (experts_ == ExpertRule::kAsTrunk || !is_expert_tensor(name)) {
+        check_extents(name, extents);
+      }
+    }
+  }
+
+ private:
+  // Of an architecture in no table nobody knows what a loader makes of it.
+  void refuse(std::string problem) { (is_known_ ? report_.refusals : report_.warnings).push_back(std::move(problem)); }
+
+  [[nodiscard]] bool may_lack(std::string_view name) const {
+    const auto begins = [&](std::string_view beginning) { return name.starts_with(beginning); };
+    return has(block_, name) || is_listed(architecture_.required, name) ||
+           std::ranges::any_of(architecture_.trunk_only, begins);
+  }
+
+  // What the head has is all that some block of the trunk has.
+  void check_names() {
+    if (!is_known_) {
+      for (const std::string_view name : {"nextn.eh_proj.weight", "nextn.enorm.weight", "nextn.hnorm.weight"}) {
+        if (!block_.contains(name)) {
+          refuse(fmt::format("the head lacks '{}{}'", prefix_, name));
+        }
+      }
+    }
+    std::optional<std::vector<std::string_view>> fewest;
+    std::uint64_t like = 0;
+    for (const auto& [number, tensors] : trunk_) {
+      std::vector<std::string_view> missing;
+      for (const auto& [name, extents] : tensors) {
+        if (!may_lack(name)) {
+          missing.push_back(name);
+        }
+      }
+      if (!fewest || missing.size() <= fewest->size()) {
+        fewest = std::move(missing);
+        like = number;
+      }
+    }
+    for (const auto name : fewest.value_or(std::vector<std::string_view>())) {
+      const bool loads = is_listed(architecture_.optional, name) || name.ends_with(".bias");
+      auto problem = fmt::format("the head lacks '{}{}', which blk.{} of the trunk has", prefix_, name, like);
+      if (is_known_ && loads) {
+        report_.warnings.push_back(problem + "; it loads, and drafts worse");
+      } else {
+        refuse(std::move(problem));
+      }
+    }
+  }
+
+  void check_extents(const std::string& name, const Extents& extents) {
+    const auto* group = find_joined(name);
+    const auto joined = group != nullptr ? joined_extents(block_, *group, suffix_of(name)) : std::nullopt;
+    std::optional<std::pair<std::uint64_t, Extents>> other;
+    bool is_alike = false;
+    for (const auto& [number, tensors] : trunk_) {
+      const auto* same = find(tensors, name);
+      const auto theirs = same != nullptr ? std::optional(*same)
+                          : joined        ? joined_extents(tensors, *group, suffix_of(name))
+                                          : std::nullopt;
+      if (theirs) {
+        is_alike = is_alike || *theirs == (same != nullptr ? extents : *joined);
+        other = {number, *theirs};
+      }
+    }
+    if (!other) {
+      check_without_like(name, extents);
+    } else if (!is_alike) {
+      report_.differs_in_experts = report_.differs_in_experts || is_expert_tensor(name);
+      refuse(fmt::format("head tensor '{}{}' has shape {}, that of blk.{} of the trunk has {}", prefix_, name,
+                         describe(extents), other->first, describe(other->second)));
+    }
+  }
+
+  // A tensor that no block of the trunk has: a norm of the head's own, or one that no loader asks for.
+  void check_without_like(const std::string& name, const Extents& extents) {
+    const bool is_norm = name == "layer_output_norm.weight" || name == "post_attention_norm.weight";
+    const bool is_asked_for = is_listed(architecture_.required, name) || is_listed(architecture_.optional, name);
+    if (is_known_ ? !is_asked_for : !is_norm) {
+      refuse(fmt::format(
+          "head tensor '{}{}' has no like in the trunk, and {}", prefix_, name,
+          is_known_ ? "llama.cpp, which does not ask for it, refuses the file" : "no loader may ask for it"));
+    } else if (is_norm) {
+      expect(name, extents, {width(), 1, 1, 1});
+    }
+  }
+
+  [[nodiscard]] std::uint64_t width() const {
+    const auto* embedding = target_.find_tensor("token_embd.weight");
+    const auto* key = target_.find_arch_key("embedding_length");
+    const auto length = key != nullptr ? key->value.unsigned_at() : std::nullopt;
+    return length ? *length : embedding != nullptr ? embedding->shape[0] : 0;
+  }
+
+  void expect(const std::string& name, const Extents& extents, const Extents& expected) {
+    const bool is_known = std::ranges::find(expected, std::uint64_t{0}) == expected.end();
+    if (is_known && extents != expected) {
+      refuse(fmt::format("head tensor '{}{}' has shape {}, the target asks for {}", prefix_, name, describe(extents),
+                         describe(expected)));
+    }
+  }
+
+  void check_nextn(const std::string& name, const Extents& extents) {
+    if (is_known_ && !is_listed(architecture_.required, name) && !is_listed(architecture_.optional, name)) {
+      refuse(fmt::format("llama.cpp does not ask for head tensor '{}{}', and refuses the file", prefix_, name));
+      return;
+    }
+    const auto* streams_key = target_.find_arch_key("hyper_connection.count");
+    const auto streams =
+        architecture_.hnorm_covers_streams && streams_key != nullptr ? streams_key->value.unsigned_at().value_or(0) : 1;
+    const auto extents_of = [&](std::string_view root, const Extents& without) {
+      const auto* tensor = target_.find_tensor(root);
+      return tensor != nullptr ? tensor->shape : without;
+    };
+    const auto vocabulary = extents_of("token_embd.weight", {0, 0, 1, 1});
+    if (name == "nextn.eh_proj.weight") {
+      expect(name, extents, {2 * width(), width(), 1, 1});
+    } else if (name == "nextn.hnorm.weight") {
+      expect(name, extents, {streams * width(), 1, 1, 1});
+    } else if (name == "nextn.enorm.weight" || name == "nextn.shared_head_norm.weight") {
+      expect(name, extents, {width(), 1, 1, 1});
+    } else if (name == "nextn.embed_tokens.weight" || name == "nextn.shared_head_head.weight") {
+      expect(name, extents, vocabulary);
+    } else if (name.starts_with("nextn.hc_head_")) {
+      expect(name, extents, extents_of("output_hc_" + name.substr(std::string_view("nextn.hc_head_").size()), {}));
+    }
+  }
+
+  const GgufFile& target_;
+  const std::map<std::uint64_t, BlockTensors>& trunk_;
+  BlockTensors block_;
+  std::string prefix_;
+  const Architecture& architecture_;
+  bool is_known_;
+  ExpertRule experts_;
+  StructureReport& report_;
+};
+
+bool is_of_part(std::string_view name, BlockPart part) {
+  switch (part) {
+    case BlockPart::kAttention:
+      return name.starts_with("attn_") && !name.ends_with("norm.weight");
+    case BlockPart::kFeedForward:
+      return name.starts_with("ffn_") && !name.ends_with("norm.weight");
+    case BlockPart::kAll:
+      break;
+  }
+  return true;
+}
+
+}  // namespace
+
+StructureReport check_structure(const GgufFile& target, std::uint64_t trunk_blocks, const GgufFile& donor,
+                                const Head& donor_head, const Architecture& architecture, ExpertRule experts) {
+  StructureReport report;
+  const auto trunk = trunk_of(target, trunk_blocks);
+  for (std::uint64_t i = 0; !trunk.empty() && i < donor_head.block_count; ++i) {
+    BlockCheck(target, trunk, donor_head, i, donor, architecture, experts, report).run();
+  }
+  return report;
+}
+
+std::vector<std::uint64_t> find_like_blocks(const GgufFile& target, std::uint64_t trunk_blocks, const GgufFile& donor,
+                                            const Head& donor_head, std::uint64_t index, BlockPart part) {
+  const auto block = head_block(donor, donor_head, index);
+  const auto is_alike = [&](const BlockTensors& tensors, const std::string& name, const Extents& extents) {
+    if (const auto* own = find(block, name)) {
+      return *own == extents;
+    }
+    const auto* group = find_joined(name);
+    const auto joined = group != nullptr ? joined_extents(block, *group, suffix_of(name)) : std::nullopt;
+    return joined && joined == joined_extents(tensors, *group, suffix_of(name));
+  };
+  std::vector<std::uint64_t> like;
+  for (const auto& trunk_block : trunk_of(target, trunk_blocks)) {
+    const auto& tensors = trunk_block.second;
+    std::size_t of_part = 0;
+    const bool fits = std::ranges::all_of(tensors, [&](const auto& tensor) {
+      const bool counts = is_of_part(tensor.first, part);
+      of_part += counts ? 1 : 0;
+      return !counts || is_alike(tensors, tensor.first, tensor.second);
+    });
+    if (fits && of_part > 0) {
+      like.push_back(trunk_block.first);
+    }
+  }
+  return like;
+}
+
+}  // namespace mtpgraft
