@@ -61,6 +61,14 @@ TEST_F(CheckOutputTest, WantsRoomForWhatIsNotCloned) {
   EXPECT_EQ(checked({.copy = CopyMethod::kKernel}).needed_bytes, copied.needed_bytes);
 }
 
+TEST_F(CheckOutputTest, TellsWhatIsNeededAlsoWhereTheOutputExists) {
+  auto job = prepare({});
+  files_.put(job.output.path, {});
+  EXPECT_THAT(check(job, {files_}), FailsWith(ErrorCode::kRefused, "the output exists"));
+  ASSERT_EQ(job.output.files.size(), 1U);
+  EXPECT_EQ(job.output.needed_bytes, job.output.files[0].bytes);
+}
+
 TEST_F(CheckOutputTest, RefusesADiskThatIsTooSmallByOneByte) {
   auto job = prepare({});
   ASSERT_THAT(check(job, {files_}), IsOk());

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "gguf/serialize.h"
 #include "matchers.h"
 #include "models.h"
 
@@ -148,6 +149,42 @@ TEST_F(JobTest, WritesAllFilesOfASplitModelOrNone) {
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ(again.value().output.path, first);
   EXPECT_THAT(verify({.file = first}, {files_}).value().findings, IsEmpty());
+}
+
+// The file that takes the first name is not the graft's, and stays.
+TEST_F(JobTest, LeavesAFileThatTookTheFirstNameMeanwhile) {
+  const auto first = format_shard_name({"four-MTP-Q4_K_M", 1, 5});
+  auto job = prepare_graft(request("four-Q4_K_M-00001-of-00004.gguf"), {files_});
+  ASSERT_THAT(job, IsOk());
+  ASSERT_THAT(check(job.value(), {files_}), IsOk());
+  files_.put(first, {});
+  EXPECT_THAT(write(job.value(), {files_}), FailsWith(ErrorCode::kRefused, "the output exists"));
+  EXPECT_NE(files_.find(first), nullptr);
+  for (std::uint64_t i = 2; i <= 5; ++i) {
+    EXPECT_EQ(files_.find(format_shard_name({"four-MTP-Q4_K_M", i, 5})), nullptr) << i;
+  }
+}
+
+TEST_F(JobTest, TellsOfAllBytesThatAreVerified) {
+  ASSERT_THAT(graft(request(), {files_}), IsOk());
+  std::uint64_t total = 0;
+  const Context context{files_, [&](Phase phase, std::uint64_t total_bytes) -> Progress {
+                          total = phase == Phase::kVerify ? total_bytes : total;
+                          return {};
+                        }};
+  ASSERT_THAT(verify({.file = "Model-MTP-Q4_K_M.gguf", .target = "Model-Q4_K_M.gguf", .donor = {kDonorPath}}, context),
+              IsOk());
+  EXPECT_EQ(total, files_.find("Model-MTP-Q4_K_M.gguf")->size());
+}
+
+// What the user says of a key counts more than what --yarn makes of it.
+TEST_F(JobTest, EditsTheKeysAfterTheContextIsExtended) {
+  auto yarn = request();
+  yarn.yarn_factor = 4;
+  yarn.edits.push_back({"qwen35.context_length", u32_value(1234)});
+  const auto job = prepare_graft(yarn, {files_});
+  ASSERT_THAT(job, IsOk());
+  EXPECT_EQ(job.value().options.edits.back().key, "qwen35.context_length");
 }
 
 TEST_F(JobTest, WritesTheChecksumsOfTheOutput) {
