@@ -59,6 +59,7 @@ struct Summary {
   std::vector<TypeShare> head_types;   // the head's tensors, largest first
   std::string base_model;              // general.base_model.0, by its URL or name; as the file has it; may be empty
   std::optional<SidecarKind> sidecar;  // of HeadState::kSidecar, unless it is a drafter of its own
+  std::string load_problem;            // why no known loader reads it, whatever its head; empty: none is known
   Runtime runtime = Runtime::kUnknown;
   bool is_usable = false;       // llama.cpp drafts with this file as it is
   bool is_draft_model = false;  // llama.cpp drafts with it beside another file

@@ -9,6 +9,7 @@
 
 #include "model/architectures.h"
 #include "model/compatibility.h"
+#include "model/layer_arrays.h"
 #include "model/structure.h"
 #include "util/parse.h"
 
@@ -99,6 +100,9 @@ void find_declared_head(const GgufFile& file, const Architecture& architecture, 
   head.problems = find_missing_tensors(file, head, architecture);
   std::ranges::move(check_structure(file, depth.trunk_blocks, file, head, architecture, ExpertRule::kAsTrunk).refusals,
                     std::back_inserter(head.problems));
+  if (has_trunk) {
+    std::ranges::move(find_array_problems(file, head), std::back_inserter(head.problems));
+  }
   head.state = has_trunk ? HeadState::kPresent : HeadState::kSidecar;
 }
 

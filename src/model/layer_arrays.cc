@@ -168,4 +168,21 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
   return std::optional(GgufValue{ValueType::kArray, item.value.element_type, blocks_after, std::move(elements)});
 }
 
+std::vector<std::string> find_array_problems(const GgufFile& file, const Head& head) {
+  std::vector<std::string> problems;
+  for (const auto& item : file.keys) {
+    // As if it were grafted with its own head: then nothing changes.
+    const auto change = extend_layer_array(item, file, head.first_block, file, head);
+    if (!change.ok()) {
+      problems.push_back(change.error().message);
+    } else if (change.value() && change.value()->element_count != item.value.element_count) {
+      problems.push_back(fmt::format("key '{}' has {} entries, llama.cpp wants {}", item.key, item.value.element_count,
+                                     change.value()->element_count));
+    } else if (change.value()) {
+      problems.push_back(fmt::format("key '{}' has an entry of 0 for the head", item.key));
+    }
+  }
+  return problems;
+}
+
 }  // namespace mtpgraft

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gguf/serialize.h"
@@ -15,6 +16,9 @@ namespace mtpgraft {
 Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const GgufFile& target,
                                                     std::uint64_t trunk_blocks, const GgufFile& donor,
                                                     const Head& donor_head);
+
+// What is wrong with the per-layer arrays of a file that has trunk and head; one sentence each.
+std::vector<std::string> find_array_problems(const GgufFile& file, const Head& head);
 
 // The value of `item`, a key of `file`, without the head's entries; nothing if it has none.
 std::optional<GgufValue> cut_layer_array(const KeyValue& item, const GgufFile& file, std::uint64_t trunk_blocks);

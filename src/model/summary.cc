@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "model/architectures.h"
+#include "model/warnings.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -173,7 +174,12 @@ Summary summarise(const GgufFile& file) {
   if (summary.head.state == HeadState::kSidecar && architecture.support != MtpSupport::kSeparateDrafter) {
     summary.sidecar = sidecar_kind(file, architecture);
   }
-  summary.runtime = runtime_of(architecture, summary);
+  if (const auto warnings = find_load_warnings(file); !warnings.empty()) {
+    summary.load_problem = warnings.front().message;
+  }
+  summary.runtime = summary.load_problem.empty() || summary.head.state == HeadState::kShard
+                        ? runtime_of(architecture, summary)
+                        : Runtime::kRefuses;
   summary.is_usable = summary.runtime == Runtime::kDrafts;
   summary.is_draft_model = summary.runtime == Runtime::kDraftsBeside ||
                            (summary.head.state == HeadState::kSidecar && summary.runtime == Runtime::kRunsAsDrafter);

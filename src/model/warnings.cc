@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 #include <span>
 
 #include "gguf/describe.h"
@@ -141,8 +142,8 @@ void warn_of_unasked_tensors(const Architecture& architecture, const GgufFile& t
                           is_listed(architecture.root, tensor.name) || tensor.name.ends_with(".scale") ||
                           tensor.name.ends_with(".input_scale");
     if (!is_asked) {
-      warnings.push_back({"tensor-unasked", fmt::format("llama.cpp does not ask for the target's tensor '{}' in {} "
-                                                        "models, and refuses files that have others",
+      warnings.push_back({"tensor-unasked", fmt::format("llama.cpp does not ask for tensor '{}' in {} models, and "
+                                                        "refuses files that have others",
                                                         tensor.name, architecture.name)});
       return;
     }
@@ -154,20 +155,26 @@ void warn_of_unknown_types(const GgufFile& target, std::vector<Warning>& warning
   const auto unknown = std::ranges::find_if(
       target.tensors, [](const TensorInfo& tensor) { return find_tensor_type(tensor.type) == nullptr; });
   if (unknown != target.tensors.end()) {
-    warnings.push_back({"type-unknown", fmt::format("the target's tensor '{}' has type {}, which no known loader reads",
+    warnings.push_back({"type-unknown", fmt::format("tensor '{}' has type {}, which no known loader reads",
                                                     unknown->name, tensor_type_name(unknown->type))});
   }
 }
 
 }  // namespace
 
+std::vector<Warning> find_load_warnings(const GgufFile& model) {
+  std::vector<Warning> warnings;
+  warn_of_unasked_tensors(find_architecture(model.architecture()), model, warnings);
+  warn_of_unknown_types(model, warnings);
+  return warnings;
+}
+
 std::vector<Warning> find_warnings(const GgufFile& target, const GgufFile& donor, const Head& donor_head,
                                    const HeadData& head_data) {
   const auto architecture = find_architecture(target.architecture());
   std::vector<Warning> warnings;
   warn_of_support(architecture, warnings);
-  warn_of_unasked_tensors(architecture, target, warnings);
-  warn_of_unknown_types(target, warnings);
+  std::ranges::move(find_load_warnings(target), std::back_inserter(warnings));
   warn_of_silent_differences(target, donor, warnings);
   warn_of_other_base_model(target, donor, warnings);
   warn_of_unshifted_norms(architecture, donor, donor_head, head_data, warnings);

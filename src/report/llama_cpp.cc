@@ -56,6 +56,7 @@ std::string describe_verdict(const Summary& summary) {
       return describe_absence(summary);
     case HeadState::kPresent:
       return summary.is_usable                        ? "drafts"
+             : summary.runtime == Runtime::kRefuses   ? "has a head, and no known loader reads the file"
              : summary.runtime == Runtime::kForksOnly ? "drafts in forks only"
              : summary.runtime == Runtime::kSkipsHead ? "has a head, which llama.cpp leaves unused"
                                                       : "has a head of an architecture that no table knows";
@@ -94,7 +95,8 @@ std::string describe_runtime(const Summary& summary) {
     case Runtime::kDraftsBeside:
       return "drafts with it beside its model (-md), and crashes if it is run as a model";
     case Runtime::kRefuses:
-      return describe_refusal(summary);
+      return summary.load_problem.empty() ? describe_refusal(summary)
+                                          : fmt::format("refuses it: {}", summary.load_problem);
     case Runtime::kNeedsFirstFile:
       return "loads split models by their first file";
     case Runtime::kUnknown:

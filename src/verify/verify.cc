@@ -6,7 +6,6 @@
 
 #include "gguf/tensor_types.h"
 #include "model/compatibility.h"
-#include "model/layer_arrays.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "plan/record.h"
@@ -53,7 +52,9 @@ void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& he
   const auto fit = check_fit(gguf, head, gguf, head, head_data, HeadPlace::kInModel);
   const auto infos_offset = gguf.tensors[head.tensors.front()].info_offset;
   for (const auto& refusal : fit.refusals) {
-    report.findings.push_back({refusal, infos_offset});
+    if (std::ranges::find(head.problems, refusal) == head.problems.end()) {
+      report.findings.push_back({refusal, infos_offset});
+    }
   }
   for (const auto& warning : fit.warnings) {
     report.notes.push_back(warning.message);
@@ -66,18 +67,6 @@ void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& he
                        "draft unless it is F32",
                        tensor.name, tensor_type_name(tensor.type)),
            tensor.info_offset});
-    }
-  }
-  for (const auto& item : gguf.keys) {
-    const auto change = extend_layer_array(item, gguf, head.first_block, gguf, head);
-    if (!change.ok()) {
-      report.findings.push_back({change.error().message, item.offset});
-    } else if (change.value() && change.value()->element_count != item.value.element_count) {
-      report.findings.push_back({fmt::format("key '{}' has {} entries, llama.cpp wants {}", item.key,
-                                             item.value.element_count, change.value()->element_count),
-                                 item.offset});
-    } else if (change.value()) {
-      report.findings.push_back({fmt::format("key '{}' has an entry of 0 for the head", item.key), item.offset});
     }
   }
 }
@@ -208,14 +197,17 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
       for (const auto& problem : head.problems) {
         report.findings.push_back({problem, gguf.infos_end});
       }
-      return report;
+      if (!head.has_tensors()) {
+        return report;
+      }
+      break;
     case HeadState::kPresent:
     case HeadState::kSidecar:
     case HeadState::kTensorsOnly:
       break;
   }
   MTPGRAFT_TRY(const auto head_data, read_head_data(*model.file, gguf, DigestHead::kYes, progress));
-  if (head.state == HeadState::kPresent) {
+  if (head.state == HeadState::kPresent || head.state == HeadState::kBroken) {
     check_head_rules(gguf, head, head_data, report);
   } else {
     report.notes.push_back(fmt::format("a head at blk.{} without a trunk", head.first_block));

@@ -47,6 +47,22 @@ TEST(LlamaCpp, IsToldOfInAVerdict) {
             "head tensors without a model's keys, good as a donor only");
 }
 
+TEST(LlamaCpp, IsNotSaidToDraftWithAFileThatItRefuses) {
+  auto model = load_model("target-with-head");
+  edit_tensor(model.gguf, "output.weight").name = "output_extra.weight";
+  const auto unasked = summarise(model.gguf);
+  EXPECT_FALSE(unasked.is_usable);
+  EXPECT_EQ(describe_verdict(unasked), "has a head, and no known loader reads the file");
+  EXPECT_THAT(describe_runtime(unasked), testing::HasSubstr("'output_extra.weight'"));
+
+  model = load_model("target-with-head");
+  set_array<std::uint32_t>(model.gguf, "qwen35.attention.head_count_kv", std::vector<std::uint32_t>(12, 2));
+  const auto short_array = summarise(model.gguf);
+  EXPECT_EQ(describe_verdict(short_array), "broken head");
+  EXPECT_THAT(short_array.head.problems,
+              testing::ElementsAre("key 'qwen35.attention.head_count_kv' has 12 entries, llama.cpp wants 13"));
+}
+
 TEST(LlamaCpp, TellsSidecarsApart) {
   const auto verdict_of = [](auto edit) {
     auto model = load_model(kDonor);
