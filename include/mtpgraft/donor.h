@@ -71,6 +71,8 @@ struct DonorRequest {
 struct Donor {
   std::shared_ptr<const ReadableFile> file;  // keeps open what it is made of
   GgufFile gguf;                             // the parse of `file`
+  // The parse of what is stored, where the head there has other names than llama.cpp's.
+  std::optional<GgufFile> stored;
   bool is_checkpoint = false;
   std::vector<std::string> notes;  // say how it was read, for people
   std::vector<Warning> warnings;

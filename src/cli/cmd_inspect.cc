@@ -65,7 +65,8 @@ Status open_inspected(const Subject& subject, const Context& context, report::In
   const auto& [path, source] = subject;
   if (source || is_checkpoint(path, context.files)) {
     MTPGRAFT_TRY(auto donor, open_donor({.path = path}, "", context, std::nullopt, source));
-    inspected.gguf = std::move(donor.gguf);
+    // The file, not what a graft makes of it.
+    inspected.gguf = std::move(donor.stored ? *donor.stored : donor.gguf);
     inspected.notes = std::move(donor.notes);
     inspected.is_checkpoint = donor.is_checkpoint;
     return ok_status();

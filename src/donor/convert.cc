@@ -10,14 +10,13 @@
 #include <set>
 #include <utility>
 
+#include "donor/derived.h"
 #include "donor/ggml_library.h"
 #include "gguf/dequantize.h"
 #include "gguf/quantize.h"
 #include "gguf/serialize.h"
 #include "gguf/tensor_types.h"
-#include "io/composed_file.h"
 #include "mtpgraft/head.h"
-#include "util/checked.h"
 #include "util/parallel.h"
 
 namespace mtpgraft {
@@ -152,7 +151,7 @@ struct ConvertedMatrix {
   }
 };
 
-// The tensors as they will be, with offsets from the data's start.
+// The tensors as they will be, but for their offsets.
 Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorType& wanted,
                                              std::vector<Warning>& warnings) {
   auto tensors = gguf.tensors;
@@ -189,24 +188,7 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
     // At most twice as long as the data in the file.
     tensor.size_bytes = tensor_bytes(type, tensor.shape).value();
   }
-  std::uint64_t offset = 0;
-  for (auto& tensor : tensors) {
-    tensor.offset = offset;
-    offset = align_up(offset + tensor.size_bytes, gguf.alignment);
-  }
   return tensors;
-}
-
-// Counts and keys as they are; of a split model without those that say so, as all of it will be one file.
-void add_keys(const std::shared_ptr<const ReadableFile>& donor, const GgufFile& gguf, ComposedFile& file) {
-  const auto is_kept = [&](const KeyValue& item) { return !gguf.is_split() || !item.key.starts_with("split."); };
-  const auto count = static_cast<std::uint64_t>(std::ranges::count_if(gguf.keys, is_kept));
-  file.add_bytes(serialize_counts(gguf.version, gguf.tensors.size(), count));
-  for (const auto& item : gguf.keys) {
-    if (is_kept(item)) {
-      file.add_range(donor, {item.offset, item.end - item.offset});
-    }
-  }
 }
 
 // The ggml that makes those types, ready to do so; nothing if all are built in.
@@ -232,35 +214,32 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
   ConvertedDonor converted;
   MTPGRAFT_TRY(const auto tensors, choose_types(gguf, *find_tensor_type(options.type), converted.warnings));
   std::set<const TensorType*> types;
-  Bytes infos;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].type != gguf.tensors[i].type) {
       types.insert(find_tensor_type(tensors[i].type));
     }
-    const auto info = serialize_tensor_info(tensors[i], 0);
-    append_bytes(infos, info.data(), info.size());
   }
   MTPGRAFT_TRY(const auto ggml, load_ggml(types, options.ggml_path));
   if (ggml) {
     converted.ggml_version = ggml->version();
     converted.ggml_path = ggml->path();
   }
-  auto file = std::make_shared<ComposedFile>(donor->path());
-  add_keys(donor, gguf, *file);
-  file->add_bytes(std::move(infos));
-  file->pad_to(gguf.alignment);
+  std::vector<DerivedTensor> derived;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& source = gguf.tensors[i];
+    const ByteRange range{source.offset, source.size_bytes};
+    auto& tensor = derived.emplace_back(DerivedTensor{tensors[i], {}});
     if (tensors[i].type == source.type) {
-      file->add_range(donor, {source.offset, source.size_bytes});
+      tensor.add_data = [donor, range](ComposedFile& file) { file.add_range(donor, range); };
     } else {
       const auto* type = find_tensor_type(tensors[i].type);
-      file->add_made({{donor, {source.offset, source.size_bytes}}}, tensors[i].size_bytes,
-                     ConvertedMatrix{donor, source, type, can_quantize(type->id) ? std::nullopt : ggml});
+      tensor.add_data = [matrix = ConvertedMatrix{donor, source, type, can_quantize(type->id) ? std::nullopt : ggml},
+                         range, length = tensors[i].size_bytes](ComposedFile& file) {
+        file.add_made({{matrix.file, range}}, length, matrix);
+      };
     }
-    file->pad_to(gguf.alignment);
   }
-  converted.file = std::move(file);
+  converted.file = derive(donor, gguf, std::move(derived));
   return converted;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "donor/dialect.h"
 #include "mtpgraft/cache.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
@@ -30,6 +31,23 @@ Status convert(const DonorRequest& request, Donor& donor) {
                             ? fmt::format("matrices converted to {}", donor.labels.head_type)
                             : fmt::format("matrices converted to {} by ggml {}, {}", donor.labels.head_type,
                                           converted.ggml_version, converted.ggml_path));
+  MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
+  return ok_status();
+}
+
+// Gives a head in other names llama.cpp's. Where that is impossible, find_head() tells why.
+Status translate(Donor& donor) {
+  const auto translation = find_translation(donor.gguf);
+  if (translation.tensors.empty()) {
+    return ok_status();
+  }
+  for (const auto id : translation.dialects) {
+    if (const auto* dialect = find_dialect(id); !dialect->change.empty()) {
+      donor.notes.push_back(fmt::format("the head is in the names of {}: {}", dialect->whose, dialect->change));
+    }
+  }
+  donor.file = rename_tensors(donor.file, donor.gguf, translation);
+  donor.stored = std::move(donor.gguf);
   MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   return ok_status();
 }
@@ -133,6 +151,7 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     }
     donor.file = std::move(model.value().file);
     donor.gguf = std::move(model.value().gguf);
+    MTPGRAFT_CHECK(translate(donor));
   }
   donor.labels.tool = fmt::format("mtpgraft {}", version());
   donor.labels.donor_file = base_name(path);

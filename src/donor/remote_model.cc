@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "donor/checkpoint.h"
+#include "model/dialect.h"
 #include "mtpgraft/donor.h"
-#include "mtpgraft/head.h"
 #include "mtpgraft/split.h"
 #include "util/glob.h"
 #include "util/text.h"
@@ -71,7 +71,7 @@ Result<std::vector<FileWithHead>> find_heads(const std::vector<RepositoryFile>& 
       return model.error();
     }
     if (model.ok()) {
-      const auto head = find_head(model.value().gguf);
+      const auto head = find_donors_head(model.value().gguf);
       if (head.has_tensors() && head.problems.empty()) {
         heads.push_back({file.name, head.bytes});
       }

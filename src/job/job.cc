@@ -8,6 +8,7 @@
 
 #include "io/stream.h"
 #include "job/check_output.h"
+#include "job/displaced.h"
 #include "job/vocabulary.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
@@ -167,6 +168,8 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.plan.files.size()));
   MTPGRAFT_CHECK(collect_warnings(job));
+  MTPGRAFT_CHECK(
+      warn_of_displaced_tensors({job.sources.target, job.target}, {job.sources.donor, job.donor->gguf}, job.warnings));
   warn_of_name(job.output.path, job.warnings);
   if (request.strict && !job.warnings.empty()) {
     return refuse_warnings(job.warnings);

@@ -1,14 +1,16 @@
 #include "mtpgraft/head.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>
 #include <map>
 #include <set>
+#include <span>
 
 #include "model/architectures.h"
 #include "model/compatibility.h"
+#include "model/dialect.h"
 #include "model/layer_arrays.h"
 #include "model/structure.h"
 #include "util/parse.h"
@@ -17,6 +19,9 @@ namespace mtpgraft {
 namespace {
 
 constexpr std::string_view kNextnPrefix = "nextn.";
+
+// Of a list of names in one sentence.
+constexpr std::size_t kShownNames = 40;
 
 std::optional<std::uint64_t> read_count(const KeyValue* item) {
   if (item == nullptr || item->value.is_array()) {
@@ -57,13 +62,27 @@ void take_blocks(const GgufFile& file, std::uint64_t first_block, std::uint64_t 
   }
 }
 
+// A head in names of a checkpoint or of another program.
+std::vector<std::string_view> find_raw_names(const GgufFile& file) {
+  std::vector<std::string_view> names;
+  for (const auto& tensor : file.tensors) {
+    if (tensor.name.starts_with("mtp.") || tensor.name.starts_with("nextn.fc_")) {
+      names.push_back(tensor.name);
+    }
+  }
+  return names;
+}
+
 // Names and keys that make llama.cpp refuse the file ("wrong number of tensors") or ignore the head.
 void check_strays(const GgufFile& file, const Depth& depth, const Blocks& blocks, Head& head) {
-  const auto raw =
-      std::ranges::find_if(file.tensors, [](const auto& tensor) { return tensor.name.starts_with("mtp."); });
-  if (raw != file.tensors.end()) {
+  const auto raw = find_raw_names(file);
+  if (raw.size() == 1) {
     head.problems.push_back(
-        fmt::format("tensor '{}' keeps a checkpoint's name; llama.cpp wants 'blk.N.nextn.*'", raw->name));
+        fmt::format("tensor '{}' keeps a checkpoint's name; llama.cpp wants 'blk.N.nextn.*'", raw.front()));
+  } else if (!raw.empty()) {
+    const auto shown = std::span(raw).first(std::min(raw.size(), kShownNames));
+    head.problems.push_back(fmt::format("{} tensors keep names of a checkpoint; llama.cpp wants 'blk.N.nextn.*': {}{}",
+                                        raw.size(), fmt::join(shown, ", "), shown.size() < raw.size() ? ", ..." : ""));
   }
   const auto key = fmt::format("{}.nextn_predict_layers", file.architecture());
   const bool is_declared = file.find_key(key) != nullptr;
@@ -242,6 +261,7 @@ Head find_head(const GgufFile& file) {
     find_undeclared_head(file, architecture, depth, blocks, head);
   }
   check_strays(file, depth, blocks, head);
+  std::ranges::move(find_translation(file).problems, std::back_inserter(head.problems));
   if (!head.problems.empty()) {
     head.state = HeadState::kBroken;
   }
@@ -256,7 +276,7 @@ Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path)
   }
   MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
   MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
-  const auto head = find_head(gguf);
+  const auto head = find_donors_head(gguf);
   return head.has_tensors() && head.problems.empty() ? OpenedModel{std::move(file), std::move(gguf)} : model;
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "model/architectures.h"
+#include "model/dialect.h"
 #include "model/warnings.h"
 #include "util/text.h"
 
@@ -105,11 +106,10 @@ Runtime runtime_of_placeholder(const Architecture& architecture, const Depth& de
 }
 
 SidecarKind sidecar_kind(const GgufFile& file, const Architecture& architecture) {
-  const auto* borrows = file.find_arch_key("nextn_shared_target_tensors");
-  if (file.find_tensor("d2t") != nullptr) {
+  if (!find_trimmed_vocabulary(file).empty()) {
     return SidecarKind::kTrimmed;
   }
-  if (borrows != nullptr && borrows->value.integer_at().value_or(0) != 0) {
+  if (borrows_shared_tensors(file)) {
     return SidecarKind::kBorrowing;
   }
   const bool has_shared = file.find_tensor("token_embd.weight") != nullptr &&
@@ -165,21 +165,28 @@ Summary summarise(const GgufFile& file) {
   }
   summary.types = types_of(file, all);
   summary.depth = read_depth(file);
-  summary.head = find_head(file);
+  const auto translation = find_translation(file);
+  const auto named = standard_names(file, translation);
+  summary.dialects = translation.dialects;
+  summary.head = find_head(named ? *named : file);
   summary.trunk_blocks = count_trunk_blocks(file, summary.head);
   summary.block_pattern = describe_blocks(file, summary.trunk_blocks);
-  summary.head_types = types_of(file, summary.head.tensors);
+  summary.head_types = types_of(named ? *named : file, summary.head.tensors);
   summary.base_model = base_model_of(file);
   const auto architecture = find_architecture(summary.architecture);
-  if (summary.head.state == HeadState::kSidecar && architecture.support != MtpSupport::kSeparateDrafter) {
+  const auto state = summary.head.state;
+  summary.borrows_tensors =
+      (state == HeadState::kSidecar || state == HeadState::kTensorsOnly) && borrows_shared_tensors(file);
+  if (state == HeadState::kSidecar && architecture.support != MtpSupport::kSeparateDrafter) {
     summary.sidecar = sidecar_kind(file, architecture);
   }
   if (const auto warnings = find_load_warnings(file); !warnings.empty()) {
     summary.load_problem = warnings.front().message;
   }
-  summary.runtime = summary.load_problem.empty() || summary.head.state == HeadState::kShard
-                        ? runtime_of(architecture, summary)
-                        : Runtime::kRefuses;
+  const bool has_foreign_head = summary.head.has_tensors() && !summary.dialects.empty();
+  summary.runtime = state != HeadState::kShard && (has_foreign_head || !summary.load_problem.empty())
+                        ? Runtime::kRefuses
+                        : runtime_of(architecture, summary);
   summary.is_usable = summary.runtime == Runtime::kDrafts;
   summary.is_draft_model = summary.runtime == Runtime::kDraftsBeside ||
                            (summary.head.state == HeadState::kSidecar && summary.runtime == Runtime::kRunsAsDrafter);

@@ -1,4 +1,4 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -7,6 +7,7 @@
 #include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "model/compatibility.h"
+#include "model/dialect.h"
 #include "mtpgraft/strip.h"
 #include "plan/assembly.h"
 #include "plan/head_tensors.h"
@@ -15,9 +16,11 @@
 namespace mtpgraft {
 namespace {
 
-// The tensors that every sidecar needs besides the head.
-constexpr std::string_view kTokenEmbedding = "token_embd.weight";
-constexpr std::string_view kOutputNorm = "output_norm.weight";
+// The tensors that every sidecar needs besides the head. qwen4exp has no output_norm: a mixer, which the head has one
+// of its own of, stands in for it.
+std::array<std::string_view, 2> needed_tensors(std::string_view architecture) {
+  return {"token_embd.weight", architecture == "qwen4exp" ? "output.weight" : "output_norm.weight"};
+}
 
 KeyList keys_of_tensors_only(const GgufFile& model) {
   KeyList keys;
@@ -44,7 +47,7 @@ void take_expert_keys(const GgufFile& model, const GgufFile& donor, KeyList& key
 }
 
 Status check_shared_tensors(const GgufFile& model, bool is_target) {
-  for (const auto name : {kTokenEmbedding, kOutputNorm}) {
+  for (const auto name : needed_tensors(model.architecture())) {
     if (model.find_tensor(name) == nullptr) {
       return Error{.code = ErrorCode::kIncompatible,
                    .message = fmt::format("has no tensor '{}', which llama.cpp wants in a sidecar", name),
@@ -56,11 +59,26 @@ Status check_shared_tensors(const GgufFile& model, bool is_target) {
   return ok_status();
 }
 
-std::vector<TensorEntry> keep_shared_tensors(const GgufFile& model) {
+// Those of the model, but what the head has of its own in its sidecar.
+Result<std::vector<TensorEntry>> share_tensors(const GgufFile& model, const GgufFile& donor, const Head& donor_head) {
+  const auto own = donor_head.state == HeadState::kSidecar ? displaced_tensors(model.architecture())
+                                                           : std::vector<std::string_view>{};
   std::vector<TensorEntry> entries;
   for (const auto& tensor : model.tensors) {
-    if (!split_block_name(tensor.name)) {
+    if (split_block_name(tensor.name)) {
+      continue;
+    }
+    const auto* theirs = std::ranges::find(own, tensor.name) != own.end() ? donor.find_tensor(tensor.name) : nullptr;
+    if (&model == &donor || theirs == nullptr) {
       entries.push_back(keep_tensor(tensor));
+    } else if (theirs->shape != tensor.shape) {
+      return Error{.code = ErrorCode::kIncompatible,
+                   .message = fmt::format("'{}' has shape [{}], the target's [{}]", tensor.name,
+                                          fmt::join(theirs->shape, ", "), fmt::join(tensor.shape, ", ")),
+                   .path = donor.path,
+                   .offset = theirs->info_offset};
+    } else {
+      entries.push_back({*theirs, Source::kDonor, theirs});
     }
   }
   return entries;
@@ -106,7 +124,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
     }
     plan.key_changes = describe_head_changes(placement, assembly.keys, {});
     assembly.keys = set_split_keys(1, 0, std::move(assembly.keys));
-    assembly.tensors = keep_shared_tensors(model);
+    MTPGRAFT_TRY(assembly.tensors, share_tensors(model, donor, donor_head));
   }
   plan.first_head_block = first_block;
   plan.head_block_count = donor_head.block_count;

@@ -78,18 +78,25 @@ Json key_json(const KeyValue& item) {
 Json head_json(const GgufFile& file, const Summary& summary, const std::string& grafted_from) {
   const auto& head = summary.head;
   const auto next_step = describe_next_step(summary, file.path);
-  return {{"state", head_state_name(head.state)},
-          {"usable", summary.is_usable},
-          {"first_block", head.block_count > 0 ? Json(head.first_block) : Json(nullptr)},
-          {"blocks", head.block_count},
-          {"tensors", head.tensors.size()},
-          {"bytes", head.bytes},
-          {"types", types_json(summary.head_types)},
-          {"problems", head.problems},
-          {"verdict", describe_verdict(summary)},
-          {"llama_cpp", describe_runtime(summary)},
-          {"advice", next_step.empty() ? Json(nullptr) : Json(next_step)},
-          {"grafted_from", grafted_from.empty() ? Json(nullptr) : Json(grafted_from)}};
+  Json json{{"state", head_state_name(head.state)},
+            {"usable", summary.is_usable},
+            {"first_block", head.block_count > 0 ? Json(head.first_block) : Json(nullptr)},
+            {"blocks", head.block_count},
+            {"tensors", head.tensors.size()},
+            {"bytes", head.bytes},
+            {"types", types_json(summary.head_types)},
+            {"problems", head.problems},
+            {"verdict", describe_verdict(summary)},
+            {"llama_cpp", describe_runtime(summary)},
+            {"advice", next_step.empty() ? Json(nullptr) : Json(next_step)},
+            {"grafted_from", grafted_from.empty() ? Json(nullptr) : Json(grafted_from)}};
+  if (!summary.dialects.empty()) {
+    json["dialects"] = summary.dialects;
+  }
+  if (summary.borrows_tensors) {
+    json["borrows"] = true;
+  }
+  return json;
 }
 
 Json projector_json(const ProjectorFit& fit) {

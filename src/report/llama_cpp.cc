@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/architectures.h"
+#include "model/dialect.h"
 #include "mtpgraft/remote.h"
 #include "util/text.h"
 
@@ -10,6 +11,12 @@ namespace mtpgraft::report {
 namespace {
 
 std::string describe_refusal(const Summary& summary) {
+  if (!summary.dialects.empty()) {
+    return fmt::format("knows no heads of {}", find_dialect(summary.dialects.front())->whose);
+  }
+  if (summary.borrows_tensors) {
+    return "does not load it: it borrows token_embd and output of its model; unsloth's fork lends them";
+  }
   switch (summary.head.state) {
     case HeadState::kPlaceholder:
       return "refuses it: the head's tensors are missing";

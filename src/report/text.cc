@@ -73,6 +73,9 @@ std::string describe_file(const InspectedFile& file) {
                                summary.block_pattern.empty() ? "" : ", " + summary.block_pattern)});
   }
   rows.push_back({"MTP", describe_head(summary)});
+  for (const auto& line : describe_dialects(summary)) {
+    rows.push_back({"", line});
+  }
   for (const auto& problem : summary.head.problems) {
     rows.push_back({"", printable(problem)});
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "model/dialect.h"
 #include "util/text.h"
 
 namespace mtpgraft::report {
@@ -42,7 +43,8 @@ std::string describe_head(const Summary& summary) {
     case HeadState::kPlaceholder:
       return fmt::format("placeholder: declares a head at {}, has none of its tensors", where);
     case HeadState::kSidecar:
-      return fmt::format("sidecar, a head without trunk: {}: {}", where, what);
+      return fmt::format("{}sidecar, a head without trunk: {}: {}", summary.borrows_tensors ? "borrowing " : "", where,
+                         what);
     case HeadState::kTensorsOnly:
       return fmt::format("head tensors only, no model keys: {}: {}", where, what);
     case HeadState::kBroken:
@@ -52,6 +54,17 @@ std::string describe_head(const Summary& summary) {
                                 : "unknown: this is one file of a split model";
   }
   return {};
+}
+
+std::vector<std::string> describe_dialects(const Summary& summary) {
+  std::vector<std::string> lines;
+  for (const auto id : summary.dialects) {
+    const auto& dialect = *find_dialect(id);
+    lines.push_back(dialect.change.empty()
+                        ? fmt::format("{}: as {}", id, dialect.whose)
+                        : fmt::format("{}: as {}; in a graft {}", id, dialect.whose, dialect.change));
+  }
+  return lines;
 }
 
 std::vector<std::string> list_notes(const VerifyReport& report) {

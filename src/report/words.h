@@ -26,6 +26,9 @@ std::string describe_block_range(std::uint64_t first, std::uint64_t count);
 // "head at blk.12: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)".
 std::string describe_head(const Summary& summary);
 
+// In whose names the head is, and what a graft does about it; nothing for llama.cpp's.
+std::vector<std::string> describe_dialects(const Summary& summary);
+
 // The notes of the report, and what can be checked no other way.
 std::vector<std::string> list_notes(const VerifyReport& report);
 
