@@ -232,15 +232,18 @@ Translation find_translation(const GgufFile& file) {
   for (std::size_t i = 0; i < file.tensors.size(); ++i) {
     const auto& tensor = file.tensors[i];
     const auto [name, part, part_count] = standard_name(tensor.name, spoken, head_block.value_or(0));
+    if (name != tensor.name && !name.ends_with(kWeight)) {
+      translation.problems.push_back(
+          fmt::format("'{}' belongs to no tensor that llama.cpp has a name for", tensor.name));
+      continue;
+    }
     const auto [place, is_new] = places.try_emplace(name, tensors.size());
     if (is_new) {
       tensors.push_back({tensor, std::vector<std::size_t>(part_count, kNoTensor)});
       tensors.back().info.name = name;
     }
     auto& parts = tensors[place->second].parts;
-    if (name != tensor.name && !name.ends_with(kWeight)) {
-      translation.problems.push_back(fmt::format("'{}' is nothing that llama.cpp's names are known for", tensor.name));
-    } else if (parts.size() != part_count || parts[part] != kNoTensor) {
+    if (parts.size() != part_count || parts[part] != kNoTensor) {
       translation.problems.push_back(fmt::format("'{}' stands for '{}', of which there is another", tensor.name, name));
     } else {
       parts[part] = i;

@@ -1,0 +1,414 @@
+// Heads in other names than llama.cpp's: which they are, what becomes of them, and what cannot be translated.
+#include "donor/dialect.h"
+
+#include "convert.h"
+#include "edit_gguf.h"
+#include "gguf/tensor_types.h"
+#include "gguf_builder.h"
+#include "matchers.h"
+#include "model/dialect.h"
+#include "models.h"
+#include "mtpgraft/donor.h"
+#include "mtpgraft/summary.h"
+
+namespace mtpgraft {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::uint32_t kQ4K = 12;
+
+// With other bytes in every tensor, and in every place of it.
+Model with_patterns(const GgufBuilder& builder) {
+  auto model = parse_model("donor.gguf", builder.build());
+  auto bytes = model.bytes();
+  std::mt19937 random(7);
+  for (const auto& tensor : model.gguf.tensors) {
+    for (std::uint64_t i = 0; i < tensor.size_bytes; ++i) {
+      bytes[tensor.offset + i] = static_cast<std::byte>(random() % 251);
+    }
+  }
+  return parse_model("donor.gguf", std::move(bytes));
+}
+
+// The keys and an attention norm of a sidecar whose head is block 4.
+GgufBuilder sidecar(std::string_view architecture = "qwen4exp") {
+  GgufBuilder builder;
+  const auto key = [&](std::string_view name) { return std::string(architecture).append(name); };
+  builder.key("general.architecture", architecture)
+      .key(key(".block_count"), std::uint32_t{5})
+      .key(key(".nextn_predict_layers"), std::uint32_t{1})
+      .floats("token_embd.weight", {8, 4})
+      .floats("blk.4.attn_norm.weight", {8});
+  return builder;
+}
+
+GgufBuilder& add_norms(GgufBuilder& builder) {
+  return builder.floats("blk.4.nextn.enorm.weight", {8}).floats("blk.4.nextn.hnorm.weight", {32});
+}
+
+std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
+  std::vector<std::string> names;
+  for (const auto& tensor : tensors) {
+    names.push_back(tensor.name);
+  }
+  return names;
+}
+
+// As a graft reads it.
+Model translated(const Model& model) {
+  const auto translation = find_translation(model.gguf);
+  const auto file = std::make_shared<MemoryFile>(model.file->path(), model.bytes());
+  return read_model(*rename_tensors(file, model.gguf, translation));
+}
+
+std::span<const std::byte> data_of(const Model& model, std::string_view name) {
+  const auto* tensor = model.gguf.find_tensor(name);
+  return tensor != nullptr ? tensor_data(model, *tensor) : std::span<const std::byte>();
+}
+
+std::vector<std::string> problems_of(const GgufBuilder& builder) {
+  const auto model = parse_model("donor.gguf", builder.build());
+  const auto translation = find_translation(model.gguf);
+  EXPECT_EQ(translation.tensors.empty(), !translation.problems.empty());
+  EXPECT_EQ(find_head(model.gguf).state, HeadState::kBroken);
+  return translation.problems;
+}
+
+TEST(Dialect, LlamaCppsOwnNamesAreLeftAlone) {
+  for (const auto* name : {"mtp-base-8L-BF16", "head-only-base-8L-BF16", "target-with-head", "donor-align-64"}) {
+    const auto translation = find_translation(load_model(name).gguf);
+    EXPECT_THAT(translation.dialects, IsEmpty()) << name;
+    EXPECT_THAT(translation.tensors, IsEmpty()) << name;
+    EXPECT_THAT(translation.problems, IsEmpty()) << name;
+  }
+}
+
+struct RowCase {
+  std::uint32_t type;
+  std::uint64_t columns;
+  std::size_t row_bytes;  // by the format's tables
+};
+
+class JoinedRows : public testing::TestWithParam<RowCase> {};
+
+INSTANTIATE_TEST_SUITE_P(Types, JoinedRows,
+                         testing::Values(RowCase{tensor_type::kQ8_0, 64, 68}, RowCase{kQ4K, 512, 288},
+                                         RowCase{tensor_type::kBF16, 24, 48}, RowCase{tensor_type::kF32, 1, 4}),
+                         [](const auto& test) { return tensor_type_name(test.param.type); });
+
+TEST_P(JoinedRows, AreTheRowsOfBothSideBySide) {
+  const auto [type, columns, row_bytes] = GetParam();
+  constexpr std::size_t kRows = 7;
+  auto builder = sidecar();
+  add_norms(builder)
+      .tensor("blk.4.nextn.fc_hidden.weight", {columns, kRows}, type, row_bytes * kRows)
+      .tensor("blk.4.nextn.fc_embd.weight", {columns, kRows}, type, row_bytes * kRows);
+  const auto before = with_patterns(builder);
+  Bytes expected;
+  for (std::size_t row = 0; row < kRows; ++row) {
+    for (const auto* name : {"blk.4.nextn.fc_embd.weight", "blk.4.nextn.fc_hidden.weight"}) {
+      const auto part = data_of(before, name).subspan(row * row_bytes, row_bytes);
+      expected.insert(expected.end(), part.begin(), part.end());
+    }
+  }
+
+  const auto after = translated(before);
+  const auto* joined = after.gguf.find_tensor("blk.4.nextn.eh_proj.weight");
+  ASSERT_NE(joined, nullptr);
+  EXPECT_EQ(joined->type, type);
+  EXPECT_THAT(joined->shape, ElementsAre(2 * columns, kRows, 1, 1));
+  EXPECT_TRUE(std::ranges::equal(tensor_data(after, *joined), expected));
+  EXPECT_EQ(after.gguf.find_tensor("blk.4.nextn.fc_embd.weight"), nullptr);
+  EXPECT_EQ(after.gguf.tensors.size(), before.gguf.tensors.size() - 1);
+
+  const auto file = rename_tensors(share(*before.file), before.gguf, find_translation(before.gguf));
+  EXPECT_TRUE(read_in_odd_pieces(*file, 11) == read_whole(*file));
+  EXPECT_TRUE(read_in_odd_pieces(*file, 300) == read_whole(*file));
+}
+
+// What is read of a joined tensor is its parts, for servers to be asked for no more.
+TEST(Dialect, AJoinedTensorReadsItsParts) {
+  auto builder = sidecar();
+  builder.floats("blk.4.nextn.fc_embd.weight", {8, 8}).floats("blk.4.nextn.fc_hidden.weight", {8, 8});
+  const auto model = with_patterns(builder);
+  const auto file = rename_tensors(share(*model.file), model.gguf, find_translation(model.gguf));
+  const auto after = read_model(*file);
+  const auto* joined = after.gguf.find_tensor("blk.4.nextn.eh_proj.weight");
+  const auto reads = file->reads({joined->offset, joined->size_bytes});
+  ASSERT_EQ(reads.size(), 2U);
+  EXPECT_EQ(reads[0].range.offset, model.gguf.find_tensor("blk.4.nextn.fc_embd.weight")->offset);
+  EXPECT_EQ(reads[1].range.offset, model.gguf.find_tensor("blk.4.nextn.fc_hidden.weight")->offset);
+  EXPECT_THAT(file->sources(), ElementsAre(model.file.get()));
+}
+
+struct NameCase {
+  const char* id;
+  std::vector<std::string> projections;                      // embedding first
+  std::vector<std::pair<std::string, std::string>> renamed;  // to the names after "blk.4."
+};
+
+class Names : public testing::TestWithParam<NameCase> {};
+
+INSTANTIATE_TEST_SUITE_P(Dialects, Names,
+                         testing::Values(NameCase{"fc-embd",
+                                                  {"blk.4.nextn.fc_embd", "blk.4.nextn.fc_hidden"},
+                                                  {{"blk.4.nextn.enorm", "enorm"},
+                                                   {"blk.4.nextn.hnorm", "hnorm"},
+                                                   {"blk.4.nextn.hc_norm", "hc_head_norm"},
+                                                   {"blk.4.nextn.hc_down", "hc_head_down"},
+                                                   {"blk.4.nextn.hc_up", "hc_head_up"}}},
+                                         NameCase{"e-proj",
+                                                  {"blk.4.nextn.e_proj", "blk.4.nextn.h_proj"},
+                                                  {{"blk.4.nextn.enorm", "enorm"}, {"blk.4.nextn.hnorm", "hnorm"}}},
+                                         NameCase{"ik-mtp",
+                                                  {"mtp.fc_embd", "mtp.fc_hidden"},
+                                                  {{"mtp.pre_norm_embd", "enorm"},
+                                                   {"mtp.pre_norm_hidden", "hnorm"},
+                                                   {"mtp.mixer_norm", "hc_head_norm"},
+                                                   {"mtp.mixer_down", "hc_head_down"},
+                                                   {"mtp.mixer_up", "hc_head_up"}}},
+                                         NameCase{"hf-mtp",
+                                                  {"mtp.fc_embedding", "mtp.fc_hidden"},
+                                                  {{"mtp.pre_fc_norm_embedding", "enorm"},
+                                                   {"mtp.pre_fc_norm_hidden", "hnorm"},
+                                                   {"mtp.hc_norm", "hc_head_norm"},
+                                                   {"mtp.hc_down", "hc_head_down"},
+                                                   {"mtp.hc_up", "hc_head_up"}}}),
+                         [](const auto& test) {
+                           std::string name = test.param.id;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+TEST_P(Names, BecomeLlamaCpps) {
+  const auto& [id, projections, renamed] = GetParam();
+  auto builder = sidecar();
+  for (const auto& name : projections) {
+    builder.floats(name + ".weight", {8, 8});
+  }
+  for (const auto& [name, standard] : renamed) {
+    builder.floats(name + ".weight", {8, 4});
+  }
+  const auto before = with_patterns(builder);
+  EXPECT_THAT(find_translation(before.gguf).dialects, ElementsAre(id));
+  EXPECT_EQ(summarise(before.gguf).head.state, HeadState::kSidecar);
+
+  const auto after = translated(before);
+  EXPECT_EQ(find_head(after.gguf).state, HeadState::kSidecar);
+  EXPECT_EQ(find_head(after.gguf).tensors.size(), 2 + renamed.size());
+  for (const auto& [name, standard] : renamed) {
+    const auto expected = data_of(before, name + ".weight");
+    EXPECT_TRUE(std::ranges::equal(data_of(after, "blk.4.nextn." + standard + ".weight"), expected)) << name;
+  }
+  const auto first_row = data_of(after, "blk.4.nextn.eh_proj.weight").first(64);
+  EXPECT_TRUE(std::ranges::equal(first_row.first(32), data_of(before, projections[0] + ".weight").first(32)));
+  EXPECT_TRUE(std::ranges::equal(first_row.last(32), data_of(before, projections[1] + ".weight").first(32)));
+  ASSERT_EQ(after.gguf.keys.size(), before.gguf.keys.size());
+  for (std::size_t i = 0; i < after.gguf.keys.size(); ++i) {
+    EXPECT_EQ(after.gguf.keys[i].key, before.gguf.keys[i].key);
+    EXPECT_TRUE(after.gguf.keys[i].same_value(before.gguf.keys[i]));
+  }
+  EXPECT_THAT(find_translation(after.gguf).dialects, IsEmpty());
+}
+
+// Without keys the head's block is the only one there is.
+TEST(Dialect, NamesWithoutABlockGetThatOfTheHead) {
+  GgufBuilder builder;
+  builder.floats("blk.48.attn_norm.weight", {8})
+      .floats("mtp.fc_embd.weight", {8, 8})
+      .floats("mtp.fc_hidden.weight", {8, 8});
+  EXPECT_THAT(names_of(translated(with_patterns(builder)).gguf.tensors),
+              ElementsAre("blk.48.attn_norm.weight", "blk.48.nextn.eh_proj.weight"));
+  builder.floats("blk.47.attn_norm.weight", {8});
+  const auto model = with_patterns(builder);
+  EXPECT_THAT(find_translation(model.gguf).tensors, IsEmpty());
+  EXPECT_THAT(find_head(model.gguf).problems, Contains(HasSubstr("2 tensors keep names of a checkpoint")));
+}
+
+// In a whole model, too, and in the place that the keys say.
+TEST(Dialect, AWholeModelsHeadIsTranslated) {
+  auto builder = sidecar();
+  add_norms(builder)
+      .floats("blk.0.attn_norm.weight", {8})
+      .floats("mtp.fc_hidden.weight", {8, 8})
+      .floats("mtp.fc_embd.weight", {8, 8});
+  const auto after = translated(with_patterns(builder));
+  EXPECT_THAT(names_of(after.gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
+  EXPECT_EQ(find_head(after.gguf).state, HeadState::kPresent);
+}
+
+GgufBuilder with_root_mixer() {
+  auto builder = sidecar();
+  add_norms(builder)
+      .floats("blk.4.nextn.eh_proj.weight", {16, 8})
+      .floats("output_hc_norm.weight", {32})
+      .floats("output_hc_down.weight", {32, 2})
+      .floats("output_hc_up.weight", {2, 32});
+  return builder;
+}
+
+TEST(RootMixer, OfASidecarIsTheHeads) {
+  const auto before = with_patterns(with_root_mixer());
+  EXPECT_THAT(find_translation(before.gguf).dialects, ElementsAre("output-hc"));
+  const auto after = translated(before);
+  for (const std::string part : {"norm", "down", "up"}) {
+    EXPECT_EQ(after.gguf.find_tensor("output_hc_" + part + ".weight"), nullptr);
+    EXPECT_TRUE(std::ranges::equal(data_of(after, "blk.4.nextn.hc_head_" + part + ".weight"),
+                                   data_of(before, "output_hc_" + part + ".weight")));
+  }
+}
+
+TEST(RootMixer, IsTheModelsWhereItCanBe) {
+  const auto is_left = [](const GgufBuilder& builder) {
+    return find_translation(parse_model("donor.gguf", builder.build()).gguf).tensors.empty();
+  };
+  EXPECT_FALSE(is_left(with_root_mixer()));
+  auto with_trunk = with_root_mixer();
+  EXPECT_TRUE(is_left(with_trunk.floats("blk.0.attn_norm.weight", {8})));
+  auto with_own = with_root_mixer();
+  EXPECT_TRUE(is_left(with_own.floats("blk.4.nextn.hc_head_norm.weight", {32})));
+  auto incomplete = with_root_mixer();
+  EXPECT_TRUE(is_left(incomplete.without_tensor("output_hc_up.weight")));
+}
+
+TEST(DialectRefusals, TypesThatDiffer) {
+  auto builder = sidecar();
+  builder.tensor("blk.4.nextn.fc_embd.weight", {32, 2}, tensor_type::kQ8_0, 68)
+      .floats("blk.4.nextn.fc_hidden.weight", {32, 2});
+  EXPECT_THAT(problems_of(builder),
+              ElementsAre("'blk.4.nextn.fc_embd.weight' is Q8_0 [32, 2, 1, 1] and 'blk.4.nextn.fc_hidden.weight' is "
+                          "F32 [32, 2, 1, 1]: their rows cannot be joined"));
+}
+
+TEST(DialectRefusals, ShapesThatDiffer) {
+  auto builder = sidecar();
+  builder.floats("blk.4.nextn.fc_embd.weight", {8, 2}).floats("blk.4.nextn.fc_hidden.weight", {8, 3});
+  EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("their rows cannot be joined")));
+}
+
+TEST(DialectRefusals, AMissingPart) {
+  auto builder = sidecar();
+  builder.floats("blk.4.nextn.fc_hidden.weight", {8, 8});
+  EXPECT_THAT(problems_of(builder), ElementsAre("'blk.4.nextn.fc_hidden.weight' is a part of "
+                                                "'blk.4.nextn.eh_proj.weight', the other is missing"));
+}
+
+TEST(DialectRefusals, PartsBesideTheWhole) {
+  const std::vector<std::string> names{"fc_hidden", "eh_proj", "fc_embd"};
+  for (std::size_t first = 0; first < names.size(); ++first) {
+    auto builder = sidecar();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      builder.floats("blk.4.nextn." + names[(first + i) % names.size()] + ".weight", {8, 8});
+    }
+    EXPECT_THAT(problems_of(builder), Contains(HasSubstr("'blk.4.nextn.eh_proj.weight', of which there is another")))
+        << names[first];
+  }
+}
+
+TEST(DialectRefusals, TwoOfAName) {
+  auto builder = sidecar();
+  builder.floats("blk.4.nextn.hc_norm.weight", {8}).floats("blk.4.nextn.hc_head_norm.weight", {8});
+  EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("of which there is another")));
+}
+
+TEST(DialectRefusals, WhatIsNoWeight) {
+  auto builder = sidecar();
+  builder.floats("blk.4.nextn.fc_embd.weight", {8, 8})
+      .floats("blk.4.nextn.fc_hidden.weight", {8, 8})
+      .floats("blk.4.nextn.fc_embd.scale", {1});
+  EXPECT_THAT(problems_of(builder), Contains(HasSubstr("'blk.4.nextn.fc_embd.scale'")));
+}
+
+// 144 is ik's IQ4_KS, whose rows begin with a scale; 199 is in no table.
+TEST(DialectRefusals, RowsThatAreNoWholeBlocks) {
+  for (const std::uint32_t type : {144U, 199U}) {
+    auto builder = sidecar();
+    builder.tensor("blk.4.nextn.fc_embd.weight", {256, 2}, type, 288)
+        .tensor("blk.4.nextn.fc_hidden.weight", {256, 2}, type, 288);
+    EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("no whole blocks that can be joined"))) << type;
+  }
+  auto builder = sidecar();
+  builder.tensor("blk.4.nextn.fc_embd.weight", {32, 2}, tensor_type::kQ8_0, 68)
+      .tensor("blk.4.nextn.fc_hidden.weight", {32, 2}, tensor_type::kQ8_0, 68);
+  auto gguf = parse_model("donor.gguf", builder.build()).gguf;
+  for (auto& tensor : gguf.tensors) {
+    tensor.shape[0] = tensor.type == tensor_type::kQ8_0 ? 16 : tensor.shape[0];
+  }
+  EXPECT_THAT(find_translation(gguf).problems, ElementsAre(HasSubstr("no whole blocks that can be joined")));
+}
+
+TEST(DialectRefusals, UnknownNamesAreListed) {
+  auto builder = sidecar();
+  builder.floats("mtp.layers.0.q.weight", {8}).floats("mtp.fc.weight", {8});
+  const auto head = find_head(parse_model("donor.gguf", builder.build()).gguf);
+  EXPECT_THAT(head.problems, Contains("2 tensors keep names of a checkpoint; llama.cpp wants 'blk.N.nextn.*': "
+                                      "mtp.layers.0.q.weight, mtp.fc.weight"));
+}
+
+TEST(Dialect, InspectNamesIt) {
+  auto builder = sidecar();
+  add_norms(builder).floats("blk.4.nextn.fc_embd.weight", {8, 8}).floats("blk.4.nextn.fc_hidden.weight", {8, 8});
+  const auto summary = summarise(parse_model("donor.gguf", builder.build()).gguf);
+  EXPECT_THAT(summary.dialects, ElementsAre("fc-embd"));
+  EXPECT_EQ(summary.head.state, HeadState::kSidecar);
+  EXPECT_EQ(summary.head.tensors.size(), 4U);
+  EXPECT_EQ(summary.runtime, Runtime::kRefuses);
+  EXPECT_FALSE(summary.is_draft_model);
+  EXPECT_THAT(summarise(load_model(kDonor).gguf).dialects, IsEmpty());
+  for (const auto id : summary.dialects) {
+    EXPECT_NE(find_dialect(id), nullptr);
+  }
+  EXPECT_EQ(find_dialect("klingon"), nullptr);
+}
+
+TEST(Dialect, ADonorsIsTranslatedAndSaid) {
+  auto builder = sidecar();
+  builder.floats("blk.4.nextn.fc_embd.weight", {8, 8}).floats("blk.4.nextn.fc_hidden.weight", {8, 8});
+  MemoryFileSystem files;
+  files.put("donor.gguf", builder.build());
+  files.put("standard.gguf", read_bytes(model_path(kDonor)));
+  const auto donor = open_donor({.path = "donor.gguf"}, "", {files});
+  ASSERT_THAT(donor, IsOk());
+  EXPECT_THAT(names_of(donor.value().gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
+  ASSERT_TRUE(donor.value().stored);
+  EXPECT_THAT(names_of(donor.value().stored->tensors), Contains("blk.4.nextn.fc_embd.weight"));
+  EXPECT_THAT(donor.value().notes, ElementsAre(HasSubstr("in the names of drluoto's fork: nextn.fc_embd and")));
+  const auto standard = open_donor({.path = "standard.gguf"}, "", {files});
+  ASSERT_THAT(standard, IsOk());
+  EXPECT_THAT(standard.value().notes, IsEmpty());
+  EXPECT_FALSE(standard.value().stored);
+}
+
+TEST(Dialect, ABorrowingHeadIsADonor) {
+  auto builder = sidecar();
+  builder.without_tensor("token_embd.weight").floats("blk.4.nextn.eh_proj.weight", {16, 8});
+  add_norms(builder);
+  const auto key = "qwen4exp.nextn_shared_target_tensors";
+  EXPECT_FALSE(summarise(parse_model("a.gguf", builder.build()).gguf).borrows_tensors);
+  EXPECT_FALSE(summarise(parse_model("a.gguf", builder.key(key, false).build()).gguf).borrows_tensors);
+  const auto summary = summarise(parse_model("a.gguf", builder.key(key, true).build()).gguf);
+  EXPECT_TRUE(summary.borrows_tensors);
+  EXPECT_EQ(summary.head.state, HeadState::kSidecar);
+  EXPECT_EQ(summary.runtime, Runtime::kRefuses);
+  EXPECT_FALSE(summary.is_draft_model);
+}
+
+TEST(TrimmedVocabulary, IsRefusedWithItsTensors) {
+  const auto target = load_model(kTarget);
+  auto donor = load_model(kDonor);
+  EXPECT_THAT(find_trimmed_vocabulary(donor.gguf), IsEmpty());
+  donor.gguf.tensors.push_back({.name = "d2t", .n_dims = 1, .shape = {64, 1, 1, 1}, .type = 27});
+  donor.gguf.tensors.push_back({.name = "output.weight", .n_dims = 2, .shape = {256, 64, 1, 1}});
+  EXPECT_THAT(find_trimmed_vocabulary(donor.gguf), ElementsAre("d2t", "output.weight"));
+  EXPECT_THAT(summarise(donor.gguf).dialects, ElementsAre("trimmed-vocabulary"));
+  EXPECT_THAT(find_translation(donor.gguf).tensors, IsEmpty());
+  EXPECT_THAT(try_plan(target, donor, without_record()),
+              FailsWith(ErrorCode::kIncompatible, "a trimmed vocabulary ('d2t', 'output.weight')"));
+}
+
+}  // namespace
+}  // namespace mtpgraft
