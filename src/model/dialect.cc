@@ -61,7 +61,7 @@ struct Entry {
 };
 
 constexpr auto kEntries = std::to_array<Entry>({
-    {{"fc-embd", "drluoto's fork",
+    {{"fc-embd", "the forks of drluoto and mihailescu2m",
       "nextn.fc_embd and nextn.fc_hidden become nextn.eh_proj, nextn.hc_* becomes nextn.hc_head_*"},
      Place::kBlock,
      kFcEmbd},
@@ -71,12 +71,11 @@ constexpr auto kEntries = std::to_array<Entry>({
     {{"output-hc", "older Qwen3.8-Flash-Next sidecars", "output_hc_* becomes the head's nextn.hc_head_*"},
      Place::kSidecarRoot,
      kOutputMixer},
-    {{"ik-mtp", "ik_llama.cpp #2369 before it was merged",
+    {{"ik-mtp", "ik_llama.cpp before its #2369 was merged",
       "mtp.* becomes nextn.*, with mtp.fc_embd and mtp.fc_hidden joined"},
      Place::kRoot,
      kIk},
-    {{"hf-mtp", "the checkpoint, as vLLM's GGUF loaders read them",
-      "mtp.* becomes nextn.*, with mtp.fc_embedding and mtp.fc_hidden joined"},
+    {{"hf-mtp", "the checkpoint", "mtp.* becomes nextn.*, with mtp.fc_embedding and mtp.fc_hidden joined"},
      Place::kRoot,
      kCheckpoint},
     {{"trimmed-vocabulary", "FR-Spec and FastMTP heads", ""}, Place::kNone},

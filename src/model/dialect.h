@@ -15,7 +15,7 @@ namespace mtpgraft {
 
 struct Dialect {
   std::string_view id;      // for programs; stable
-  std::string_view whose;   // "drluoto's fork"
+  std::string_view whose;   // "the forks of drluoto and mihailescu2m"
   std::string_view change;  // what is done to give the head llama.cpp's names; empty if that is nothing
 };
 

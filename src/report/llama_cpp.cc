@@ -12,7 +12,7 @@ namespace {
 
 std::string describe_refusal(const Summary& summary) {
   if (!summary.dialects.empty()) {
-    return fmt::format("knows no heads of {}", find_dialect(summary.dialects.front())->whose);
+    return fmt::format("loads no head as in {}", find_dialect(summary.dialects.front())->whose);
   }
   if (summary.borrows_tensors) {
     return "does not load it: it borrows token_embd and output of its model; unsloth's fork lends them";

@@ -61,8 +61,8 @@ std::vector<std::string> describe_dialects(const Summary& summary) {
   for (const auto id : summary.dialects) {
     const auto& dialect = *find_dialect(id);
     lines.push_back(dialect.change.empty()
-                        ? fmt::format("{}: as {}", id, dialect.whose)
-                        : fmt::format("{}: as {}; in a graft {}", id, dialect.whose, dialect.change));
+                        ? fmt::format("as in {} ({})", dialect.whose, id)
+                        : fmt::format("in the names of {} ({}): {}", dialect.whose, id, dialect.change));
   }
   return lines;
 }

@@ -376,7 +376,8 @@ TEST(Dialect, ADonorsIsTranslatedAndSaid) {
   EXPECT_THAT(names_of(donor.value().gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
   ASSERT_TRUE(donor.value().stored);
   EXPECT_THAT(names_of(donor.value().stored->tensors), Contains("blk.4.nextn.fc_embd.weight"));
-  EXPECT_THAT(donor.value().notes, ElementsAre(HasSubstr("in the names of drluoto's fork: nextn.fc_embd and")));
+  EXPECT_THAT(donor.value().notes,
+              ElementsAre(HasSubstr("in the names of the forks of drluoto and mihailescu2m: nextn.fc_embd and")));
   const auto standard = open_donor({.path = "standard.gguf"}, "", {files});
   ASSERT_THAT(standard, IsOk());
   EXPECT_THAT(standard.value().notes, IsEmpty());

@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Heads as forks of llama.cpp name them: a graft of one is that of the same head in llama.cpp's names, of which
+# make_dialects.py made it.
+. "$(dirname "$0")/common.sh"
+use "$TARGET"
+export MODELS_DIR PYTHONPATH=$SOURCE_DIR/tests/support PYTHONDONTWRITEBYTECODE=1
+python3 "$SOURCE_DIR/tests/support/make_dialects.py" "$MODELS_DIR" .
+mapfile -t inputs < <(ls -A)
+
+list_content() {
+  python3 - "$1" <<'END'
+import sys
+from gguf_file import GgufFile
+model = GgufFile.read(sys.argv[1])
+for name, value in model.keys.items():
+    print(name, value)
+for tensor in sorted(model.tensors, key=lambda tensor: tensor.name):
+    print(tensor.name, tensor.shape, tensor.type_id, tensor.read().hex())
+END
+}
+
+# expect_same_content A B: the same keys, and tensors in any order.
+expect_same_content() {
+  cmp -s <(list_content "$1") <(list_content "$2") || fail "$1 and $2 differ after: $last_command"
+}
+
+# A graft, with a record that holds, and what is said of it.
+for dialect in fc-embd e-proj ik-mtp hf-mtp; do
+  for type in BF16 Q8_0 Q4_K_M; do
+    donor=$dialect-$type.gguf
+    expect_exit 0 "$MTPGRAFT" graft -q --no-sync "$TARGET" "$donor" -o x.gguf
+    expect_exit 0 "$MTPGRAFT" verify -q x.gguf
+    expect_exit 0 "$MTPGRAFT" verify -q x.gguf --target "$TARGET" --donor "$donor"
+    expect_exit 0 "$MTPGRAFT" strip -q --no-sync x.gguf -o back.gguf
+    expect_same back.gguf "$TARGET"
+    rm x.gguf back.gguf
+    expect_exit 0 "$MTPGRAFT" graft -q --no-sync --no-record "$TARGET" "$donor" -o x.gguf
+    expect_exit 0 "$MTPGRAFT" graft -q --no-sync --no-record "$TARGET" "standard/$donor" -o reference.gguf
+    expect_same_content x.gguf reference.gguf
+    rm x.gguf reference.gguf
+  done
+done
+expect_exit 0 "$MTPGRAFT" graft -n "$TARGET" fc-embd-Q8_0.gguf -o x.gguf
+expect_text "$STDOUT" '^donor: the head is in the names of the forks of drluoto and mihailescu2m: nextn\.fc_embd and '
+expect_exit 0 "$MTPGRAFT" graft -n --json "$TARGET" ik-mtp-Q8_0.gguf -o x.gguf
+[[ $(json '(len(x["result"]["donor_notes"]), x["result"]["warnings"])') == '(1, [])' ]] ||
+  fail "other notes or warnings: $(cat "$STDOUT")"
+
+# A head in another type, and one in several files.
+expect_exit 0 "$MTPGRAFT" graft -q --no-sync --no-record --head-type q8_0 "$TARGET" fc-embd-BF16.gguf -o x.gguf
+expect_exit 0 "$MTPGRAFT" graft -q --no-sync --no-record --head-type q8_0 "$TARGET" standard/fc-embd-BF16.gguf \
+  -o reference.gguf
+expect_same_content x.gguf reference.gguf
+python3 - <<'END'
+from pathlib import Path
+from gguf_file import GgufFile
+from make_fixtures import shards_of, write_shards
+model = GgufFile.read("fc-embd-BF16.gguf")
+# The parts of the joined tensor are in two files.
+at = [tensor.name for tensor in model.tensors].index("blk.8.nextn.fc_hidden.weight")
+write_shards(Path("."), "split", shards_of(model, [1, at - 1, len(model.tensors) - at]))
+END
+expect_exit 0 "$MTPGRAFT" graft -q -f --no-sync --no-record --head-type q8_0 "$TARGET" split-00001-of-00003.gguf \
+  -o x.gguf
+expect_same_content x.gguf reference.gguf
+rm x.gguf reference.gguf split-*
+
+# It is an input, whatever is made of it.
+cp fc-embd-Q8_0.gguf copy.gguf
+expect_exit 5 "$MTPGRAFT" graft -f "$TARGET" copy.gguf -o copy.gguf
+expect_same copy.gguf fc-embd-Q8_0.gguf
+rm copy.gguf
+
+# qwen4exp: heads of streams with a mixer; a sidecar of it in llama.cpp's names.
+for dialect in fc-embd e-proj output-hc ik-mtp hf-mtp; do
+  expect_exit 0 "$MTPGRAFT" extract -q --no-sync "qwen4exp-$dialect.gguf" -o x.gguf
+  expect_same_content x.gguf "standard/qwen4exp-$dialect.gguf"
+  rm x.gguf
+done
+
+# inspect tells of the file as it is, and of the head as a graft reads it.
+expect_exit 0 "$MTPGRAFT" inspect --json qwen4exp-*.gguf standard/qwen4exp-fc-embd.gguf borrowing.gguf trimmed.gguf
+[[ $(json '[(f["mtp"].get("dialects"), f["mtp"]["state"], f["mtp"]["tensors"], f["mtp"].get("borrows"))
+            for f in x["result"]["files"]]') == "[(['e-proj'], 'sidecar', 7, None), (['fc-embd'], 'sidecar', 7, None), \
+(['hf-mtp'], 'sidecar', 7, None), (['ik-mtp'], 'sidecar', 7, None), (['output-hc'], 'sidecar', 7, None), \
+(None, 'sidecar', 7, None), (None, 'sidecar', 7, True), (['trimmed-vocabulary'], 'sidecar', 15, None)]" ]] ||
+  fail "other dialects: $(cat "$STDOUT")"
+expect_exit 0 "$MTPGRAFT" inspect qwen4exp-ik-mtp.gguf --tensors='mtp.*'
+expect_text "$STDOUT" '^    mtp\.fc_embd\.weight +Q8_0 +\[64, 64\]'
+expect_text "$STDOUT" '^ +in the names of ik_llama\.cpp before its #2369 was merged \(ik-mtp\): '
+expect_text "$STDOUT" '^  llama\.cpp  loads no head as in ik_llama\.cpp'
+expect_exit 0 "$MTPGRAFT" inspect borrowing.gguf
+expect_text "$STDOUT" '^  MTP        borrowing sidecar, a head without trunk: blk\.4: 7 tensors'
+expect_text "$STDOUT" '^  llama\.cpp  does not load it: it borrows token_embd and output of its model'
+
+# What is not translated is told with its tensors.
+expect_exit 3 "$MTPGRAFT" graft "$TARGET" unlike.gguf -o x.gguf
+expect_text "$STDERR" "'blk\.8\.nextn\.fc_embd\.weight' is Q8_0 .* and 'blk\.8\.nextn\.fc_hidden\.weight' is F32 .*joined"
+expect_exit 3 "$MTPGRAFT" graft "$TARGET" raw.gguf -o x.gguf
+expect_text "$STDERR" '15 tensors keep names of a checkpoint; .*: mtp\.layers\.0\.attn_k\.weight, .*mtp\.eh_proj\.weight'
+expect_exit 3 "$MTPGRAFT" graft "$TARGET" trimmed.gguf -o x.gguf
+expect_text "$STDERR" "trimmed vocabulary \('output\.weight', 'd2t'\)|trimmed vocabulary \('d2t', 'output\.weight'\)"
+
+# deepseek4: the sidecar's own mixer is lost in a graft, and kept in a sidecar.
+expect_exit 0 "$MTPGRAFT" graft -n --json deepseek4.gguf mtp-deepseek4.gguf -o x.gguf
+[[ $(json '[w["id"] for w in x["result"]["warnings"]]') == *"'head-mixer-lost'"* ]] || fail "no warning: $(cat "$STDOUT")"
+expect_exit 3 "$MTPGRAFT" graft -n --strict deepseek4.gguf mtp-deepseek4.gguf -o x.gguf
+expect_text "$STDERR" 'run the sidecar beside the model \(-md\) instead'
+expect_exit 0 "$MTPGRAFT" extract -q --no-sync mtp-deepseek4.gguf --for deepseek4.gguf -o x.gguf
+expect_same_content x.gguf mtp-deepseek4.gguf
+expect_exit 0 "$MTPGRAFT" graft -n --json deepseek4.gguf x.gguf -o y.gguf
+[[ $(json '[w["id"] for w in x["result"]["warnings"]]') == *"'head-mixer-lost'"* ]] || fail "no warning: $(cat "$STDOUT")"
+rm x.gguf
+no_leftovers . "${inputs[@]}"
