@@ -59,6 +59,10 @@ answer 0 inspect "$MODELS_DIR/hf-base-8L"
 answer 0 inspect "$TARGET" "$GRAFT" target-placeholder.gguf target-broken-head.gguf "$DONOR" \
   donor-tensors-only-no-keys.gguf split/four-Q4_K_M-00002-of-00004.gguf
 answer 0 inspect --kv --tensors target-odd-keys.gguf
+mkdir dialects
+PYTHONPATH=$SOURCE_DIR/tests/support python3 -B "$SOURCE_DIR/tests/support/make_dialects.py" "$MODELS_DIR" dialects
+answer 0 inspect dialects/qwen4exp-*.gguf dialects/trimmed.gguf dialects/borrowing.gguf
+answer 0 graft -n dialects/deepseek4.gguf dialects/mtp-deepseek4.gguf -o none.gguf
 answer 0 inspect --tensors='*.nextn.*' four-00001-of-00005.gguf
 answer 0 inspect --mmproj mmproj-256.gguf "$GRAFT"
 answer 3 inspect --mmproj mmproj-512.gguf "$GRAFT"
