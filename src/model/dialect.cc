@@ -168,7 +168,7 @@ StandardName standard_name(std::string_view name, const std::vector<const Entry*
 // Why rows of the two cannot stand one after the other as bytes; empty if they can.
 std::string find_join_problem(const TensorInfo& first, const TensorInfo& second) {
   const auto* type = find_tensor_type(first.type);
-  if (first.type != second.type || first.shape != second.shape) {
+  if (first.type != second.type || first.shape != second.shape || first.n_dims != 2 || second.n_dims != 2) {
     return fmt::format("'{}' is {} [{}] and '{}' is {} [{}]: their rows cannot be joined", first.name,
                        tensor_type_name(first.type), fmt::join(first.shape, ", "), second.name,
                        tensor_type_name(second.type), fmt::join(second.shape, ", "));

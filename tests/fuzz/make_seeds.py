@@ -18,6 +18,7 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "support"))
 
 from gguf_file import ARRAY, BLOCK, F32, Q8_0, STRING, U16, I32, GgufFile, Sparse, Tensor, tensor_bytes  # noqa: E402
+from make_dialects import DIALECTS, translate  # noqa: E402
 from reference_graft import graft  # noqa: E402
 
 BETWEEN_FILES = b"\n%%\n"
@@ -154,6 +155,12 @@ def plan_seeds(seeds, models, fixtures):
         seeds.add_plan(RECORD, head_type, *golden)
     seeds.add_plan(RECORD, NO_CONVERSION, *golden,
                    b'general.name=str:other\ngeneral.tags=str[]:["a","b"]\nqwen35.x=f32[]:[1,2.5]\ngeneral.type')
+    donor = GgufFile.read(TESTS / "golden/tiny-qwen35-donor.gguf")
+    block = donor.arch_value("block_count") - 1
+    for names in DIALECTS.values():
+        other = seeds.header(translate(donor, names, block))
+        seeds.add_plan(RECORD, NO_CONVERSION, golden[0], other)
+        seeds.add("header", other)
     base = {path.stem: path for path in models}
     pairs = [(target, donor) for target in base for donor in base
              if target.startswith("target") and donor == "mtp-base-8L-Q8_0"

@@ -3,6 +3,7 @@
 #include <array>
 #include <sstream>
 
+#include "donor/dialect.h"
 #include "fuzz.h"
 #include "gguf/tensor_types.h"
 #include "mtpgraft/convert.h"
@@ -30,6 +31,20 @@ std::optional<OpenedModel> convert(const OpenedModel& donor, std::uint32_t type)
   return OpenedModel{converted.value().file, std::move(gguf).value()};
 }
 
+// As open_donor() does.
+OpenedModel translate(OpenedModel donor) {
+  const auto translation = find_translation(donor.gguf);
+  require(translation.tensors.empty() || translation.problems.empty(), "what cannot be translated is left alone");
+  if (translation.tensors.empty()) {
+    return donor;
+  }
+  auto file = rename_tensors(donor.file, donor.gguf, translation);
+  auto gguf = parse_gguf(*file);
+  require(gguf.ok(), gguf.ok() ? "" : "a translated donor is a GGUF: " + gguf.error().message);
+  require(gguf.value().tensors.size() == translation.tensors.size(), "a translated donor has the tensors that it is to");
+  return {std::move(file), std::move(gguf).value()};
+}
+
 std::vector<KeyEdit> parse_edits(const std::string& text) {
   std::vector<KeyEdit> edits;
   std::istringstream lines(text);
@@ -55,6 +70,7 @@ void check_files(std::uint8_t flags, std::uint8_t head_type, std::vector<Bytes> 
     check_strip(*target);
   }
   if (donor) {
+    donor = translate(std::move(*donor));
     check_extract(*donor, nullptr);
   }
   if (!target || !donor) {
