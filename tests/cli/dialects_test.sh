@@ -65,6 +65,22 @@ expect_exit 0 "$MTPGRAFT" graft -q -f --no-sync --no-record --head-type q8_0 "$T
 expect_same_content x.gguf reference.gguf
 rm x.gguf reference.gguf split-*
 
+# From a server: no more is asked for than the head, and it is the same graft.
+if "$MTPGRAFT" --version | grep -q '^features.*, http '; then
+  export XDG_CACHE_HOME=$SCRATCH/cache
+  coproc python3 -B "$SOURCE_DIR/tests/support/bad_server.py" "$WORK" /dev/null
+  read -r port _ <&"${COPROC[0]}"
+  url=http://127.0.0.1:$port/good
+  expect_exit 0 "$MTPGRAFT" graft -q --no-sync "$TARGET" "$url/fc-embd-Q8_0.gguf" -o x.gguf
+  expect_exit 0 "$MTPGRAFT" graft -q --no-sync "$TARGET" fc-embd-Q8_0.gguf -o reference.gguf
+  expect_same x.gguf reference.gguf
+  rm x.gguf reference.gguf
+  expect_exit 0 "$MTPGRAFT" inspect --json --tensors='*fc_embd*' "$url/fc-embd-Q8_0.gguf"
+  [[ $(json '[(f["mtp"]["dialects"], [t["name"] for t in f["tensors"]]) for f in x["result"]["files"]]') == \
+    "[(['fc-embd'], ['blk.8.nextn.fc_embd.weight'])]" ]] || fail "other names: $(cat "$STDOUT")"
+  kill "$COPROC_PID"
+fi
+
 # It is an input, whatever is made of it.
 cp fc-embd-Q8_0.gguf copy.gguf
 expect_exit 5 "$MTPGRAFT" graft -f "$TARGET" copy.gguf -o copy.gguf
