@@ -20,8 +20,6 @@
 namespace mtpgraft {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::string_view kScheme = "hf://";
 constexpr std::string_view kDefaultEndpoint = "https://huggingface.co";
 
@@ -139,7 +137,7 @@ Error wrong_path(std::string_view path, std::string message) {
           .hint = "a model of the Hugging Face Hub is hf://OWNER/NAME[@REVISION][:FILE-OR-GLOB]"};
 }
 
-std::string text_of(const Json& object, const char* key) {
+std::string text_of(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
@@ -280,7 +278,7 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
   if (const auto excess = find_json_excess(json, kJsonLimits)) {
     return malformed(excess->message);
   }
-  const auto object = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  const auto object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) {
     return malformed("is not a JSON object");
   }
@@ -314,9 +312,9 @@ std::vector<std::string> parse_hub_names(const std::string& json) {
   if (find_json_excess(json, kJsonLimits)) {
     return names;
   }
-  const auto answer = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  const auto add = [&](const Json& list, const char* key) {
-    for (const auto& item : list.is_array() ? list : Json::array()) {
+  const auto answer = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  const auto add = [&](const nlohmann::json& list, const char* key) {
+    for (const auto& item : list.is_array() ? list : nlohmann::json::array()) {
       if (item.is_object() && !text_of(item, key).empty()) {
         names.push_back(text_of(item, key));
       }
@@ -324,8 +322,8 @@ std::vector<std::string> parse_hub_names(const std::string& json) {
   };
   add(answer, "id");
   if (answer.is_object()) {
-    add(answer.value("branches", Json()), "name");
-    add(answer.value("tags", Json()), "name");
+    add(answer.value("branches", nlohmann::json()), "name");
+    add(answer.value("tags", nlohmann::json()), "name");
   }
   return names;
 }
