@@ -2,7 +2,6 @@
 #include "donor/dialect.h"
 
 #include "convert.h"
-#include "edit_gguf.h"
 #include "gguf/tensor_types.h"
 #include "gguf_builder.h"
 #include "matchers.h"
@@ -10,6 +9,7 @@
 #include "models.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/summary.h"
+#include "sidecar.h"
 
 namespace mtpgraft {
 namespace {
@@ -34,22 +34,6 @@ Model with_patterns(const GgufBuilder& builder) {
   return parse_model("donor.gguf", std::move(bytes));
 }
 
-// The keys and an attention norm of a sidecar whose head is block 4.
-GgufBuilder sidecar(std::string_view architecture = "qwen4exp") {
-  GgufBuilder builder;
-  const auto key = [&](std::string_view name) { return std::string(architecture).append(name); };
-  builder.key("general.architecture", architecture)
-      .key(key(".block_count"), std::uint32_t{5})
-      .key(key(".nextn_predict_layers"), std::uint32_t{1})
-      .floats("token_embd.weight", {8, 4})
-      .floats("blk.4.attn_norm.weight", {8});
-  return builder;
-}
-
-GgufBuilder& add_norms(GgufBuilder& builder) {
-  return builder.floats("blk.4.nextn.enorm.weight", {8}).floats("blk.4.nextn.hnorm.weight", {32});
-}
-
 std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
   std::vector<std::string> names;
   for (const auto& tensor : tensors) {
@@ -68,14 +52,6 @@ Model translated(const Model& model) {
 std::span<const std::byte> data_of(const Model& model, std::string_view name) {
   const auto* tensor = model.gguf.find_tensor(name);
   return tensor != nullptr ? tensor_data(model, *tensor) : std::span<const std::byte>();
-}
-
-std::vector<std::string> problems_of(const GgufBuilder& builder) {
-  const auto model = parse_model("donor.gguf", builder.build());
-  const auto translation = find_translation(model.gguf);
-  EXPECT_EQ(translation.tensors.empty(), !translation.problems.empty());
-  EXPECT_EQ(find_head(model.gguf).state, HeadState::kBroken);
-  return translation.problems;
 }
 
 TEST(Dialect, LlamaCppsOwnNamesAreLeftAlone) {
@@ -275,80 +251,6 @@ TEST(RootMixer, IsTheModelsWhereItCanBe) {
   EXPECT_TRUE(is_left(incomplete.without_tensor("output_hc_up.weight")));
 }
 
-TEST(DialectRefusals, TypesThatDiffer) {
-  auto builder = sidecar();
-  builder.tensor("blk.4.nextn.fc_embd.weight", {32, 2}, tensor_type::kQ8_0, 68)
-      .floats("blk.4.nextn.fc_hidden.weight", {32, 2});
-  EXPECT_THAT(problems_of(builder),
-              ElementsAre("'blk.4.nextn.fc_embd.weight' is Q8_0 [32, 2, 1, 1] and 'blk.4.nextn.fc_hidden.weight' is "
-                          "F32 [32, 2, 1, 1]: their rows cannot be joined"));
-}
-
-TEST(DialectRefusals, ShapesThatDiffer) {
-  auto builder = sidecar();
-  builder.floats("blk.4.nextn.fc_embd.weight", {8, 2}).floats("blk.4.nextn.fc_hidden.weight", {8, 3});
-  EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("their rows cannot be joined")));
-}
-
-TEST(DialectRefusals, AMissingPart) {
-  auto builder = sidecar();
-  builder.floats("blk.4.nextn.fc_hidden.weight", {8, 8});
-  EXPECT_THAT(problems_of(builder), ElementsAre("'blk.4.nextn.fc_hidden.weight' is a part of "
-                                                "'blk.4.nextn.eh_proj.weight', the other is missing"));
-}
-
-TEST(DialectRefusals, PartsBesideTheWhole) {
-  const std::vector<std::string> names{"fc_hidden", "eh_proj", "fc_embd"};
-  for (std::size_t first = 0; first < names.size(); ++first) {
-    auto builder = sidecar();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      builder.floats("blk.4.nextn." + names[(first + i) % names.size()] + ".weight", {8, 8});
-    }
-    EXPECT_THAT(problems_of(builder), Contains(HasSubstr("'blk.4.nextn.eh_proj.weight', of which there is another")))
-        << names[first];
-  }
-}
-
-TEST(DialectRefusals, TwoOfAName) {
-  auto builder = sidecar();
-  builder.floats("blk.4.nextn.hc_norm.weight", {8}).floats("blk.4.nextn.hc_head_norm.weight", {8});
-  EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("of which there is another")));
-}
-
-TEST(DialectRefusals, WhatIsNoWeight) {
-  auto builder = sidecar();
-  builder.floats("blk.4.nextn.fc_embd.weight", {8, 8})
-      .floats("blk.4.nextn.fc_hidden.weight", {8, 8})
-      .floats("blk.4.nextn.fc_embd.scale", {1});
-  EXPECT_THAT(problems_of(builder), Contains(HasSubstr("'blk.4.nextn.fc_embd.scale'")));
-}
-
-// 144 is ik's IQ4_KS, whose rows begin with a scale; 199 is in no table.
-TEST(DialectRefusals, RowsThatAreNoWholeBlocks) {
-  for (const std::uint32_t type : {144U, 199U}) {
-    auto builder = sidecar();
-    builder.tensor("blk.4.nextn.fc_embd.weight", {256, 2}, type, 288)
-        .tensor("blk.4.nextn.fc_hidden.weight", {256, 2}, type, 288);
-    EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("no whole blocks that can be joined"))) << type;
-  }
-  auto builder = sidecar();
-  builder.tensor("blk.4.nextn.fc_embd.weight", {32, 2}, tensor_type::kQ8_0, 68)
-      .tensor("blk.4.nextn.fc_hidden.weight", {32, 2}, tensor_type::kQ8_0, 68);
-  auto gguf = parse_model("donor.gguf", builder.build()).gguf;
-  for (auto& tensor : gguf.tensors) {
-    tensor.shape[0] = tensor.type == tensor_type::kQ8_0 ? 16 : tensor.shape[0];
-  }
-  EXPECT_THAT(find_translation(gguf).problems, ElementsAre(HasSubstr("no whole blocks that can be joined")));
-}
-
-TEST(DialectRefusals, UnknownNamesAreListed) {
-  auto builder = sidecar();
-  builder.floats("mtp.layers.0.q.weight", {8}).floats("mtp.fc.weight", {8});
-  const auto head = find_head(parse_model("donor.gguf", builder.build()).gguf);
-  EXPECT_THAT(head.problems, Contains("2 tensors keep names of a checkpoint; llama.cpp wants 'blk.N.nextn.*': "
-                                      "mtp.layers.0.q.weight, mtp.fc.weight"));
-}
-
 TEST(Dialect, InspectNamesIt) {
   auto builder = sidecar();
   add_norms(builder).floats("blk.4.nextn.fc_embd.weight", {8, 8}).floats("blk.4.nextn.fc_hidden.weight", {8, 8});
@@ -396,19 +298,6 @@ TEST(Dialect, ABorrowingHeadIsADonor) {
   EXPECT_EQ(summary.head.state, HeadState::kSidecar);
   EXPECT_EQ(summary.runtime, Runtime::kRefuses);
   EXPECT_FALSE(summary.is_draft_model);
-}
-
-TEST(TrimmedVocabulary, IsRefusedWithItsTensors) {
-  const auto target = load_model(kTarget);
-  auto donor = load_model(kDonor);
-  EXPECT_THAT(find_trimmed_vocabulary(donor.gguf), IsEmpty());
-  donor.gguf.tensors.push_back({.name = "d2t", .n_dims = 1, .shape = {64, 1, 1, 1}, .type = 27});
-  donor.gguf.tensors.push_back({.name = "output.weight", .n_dims = 2, .shape = {256, 64, 1, 1}});
-  EXPECT_THAT(find_trimmed_vocabulary(donor.gguf), ElementsAre("d2t", "output.weight"));
-  EXPECT_THAT(summarise(donor.gguf).dialects, ElementsAre("trimmed-vocabulary"));
-  EXPECT_THAT(find_translation(donor.gguf).tensors, IsEmpty());
-  EXPECT_THAT(try_plan(target, donor, without_record()),
-              FailsWith(ErrorCode::kIncompatible, "a trimmed vocabulary ('d2t', 'output.weight')"));
 }
 
 }  // namespace
