@@ -1,11 +1,14 @@
 // Small sidecars in memory.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "gguf_builder.h"
+#include "models.h"
 
 namespace mtpgraft {
 
@@ -23,6 +26,12 @@ inline GgufBuilder sidecar(std::string_view architecture = "qwen4exp") {
 
 inline GgufBuilder& add_norms(GgufBuilder& builder) {
   return builder.floats("blk.4.nextn.enorm.weight", {8}).floats("blk.4.nextn.hnorm.weight", {32});
+}
+
+inline std::span<const std::byte> data_named(const Model& model, std::string_view name) {
+  const auto* tensor = model.gguf.find_tensor(name);
+  return tensor != nullptr ? std::span(model.bytes()).subspan(tensor->offset, tensor->size_bytes)
+                           : std::span<const std::byte>();
 }
 
 }  // namespace mtpgraft

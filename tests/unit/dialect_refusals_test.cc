@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::vector<std::string> problems_of(const GgufBuilder& builder) {
+std::vector<std::string> translation_problems(const GgufBuilder& builder) {
   const auto model = parse_model("donor.gguf", builder.build());
   const auto translation = find_translation(model.gguf);
   EXPECT_EQ(translation.tensors.empty(), !translation.problems.empty());
@@ -26,7 +26,7 @@ TEST(DialectRefusals, TypesThatDiffer) {
   auto builder = sidecar();
   builder.tensor("blk.4.nextn.fc_embd.weight", {32, 2}, tensor_type::kQ8_0, 68)
       .floats("blk.4.nextn.fc_hidden.weight", {32, 2});
-  EXPECT_THAT(problems_of(builder),
+  EXPECT_THAT(translation_problems(builder),
               ElementsAre("'blk.4.nextn.fc_embd.weight' is Q8_0 [32, 2, 1, 1] and 'blk.4.nextn.fc_hidden.weight' is "
                           "F32 [32, 2, 1, 1]: their rows cannot be joined"));
 }
@@ -34,14 +34,14 @@ TEST(DialectRefusals, TypesThatDiffer) {
 TEST(DialectRefusals, ShapesThatDiffer) {
   auto builder = sidecar();
   builder.floats("blk.4.nextn.fc_embd.weight", {8, 2}).floats("blk.4.nextn.fc_hidden.weight", {8, 3});
-  EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("their rows cannot be joined")));
+  EXPECT_THAT(translation_problems(builder), ElementsAre(HasSubstr("their rows cannot be joined")));
 }
 
 TEST(DialectRefusals, AMissingPart) {
   auto builder = sidecar();
   builder.floats("blk.4.nextn.fc_hidden.weight", {8, 8});
-  EXPECT_THAT(problems_of(builder), ElementsAre("'blk.4.nextn.fc_hidden.weight' is a part of "
-                                                "'blk.4.nextn.eh_proj.weight', the other is missing"));
+  EXPECT_THAT(translation_problems(builder), ElementsAre("'blk.4.nextn.fc_hidden.weight' is a part of "
+                                                         "'blk.4.nextn.eh_proj.weight', the other is missing"));
 }
 
 TEST(DialectRefusals, PartsBesideTheWhole) {
@@ -51,7 +51,8 @@ TEST(DialectRefusals, PartsBesideTheWhole) {
     for (std::size_t i = 0; i < names.size(); ++i) {
       builder.floats("blk.4.nextn." + names[(first + i) % names.size()] + ".weight", {8, 8});
     }
-    EXPECT_THAT(problems_of(builder), Contains(HasSubstr("'blk.4.nextn.eh_proj.weight', of which there is another")))
+    EXPECT_THAT(translation_problems(builder),
+                Contains(HasSubstr("'blk.4.nextn.eh_proj.weight', of which there is another")))
         << names[first];
   }
 }
@@ -59,7 +60,7 @@ TEST(DialectRefusals, PartsBesideTheWhole) {
 TEST(DialectRefusals, TwoOfAName) {
   auto builder = sidecar();
   builder.floats("blk.4.nextn.hc_norm.weight", {8}).floats("blk.4.nextn.hc_head_norm.weight", {8});
-  EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("of which there is another")));
+  EXPECT_THAT(translation_problems(builder), ElementsAre(HasSubstr("of which there is another")));
 }
 
 TEST(DialectRefusals, WhatIsNoWeight) {
@@ -67,7 +68,7 @@ TEST(DialectRefusals, WhatIsNoWeight) {
   builder.floats("blk.4.nextn.fc_embd.weight", {8, 8})
       .floats("blk.4.nextn.fc_hidden.weight", {8, 8})
       .floats("blk.4.nextn.fc_embd.scale", {1});
-  EXPECT_THAT(problems_of(builder), Contains(HasSubstr("'blk.4.nextn.fc_embd.scale'")));
+  EXPECT_THAT(translation_problems(builder), Contains(HasSubstr("'blk.4.nextn.fc_embd.scale'")));
 }
 
 // 144 is ik's IQ4_KS, whose rows begin with a scale; 199 is in no table.
@@ -76,7 +77,7 @@ TEST(DialectRefusals, RowsThatAreNoWholeBlocks) {
     auto builder = sidecar();
     builder.tensor("blk.4.nextn.fc_embd.weight", {256, 2}, type, 288)
         .tensor("blk.4.nextn.fc_hidden.weight", {256, 2}, type, 288);
-    EXPECT_THAT(problems_of(builder), ElementsAre(HasSubstr("no whole blocks that can be joined"))) << type;
+    EXPECT_THAT(translation_problems(builder), ElementsAre(HasSubstr("no whole blocks that can be joined"))) << type;
   }
   auto builder = sidecar();
   builder.tensor("blk.4.nextn.fc_embd.weight", {32, 2}, tensor_type::kQ8_0, 68)

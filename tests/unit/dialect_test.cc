@@ -19,7 +19,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint32_t kQ4K = 12;
+constexpr std::uint32_t kTypeQ4K = 12;
 
 // With other bytes in every tensor, and in every place of it.
 Model with_patterns(const GgufBuilder& builder) {
@@ -34,7 +34,7 @@ Model with_patterns(const GgufBuilder& builder) {
   return parse_model("donor.gguf", std::move(bytes));
 }
 
-std::vector<std::string> names_of(const std::vector<TensorInfo>& tensors) {
+std::vector<std::string> tensor_names(const std::vector<TensorInfo>& tensors) {
   std::vector<std::string> names;
   for (const auto& tensor : tensors) {
     names.push_back(tensor.name);
@@ -47,11 +47,6 @@ Model translated(const Model& model) {
   const auto translation = find_translation(model.gguf);
   const auto file = std::make_shared<MemoryFile>(model.file->path(), model.bytes());
   return read_model(*rename_tensors(file, model.gguf, translation));
-}
-
-std::span<const std::byte> data_of(const Model& model, std::string_view name) {
-  const auto* tensor = model.gguf.find_tensor(name);
-  return tensor != nullptr ? tensor_data(model, *tensor) : std::span<const std::byte>();
 }
 
 TEST(Dialect, LlamaCppsOwnNamesAreLeftAlone) {
@@ -69,14 +64,14 @@ struct RowCase {
   std::size_t row_bytes;  // by the format's tables
 };
 
-class JoinedRows : public testing::TestWithParam<RowCase> {};
+class JoinedTensor : public testing::TestWithParam<RowCase> {};
 
-INSTANTIATE_TEST_SUITE_P(Types, JoinedRows,
-                         testing::Values(RowCase{tensor_type::kQ8_0, 64, 68}, RowCase{kQ4K, 512, 288},
+INSTANTIATE_TEST_SUITE_P(Types, JoinedTensor,
+                         testing::Values(RowCase{tensor_type::kQ8_0, 64, 68}, RowCase{kTypeQ4K, 512, 288},
                                          RowCase{tensor_type::kBF16, 24, 48}, RowCase{tensor_type::kF32, 1, 4}),
                          [](const auto& test) { return tensor_type_name(test.param.type); });
 
-TEST_P(JoinedRows, AreTheRowsOfBothSideBySide) {
+TEST_P(JoinedTensor, AreTheRowsOfBothSideBySide) {
   const auto [type, columns, row_bytes] = GetParam();
   constexpr std::size_t kRows = 7;
   auto builder = sidecar();
@@ -87,7 +82,7 @@ TEST_P(JoinedRows, AreTheRowsOfBothSideBySide) {
   Bytes expected;
   for (std::size_t row = 0; row < kRows; ++row) {
     for (const auto* name : {"blk.4.nextn.fc_embd.weight", "blk.4.nextn.fc_hidden.weight"}) {
-      const auto part = data_of(before, name).subspan(row * row_bytes, row_bytes);
+      const auto part = data_named(before, name).subspan(row * row_bytes, row_bytes);
       expected.insert(expected.end(), part.begin(), part.end());
     }
   }
@@ -127,9 +122,9 @@ struct NameCase {
   std::vector<std::pair<std::string, std::string>> renamed;  // to the names after "blk.4."
 };
 
-class Names : public testing::TestWithParam<NameCase> {};
+class DialectNames : public testing::TestWithParam<NameCase> {};
 
-INSTANTIATE_TEST_SUITE_P(Dialects, Names,
+INSTANTIATE_TEST_SUITE_P(Dialects, DialectNames,
                          testing::Values(NameCase{"fc-embd",
                                                   {"blk.4.nextn.fc_embd", "blk.4.nextn.fc_hidden"},
                                                   {{"blk.4.nextn.enorm", "enorm"},
@@ -160,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(Dialects, Names,
                            return name;
                          });
 
-TEST_P(Names, BecomeLlamaCpps) {
+TEST_P(DialectNames, BecomeLlamaCpps) {
   const auto& [id, projections, renamed] = GetParam();
   auto builder = sidecar();
   for (const auto& name : projections) {
@@ -177,12 +172,12 @@ TEST_P(Names, BecomeLlamaCpps) {
   EXPECT_EQ(find_head(after.gguf).state, HeadState::kSidecar);
   EXPECT_EQ(find_head(after.gguf).tensors.size(), 2 + renamed.size());
   for (const auto& [name, standard] : renamed) {
-    const auto expected = data_of(before, name + ".weight");
-    EXPECT_TRUE(std::ranges::equal(data_of(after, "blk.4.nextn." + standard + ".weight"), expected)) << name;
+    const auto expected = data_named(before, name + ".weight");
+    EXPECT_TRUE(std::ranges::equal(data_named(after, "blk.4.nextn." + standard + ".weight"), expected)) << name;
   }
-  const auto first_row = data_of(after, "blk.4.nextn.eh_proj.weight").first(64);
-  EXPECT_TRUE(std::ranges::equal(first_row.first(32), data_of(before, projections[0] + ".weight").first(32)));
-  EXPECT_TRUE(std::ranges::equal(first_row.last(32), data_of(before, projections[1] + ".weight").first(32)));
+  const auto first_row = data_named(after, "blk.4.nextn.eh_proj.weight").first(64);
+  EXPECT_TRUE(std::ranges::equal(first_row.first(32), data_named(before, projections[0] + ".weight").first(32)));
+  EXPECT_TRUE(std::ranges::equal(first_row.last(32), data_named(before, projections[1] + ".weight").first(32)));
   ASSERT_EQ(after.gguf.keys.size(), before.gguf.keys.size());
   for (std::size_t i = 0; i < after.gguf.keys.size(); ++i) {
     EXPECT_EQ(after.gguf.keys[i].key, before.gguf.keys[i].key);
@@ -197,7 +192,7 @@ TEST(Dialect, NamesWithoutABlockGetThatOfTheHead) {
   builder.floats("blk.48.attn_norm.weight", {8})
       .floats("mtp.fc_embd.weight", {8, 8})
       .floats("mtp.fc_hidden.weight", {8, 8});
-  EXPECT_THAT(names_of(translated(with_patterns(builder)).gguf.tensors),
+  EXPECT_THAT(tensor_names(translated(with_patterns(builder)).gguf.tensors),
               ElementsAre("blk.48.attn_norm.weight", "blk.48.nextn.eh_proj.weight"));
   builder.floats("blk.47.attn_norm.weight", {8});
   const auto model = with_patterns(builder);
@@ -213,7 +208,7 @@ TEST(Dialect, AWholeModelsHeadIsTranslated) {
       .floats("mtp.fc_hidden.weight", {8, 8})
       .floats("mtp.fc_embd.weight", {8, 8});
   const auto after = translated(with_patterns(builder));
-  EXPECT_THAT(names_of(after.gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
+  EXPECT_THAT(tensor_names(after.gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
   EXPECT_EQ(find_head(after.gguf).state, HeadState::kPresent);
 }
 
@@ -233,8 +228,8 @@ TEST(RootMixer, OfASidecarIsTheHeads) {
   const auto after = translated(before);
   for (const std::string part : {"norm", "down", "up"}) {
     EXPECT_EQ(after.gguf.find_tensor("output_hc_" + part + ".weight"), nullptr);
-    EXPECT_TRUE(std::ranges::equal(data_of(after, "blk.4.nextn.hc_head_" + part + ".weight"),
-                                   data_of(before, "output_hc_" + part + ".weight")));
+    EXPECT_TRUE(std::ranges::equal(data_named(after, "blk.4.nextn.hc_head_" + part + ".weight"),
+                                   data_named(before, "output_hc_" + part + ".weight")));
   }
 }
 
@@ -275,9 +270,9 @@ TEST(Dialect, ADonorsIsTranslatedAndSaid) {
   files.put("standard.gguf", read_bytes(model_path(kDonor)));
   const auto donor = open_donor({.path = "donor.gguf"}, "", {files});
   ASSERT_THAT(donor, IsOk());
-  EXPECT_THAT(names_of(donor.value().gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
+  EXPECT_THAT(tensor_names(donor.value().gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
   ASSERT_TRUE(donor.value().stored);
-  EXPECT_THAT(names_of(donor.value().stored->tensors), Contains("blk.4.nextn.fc_embd.weight"));
+  EXPECT_THAT(tensor_names(donor.value().stored->tensors), Contains("blk.4.nextn.fc_embd.weight"));
   EXPECT_THAT(donor.value().notes,
               ElementsAre(HasSubstr("in the names of the forks of drluoto and mihailescu2m: nextn.fc_embd and")));
   const auto standard = open_donor({.path = "standard.gguf"}, "", {files});

@@ -1,12 +1,11 @@
 // A DeepSeek-V4 sidecar has a mixer of its own, under the names of the model's.
 #include "job/displaced.h"
 
-#include <random>
-
 #include "gguf_builder.h"
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/strip.h"
+#include "sidecar.h"
 
 namespace mtpgraft {
 namespace {
@@ -15,15 +14,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-enum class Part { kTrunk, kSidecar };
+enum class Deepseek4Part { kTrunk, kSidecar };
 
 // With a mixer whose values are all `mixer`.
-GgufBuilder deepseek4(Part part, float mixer) {
+GgufBuilder deepseek4(Deepseek4Part part, float mixer) {
   GgufBuilder builder;
   builder.key("general.architecture", "deepseek4")
-      .key("deepseek4.block_count", part == Part::kTrunk ? std::uint32_t{1} : std::uint32_t{2})
+      .key("deepseek4.block_count", part == Deepseek4Part::kTrunk ? std::uint32_t{1} : std::uint32_t{2})
       .key("deepseek4.embedding_length", std::uint32_t{8});
-  if (part == Part::kSidecar) {
+  if (part == Deepseek4Part::kSidecar) {
     builder.key("deepseek4.nextn_predict_layers", std::uint32_t{1});
   }
   builder.floats("token_embd.weight", {8, 4})
@@ -31,7 +30,7 @@ GgufBuilder deepseek4(Part part, float mixer) {
       .floats("output_hc_fn.weight", {32, 4}, mixer)
       .floats("output_hc_base.weight", {4}, mixer)
       .floats("output_hc_scale.weight", {1});
-  if (part == Part::kTrunk) {
+  if (part == Deepseek4Part::kTrunk) {
     builder.floats("blk.0.attn_norm.weight", {8});
   } else {
     builder.floats("blk.1.nextn.eh_proj.weight", {16, 8})
@@ -41,63 +40,60 @@ GgufBuilder deepseek4(Part part, float mixer) {
   return builder;
 }
 
-std::vector<Warning> warnings_of(const Model& target, const Model& donor) {
+std::vector<Warning> displaced_warnings(const Model& target, const Model& donor) {
   std::vector<Warning> warnings;
   EXPECT_THAT(warn_of_displaced_tensors(opened(target), opened(donor), warnings), IsOk());
   return warnings;
 }
 
-std::span<const std::byte> data_of(const Model& model, std::string_view name) {
-  const auto* tensor = model.gguf.find_tensor(name);
-  return std::span(model.bytes()).subspan(tensor->offset, tensor->size_bytes);
-}
-
 TEST(DisplacedTensors, AreWarnedOfWhereTheyDiffer) {
-  const auto target = parse_model("target.gguf", deepseek4(Part::kTrunk, 1).build());
-  const auto warnings = warnings_of(target, parse_model("donor.gguf", deepseek4(Part::kSidecar, 2).build()));
+  const auto target = parse_model("target.gguf", deepseek4(Deepseek4Part::kTrunk, 1).build());
+  const auto warnings =
+      displaced_warnings(target, parse_model("donor.gguf", deepseek4(Deepseek4Part::kSidecar, 2).build()));
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_EQ(warnings[0].id, "head-mixer-lost");
   EXPECT_THAT(warnings[0].message, HasSubstr("output_hc_fn.weight, output_hc_base.weight of its own"));
   EXPECT_THAT(warnings[0].message, HasSubstr("-md"));
-  EXPECT_THAT(warnings_of(target, parse_model("donor.gguf", deepseek4(Part::kSidecar, 1).build())), IsEmpty());
+  EXPECT_THAT(displaced_warnings(target, parse_model("donor.gguf", deepseek4(Deepseek4Part::kSidecar, 1).build())),
+              IsEmpty());
 }
 
 TEST(DisplacedTensors, OfAnotherShapeDiffer) {
-  const auto target = parse_model("target.gguf", deepseek4(Part::kTrunk, 1).build());
-  auto donor = deepseek4(Part::kSidecar, 1);
+  const auto target = parse_model("target.gguf", deepseek4(Deepseek4Part::kTrunk, 1).build());
+  auto donor = deepseek4(Deepseek4Part::kSidecar, 1);
   donor.without_tensor("output_hc_base.weight").floats("output_hc_base.weight", {2, 2});
-  EXPECT_THAT(warnings_of(target, parse_model("donor.gguf", donor.build())), testing::SizeIs(1));
+  EXPECT_THAT(displaced_warnings(target, parse_model("donor.gguf", donor.build())), testing::SizeIs(1));
 }
 
 // A whole model's are its trunk's, and of other architectures there are none.
 TEST(DisplacedTensors, AreASidecarsOnly) {
-  const auto target = parse_model("target.gguf", deepseek4(Part::kTrunk, 1).build());
-  auto whole = deepseek4(Part::kSidecar, 2);
+  const auto target = parse_model("target.gguf", deepseek4(Deepseek4Part::kTrunk, 1).build());
+  auto whole = deepseek4(Deepseek4Part::kSidecar, 2);
   whole.floats("blk.0.attn_norm.weight", {8});
-  EXPECT_THAT(warnings_of(target, parse_model("donor.gguf", whole.build())), IsEmpty());
-  auto none = deepseek4(Part::kSidecar, 2);
+  EXPECT_THAT(displaced_warnings(target, parse_model("donor.gguf", whole.build())), IsEmpty());
+  auto none = deepseek4(Deepseek4Part::kSidecar, 2);
   none.without_tensor("output_hc_fn.weight").without_tensor("output_hc_base.weight");
-  EXPECT_THAT(warnings_of(target, parse_model("donor.gguf", none.build())), IsEmpty());
-  EXPECT_THAT(warnings_of(load_model(kTarget), load_model(kDonor)), IsEmpty());
+  EXPECT_THAT(displaced_warnings(target, parse_model("donor.gguf", none.build())), IsEmpty());
+  EXPECT_THAT(displaced_warnings(load_model(kTarget), load_model(kDonor)), IsEmpty());
 }
 
 TEST(DisplacedTensors, StayInASidecar) {
-  const auto target = parse_model("target.gguf", deepseek4(Part::kTrunk, 1).build());
-  const auto donor = parse_model("donor.gguf", deepseek4(Part::kSidecar, 2).build());
+  const auto target = parse_model("target.gguf", deepseek4(Deepseek4Part::kTrunk, 1).build());
+  const auto donor = parse_model("donor.gguf", deepseek4(Deepseek4Part::kSidecar, 2).build());
   const auto plan = make_extract_plan(donor.gguf, head_data_of(donor), &target.gguf, ExtractForm::kSidecar);
   ASSERT_THAT(plan, IsOk());
   const auto sidecar = parse_model("sidecar.gguf", spell(plan.value(), target, donor));
   for (const auto* name : {"output_hc_fn.weight", "output_hc_base.weight"}) {
-    EXPECT_TRUE(std::ranges::equal(data_of(sidecar, name), data_of(donor, name))) << name;
-    EXPECT_FALSE(std::ranges::equal(data_of(sidecar, name), data_of(target, name))) << name;
+    EXPECT_TRUE(std::ranges::equal(data_named(sidecar, name), data_named(donor, name))) << name;
+    EXPECT_FALSE(std::ranges::equal(data_named(sidecar, name), data_named(target, name))) << name;
   }
-  EXPECT_TRUE(std::ranges::equal(data_of(sidecar, "token_embd.weight"), data_of(target, "token_embd.weight")));
+  EXPECT_TRUE(std::ranges::equal(data_named(sidecar, "token_embd.weight"), data_named(target, "token_embd.weight")));
   EXPECT_EQ(sidecar.gguf.tensors.size(), donor.gguf.tensors.size());
 }
 
 TEST(DisplacedTensors, OfAnotherShapeDoNotFitASidecar) {
-  const auto target = parse_model("target.gguf", deepseek4(Part::kTrunk, 1).build());
-  auto builder = deepseek4(Part::kSidecar, 1);
+  const auto target = parse_model("target.gguf", deepseek4(Deepseek4Part::kTrunk, 1).build());
+  auto builder = deepseek4(Deepseek4Part::kSidecar, 1);
   builder.without_tensor("output_hc_base.weight").floats("output_hc_base.weight", {2, 2});
   const auto donor = parse_model("donor.gguf", builder.build());
   EXPECT_THAT(make_extract_plan(donor.gguf, head_data_of(donor), &target.gguf, ExtractForm::kSidecar),
