@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <set>
+#include <span>
 
 namespace mtpgraft {
 namespace {
@@ -13,17 +13,15 @@ namespace {
 using Extents = std::array<std::uint64_t, 4>;
 using BlockTensors = std::map<std::string, Extents, std::less<>>;  // by the name after "blk.N."
 
-// Matrices that some files have one below the other in a single tensor, as far as `joined` goes; without ".weight".
+// Matrices that some files have one below the other in a single tensor; names without ".weight".
 struct Joined {
   std::string_view joined;
-  std::vector<std::string_view> parts;
+  std::span<const std::string_view> parts;
 };
 
-const std::vector<Joined>& joined_tensors() {
-  static const std::vector<Joined> kJoined{{"attn_qkv", {"attn_q", "attn_k", "attn_v"}},
-                                           {"ffn_gate_up_exps", {"ffn_gate_exps", "ffn_up_exps"}}};
-  return kJoined;
-}
+constexpr auto kQueryKeyValue = std::to_array<std::string_view>({"attn_q", "attn_k", "attn_v"});
+constexpr auto kGateUp = std::to_array<std::string_view>({"ffn_gate_exps", "ffn_up_exps"});
+constexpr auto kJoined = std::to_array<Joined>({{"attn_qkv", kQueryKeyValue}, {"ffn_gate_up_exps", kGateUp}});
 
 std::string_view suffix_of(std::string_view name) {
   const auto dot = name.rfind('.');
@@ -33,11 +31,10 @@ std::string_view suffix_of(std::string_view name) {
 // The group that `name` is a part of, or is joined from; null for others.
 const Joined* find_joined(std::string_view name) {
   const auto stem = name.substr(0, name.size() - suffix_of(name).size());
-  const auto& all = joined_tensors();
-  const auto found = std::ranges::find_if(all, [&](const Joined& group) {
+  const auto* found = std::ranges::find_if(kJoined, [&](const Joined& group) {
     return group.joined == stem || std::ranges::find(group.parts, stem) != group.parts.end();
   });
-  return found != all.end() ? &*found : nullptr;
+  return found != kJoined.end() ? found : nullptr;
 }
 
 const Extents* find(const BlockTensors& block, std::string_view name) {
