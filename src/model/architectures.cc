@@ -3,130 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "model/head_tensor_names.h"
+
 namespace mtpgraft {
 namespace {
 
-using Names = std::span<const std::string_view>;
-
-template <std::size_t... Sizes>
-constexpr auto join(const std::array<std::string_view, Sizes>&... lists) {
-  std::array<std::string_view, (Sizes + ...)> all{};
-  auto end = all.begin();
-  ((end = std::copy(lists.begin(), lists.end(), end)), ...);
-  return all;
-}
-
-template <std::size_t Size>
-constexpr auto names(const char* const (&texts)[Size]) {  // NOLINT(modernize-avoid-c-arrays): what braces give
-  std::array<std::string_view, Size> all{};
-  std::copy(std::begin(texts), std::end(texts), all.begin());
-  return all;
-}
-
-constexpr auto kFusion = names({"nextn.eh_proj.weight", "nextn.enorm.weight", "nextn.hnorm.weight"});
-constexpr auto kSharedHead =
-    names({"nextn.shared_head_norm.weight", "nextn.embed_tokens.weight", "nextn.shared_head_head.weight"});
-constexpr auto kSharedHeadNorm = names({"nextn.shared_head_norm.weight"});
-
-constexpr auto kAttentionNorm = names({"attn_norm.weight"});
-constexpr auto kPostAttentionNorm = names({"post_attention_norm.weight"});
-constexpr auto kFeedForwardNorm = names({"ffn_norm.weight"});
-constexpr auto kPostFeedForwardNorm = names({"post_ffw_norm.weight"});
-constexpr auto kOutputNorm = names({"layer_output_norm.weight"});
-
-constexpr auto kAttention = names({"attn_q.weight|attn_qkv.weight", "attn_k.weight|attn_qkv.weight",
-                                   "attn_v.weight|attn_qkv.weight", "attn_output.weight"});
-constexpr auto kFusedAttention = names({"attn_qkv.weight", "attn_output.weight"});
-constexpr auto kQueryKeyNorms = names({"attn_q_norm.weight", "attn_k_norm.weight"});
-constexpr auto kAttentionBiases = names({"attn_q.bias", "attn_k.bias", "attn_v.bias", "attn_qkv.bias"});
-constexpr auto kAttentionGate = names({"attn_gate.weight"});
-constexpr auto kSinks = names({"attn_sinks.weight"});
-constexpr auto kLatentAttention =
-    names({"attn_q_a.weight", "attn_q_a_norm.weight", "attn_q_b.weight", "attn_kv_a_mqa.weight",
-           "attn_kv_a_norm.weight", "attn_k_b.weight", "attn_v_b.weight", "attn_output.weight"});
-constexpr auto kIndexer = names({"indexer.k_norm.weight", "indexer.k_norm.bias", "indexer.proj.weight",
-                                 "indexer.attn_k.weight", "indexer.attn_q_b.weight"});
-
-constexpr auto kGate = names({"ffn_gate.weight"});
-constexpr auto kUpDown = names({"ffn_up.weight", "ffn_down.weight"});
-constexpr auto kDense = join(kGate, kUpDown);
-constexpr auto kRouter = names({"ffn_gate_inp.weight"});
-constexpr auto kRouterBias = names({"exp_probs_b.bias"});
-constexpr auto kExperts = names({"ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"});
-constexpr auto kExpertsOrFused = names({"ffn_gate_exps.weight|ffn_gate_up_exps.weight",
-                                        "ffn_up_exps.weight|ffn_gate_up_exps.weight", "ffn_down_exps.weight"});
-constexpr auto kSharedExpert = names({"ffn_gate_shexp.weight", "ffn_up_shexp.weight", "ffn_down_shexp.weight"});
-constexpr auto kSharedExpertGate = names({"ffn_gate_inp_shexp.weight"});
-
-constexpr auto kQwenAttention = join(kAttentionNorm, kAttention, kQueryKeyNorms, kPostAttentionNorm);
-constexpr auto kQwenExperts = join(kRouter, kExpertsOrFused, kSharedExpertGate, kSharedExpert);
-constexpr auto kQwenDense = join(kQwenAttention, kDense, kFusion);
-constexpr auto kQwenMoe = join(kQwenAttention, kQwenExperts, kFusion);
-
-constexpr auto kGlm4Moe =
-    join(kAttentionNorm, kAttention, kPostAttentionNorm, kRouter, kRouterBias, kExperts, kSharedExpert, kFusion);
-constexpr auto kGlm4MoeOptional = join(kAttentionBiases, kQueryKeyNorms, kSharedHead);
-
-constexpr auto kLatentBlock = join(kAttentionNorm, kLatentAttention, kFeedForwardNorm, kRouter, kSharedExpert, kFusion);
-constexpr auto kDeepseek2 = join(kLatentBlock, kExpertsOrFused);
-constexpr auto kDeepseek32 = join(kLatentBlock, kExperts, kIndexer);
-constexpr auto kGlmDsa = join(kLatentBlock, kExperts);
-constexpr auto kLatentOptional = join(kRouterBias, kSharedHead);
-constexpr auto kGlmDsaOptional = join(kLatentOptional, kIndexer);
-
-constexpr auto kDeepseek4 =
-    join(names({"attn_norm.weight", "attn_sinks.weight", "attn_q_a.weight", "attn_q_a_norm.weight", "attn_q_b.weight",
-                "attn_kv.weight", "attn_kv_a_norm.weight", "attn_output_a.weight", "attn_output_b.weight",
-                "hc_attn_fn.weight", "hc_attn_base.weight", "hc_attn_scale.weight", "hc_ffn_fn.weight",
-                "hc_ffn_base.weight", "hc_ffn_scale.weight"}),
-         kFeedForwardNorm, kRouter, kRouterBias, kExperts, kSharedExpert, kFusion);
-constexpr auto kDeepseek4Optional = join(kSharedHead, names({"exp_probs_b_vl.bias"}));
-
-constexpr auto kMimo2 = join(kAttentionNorm, kFusedAttention, kFeedForwardNorm, kDense, kFusion);
-constexpr auto kMimo2Optional = join(kSinks, kOutputNorm, kSharedHead);
-
-constexpr auto kStep35 = join(kAttentionNorm, kAttention, kFeedForwardNorm, kUpDown, kFusion);
-constexpr auto kStep35Optional = join(kQueryKeyNorms, kAttentionGate, kGate, kSharedHead);
-
-constexpr auto kHyV3 = join(kAttentionNorm, kAttention, kQueryKeyNorms, kFeedForwardNorm,
-                            names({"ffn_up_exps.weight|ffn_gate_up_exps.weight", "ffn_down_exps.weight"}), kFusion);
-constexpr auto kHyV3Optional =
-    join(kRouter, names({"exp_probs_b", "ffn_gate_exps.weight|ffn_gate_up_exps.weight"}), kSharedExpert, kSharedHead);
-
-constexpr auto kCohere2Moe = join(kAttentionNorm, kAttention, kRouter, kExpertsOrFused, kFusion);
-
-constexpr auto kNemotron =
-    join(kAttentionNorm, kAttention, kPostAttentionNorm, kRouter, kRouterBias,
-         names({"ffn_up_exps.weight", "ffn_down_exps.weight", "ffn_up_shexp.weight", "ffn_down_shexp.weight"}), kFusion,
-         kSharedHeadNorm);
-constexpr auto kNemotronOptional = names({"attn_output.bias"});
-
-constexpr auto kBailing3 = join(kLatentBlock, kExperts, kRouterBias, kAttentionGate, kOutputNorm);
-constexpr auto kBailing2 = join(kAttentionNorm, kFusedAttention, kQueryKeyNorms, kFeedForwardNorm, kRouter, kExperts,
-                                kSharedExpert, kFusion, kOutputNorm);
-
-constexpr auto kGlm4 =
-    join(kAttentionNorm, kAttention, kPostAttentionNorm, kFeedForwardNorm, kUpDown, kPostFeedForwardNorm, kFusion);
-constexpr auto kExaoneMoe = join(kAttentionNorm, kAttention, kQueryKeyNorms, kFeedForwardNorm, kDense, kFusion);
-constexpr auto kExaone4 = join(kAttention, kQueryKeyNorms, kPostAttentionNorm, kDense, kPostFeedForwardNorm, kFusion);
-
-constexpr auto kQwen4 =
-    join(kAttention, kQueryKeyNorms, kQwenExperts, kFusion,
-         names({"hc_attn_norm.weight", "hc_attn_down.weight", "hc_attn_up.weight", "hc_attn_inject.weight",
-                "hc_ffn_norm.weight", "hc_ffn_down.weight", "hc_ffn_up.weight", "hc_ffn_inject.weight",
-                "nextn.hc_head_norm.weight", "nextn.hc_head_down.weight", "nextn.hc_head_up.weight"}));
-constexpr auto kQwen4Optional =
-    names({"indexer.q_proj.weight", "indexer.k_proj.weight", "indexer.q_norm.weight", "indexer.k_norm.weight"});
-constexpr auto kDots3Optional =
-    join(kFusion, kRouterBias, names({"nextn.shared_head_norm.weight", "nextn.embed_tokens.weight"}));
-constexpr auto kGlm5 = join(kFusion, kSharedHeadNorm);
-
-constexpr auto kDeepseek4Root = names({"output_hc_fn.weight", "output_hc_base.weight", "output_hc_scale.weight"});
-constexpr auto kQwen4Root =
-    names({"output_hc_norm.weight", "output_hc_down.weight", "output_hc_up.weight", "per_layer_token_embd.weight"});
-
-constexpr auto kCompressor = names({"attn_compressor", "indexer"});
-constexpr auto kIndexerOnly = names({"indexer."});
+using namespace head_tensors;
 
 using enum ArrayRule;
 
@@ -368,7 +250,7 @@ const LayerArray* find_layer_array(std::string_view architecture, std::string_vi
   return nullptr;
 }
 
-bool is_listed(Names names, std::string_view name) {
+bool is_listed(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::any_of(names, [&](std::string_view alternatives) {
     for (std::size_t from = 0; from <= alternatives.size();) {
       const auto to = std::min(alternatives.find('|', from), alternatives.size());
