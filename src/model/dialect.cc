@@ -117,13 +117,22 @@ bool has_weight(const GgufFile& file, const Alias& alias) {
   return file.find_tensor(std::string(alias.name).append(kWeight)) != nullptr;
 }
 
-// A sidecar that has no mixer of its own but at the root.
-bool has_root_mixer(const GgufFile& file, const Entry& entry, std::uint64_t head_block) {
+bool has_mixer_at_root(const GgufFile& file, const Entry& entry) {
+  return std::ranges::any_of(entry.aliases, [&](const Alias& alias) {
+    return alias.standard.starts_with("nextn.hc_") && has_weight(file, alias);
+  });
+}
+
+// A sidecar that has no mixer of its own but that; beside one it is the model's.
+bool has_only_root_mixer(const GgufFile& file, const Entry& entry, std::uint64_t head_block) {
   const auto is_of_other = [&](const BlockTensorName& name) {
     return name.block < head_block || name.name.starts_with("nextn.hc_");
   };
+  const auto is_mixer_of_other = [&](const Entry& other) {
+    return other.place == Place::kRoot && has_mixer_at_root(file, other);
+  };
   return std::ranges::all_of(entry.aliases, [&](const Alias& alias) { return has_weight(file, alias); }) &&
-         !has_tensor_in_blocks(file, is_of_other);
+         !has_tensor_in_blocks(file, is_of_other) && std::ranges::none_of(kEntries, is_mixer_of_other);
 }
 
 bool is_spoken(const GgufFile& file, const Entry& entry, std::optional<std::uint64_t> head_block) {
@@ -135,7 +144,7 @@ bool is_spoken(const GgufFile& file, const Entry& entry, std::optional<std::uint
     case Place::kRoot:
       return head_block && has_weight(file, entry.aliases.front());
     case Place::kSidecarRoot:
-      return head_block && has_root_mixer(file, entry, *head_block);
+      return head_block && has_only_root_mixer(file, entry, *head_block);
     case Place::kNone:
       break;
   }

@@ -261,7 +261,10 @@ Head find_head(const GgufFile& file) {
     find_undeclared_head(file, architecture, depth, blocks, head);
   }
   check_strays(file, depth, blocks, head);
-  std::ranges::move(find_translation(file).problems, std::back_inserter(head.problems));
+  // Names that cannot be made llama.cpp's are why tensors of those names are missing.
+  if (auto problems = find_translation(file).problems; !problems.empty()) {
+    head.problems = std::move(problems);
+  }
   if (!head.problems.empty()) {
     head.state = HeadState::kBroken;
   }

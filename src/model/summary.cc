@@ -129,7 +129,7 @@ Runtime runtime_of(const Architecture& architecture, const Summary& summary) {
     case HeadState::kSidecar:
       return usual == Runtime::kRunsAsDrafter || usual == Runtime::kUnknown ? usual
              : summary.sidecar == SidecarKind::kComplete                    ? Runtime::kDraftsBeside
-             : usual == Runtime::kForksOnly                                 ? usual
+             : usual == Runtime::kForksOnly && !summary.borrows_tensors     ? usual
                                                                             : Runtime::kRefuses;
     case HeadState::kTensorsOnly:
     case HeadState::kBroken:
@@ -180,7 +180,8 @@ Summary summarise(const GgufFile& file) {
   if (state == HeadState::kSidecar && architecture.support != MtpSupport::kSeparateDrafter) {
     summary.sidecar = sidecar_kind(file, architecture);
   }
-  if (const auto warnings = find_load_warnings(file); !warnings.empty()) {
+  // Names that forks give the head are told of as such.
+  if (const auto warnings = find_load_warnings(named ? *named : file); !warnings.empty()) {
     summary.load_problem = warnings.front().message;
   }
   const bool has_foreign_head = summary.head.has_tensors() && !summary.dialects.empty();

@@ -16,10 +16,10 @@
 namespace mtpgraft {
 namespace {
 
-// The tensors that every sidecar needs besides the head. qwen4exp has no output_norm: a mixer, which the head has one
-// of its own of, stands in for it.
-std::array<std::string_view, 2> needed_tensors(std::string_view architecture) {
-  return {"token_embd.weight", architecture == "qwen4exp" ? "output.weight" : "output_norm.weight"};
+// The tensors that every sidecar needs besides the head. Where a mixer of streams stands in for output_norm, the head
+// has one of its own, and output is needed.
+std::array<std::string_view, 2> needed_tensors(const Architecture& architecture) {
+  return {"token_embd.weight", architecture.hnorm_covers_streams ? "output.weight" : "output_norm.weight"};
 }
 
 KeyList keys_of_tensors_only(const GgufFile& model) {
@@ -46,8 +46,8 @@ void take_expert_keys(const GgufFile& model, const GgufFile& donor, KeyList& key
   }
 }
 
-Status check_shared_tensors(const GgufFile& model, bool is_target) {
-  for (const auto name : needed_tensors(model.architecture())) {
+Status check_shared_tensors(const GgufFile& model, const Architecture& architecture, bool is_target) {
+  for (const auto name : needed_tensors(architecture)) {
     if (model.find_tensor(name) == nullptr) {
       return Error{.code = ErrorCode::kIncompatible,
                    .message = fmt::format("has no tensor '{}', which llama.cpp wants in a sidecar", name),
@@ -115,8 +115,8 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   if (form == ExtractForm::kTensorsOnly) {
     assembly.keys = keys_of_tensors_only(model);
   } else {
-    MTPGRAFT_CHECK(check_shared_tensors(model, target != nullptr));
     const auto architecture = find_architecture(model.architecture());
+    MTPGRAFT_CHECK(check_shared_tensors(model, architecture, target != nullptr));
     if (!architecture.loads_sidecar) {
       plan.warnings.push_back({"sidecar-refused", fmt::format("llama.cpp {} does not load the head of {} models from "
                                                               "a file of its own; it is a donor all the same",

@@ -21,11 +21,7 @@ std::string describe_refusal(const Summary& summary) {
     case HeadState::kPlaceholder:
       return "refuses it: the head's tensors are missing";
     case HeadState::kSidecar:
-      return summary.sidecar == SidecarKind::kTrimmed
-                 ? "does not load a head with a vocabulary of its own (d2t); forks draft with it beside its model (-md)"
-             : summary.sidecar == SidecarKind::kBorrowing
-                 ? "does not load a head that borrows its model's tensors; forks draft with it beside its model (-md)"
-                 : "does not load this head from a file of its own";
+      return "does not load this head from a file of its own";
     case HeadState::kTensorsOnly:
       return "does not load head tensors without the keys of a model";
     default:
@@ -44,7 +40,10 @@ std::string describe_sidecar(const Summary& summary) {
   }
   switch (*summary.sidecar) {
     case SidecarKind::kComplete:
-      return "sidecar, complete: drafts beside its model";
+      if (summary.dialects.empty()) {
+        return "sidecar, complete: drafts beside its model";
+      }
+      break;
     case SidecarKind::kBorrowing:
       return "sidecar that borrows its model's tensors: forks draft with it, and it is a donor";
     case SidecarKind::kTrimmed:
@@ -63,6 +62,7 @@ std::string describe_verdict(const Summary& summary) {
       return describe_absence(summary);
     case HeadState::kPresent:
       return summary.is_usable                        ? "drafts"
+             : !summary.dialects.empty()              ? "has a head that llama.cpp does not load"
              : summary.runtime == Runtime::kRefuses   ? "has a head, and no known loader reads the file"
              : summary.runtime == Runtime::kForksOnly ? "drafts in forks only"
              : summary.runtime == Runtime::kSkipsHead ? "has a head, which llama.cpp leaves unused"
@@ -129,7 +129,8 @@ std::string describe_next_step(const Summary& summary, const std::string& path) 
       return fmt::format("{}; mtpgraft strip --in-place {} makes it load without one", graft, quoted);
     case HeadState::kSidecar:
       return summary.is_draft_model ? fmt::format("llama-server -m MODEL -md {} {}", quoted, kDraftOptions)
-                                    : "it can be a graft's donor";
+             : summary.sidecar == SidecarKind::kTrimmed ? ""
+                                                        : "it can be a graft's donor";
     case HeadState::kTensorsOnly:
       return "it can be a graft's donor";
     case HeadState::kBroken:

@@ -47,6 +47,25 @@ TEST(LlamaCpp, IsToldOfInAVerdict) {
             "head tensors without a model's keys, good as a donor only");
 }
 
+// Of names that it does not ask for, and of a vocabulary that it does not load.
+TEST(LlamaCpp, IsNotSaidToDraftWithAForksHead) {
+  auto sidecar = load_model(kDonor);
+  edit_tensor(sidecar.gguf, "blk.8.nextn.eh_proj.weight").name = "blk.8.nextn.fc_embd.weight";
+  auto& embedding = edit_tensor(sidecar.gguf, "blk.8.nextn.fc_embd.weight");
+  embedding.shape[0] /= 2;
+  embedding.size_bytes /= 2;
+  sidecar.gguf.tensors.push_back(embedding);
+  sidecar.gguf.tensors.back().name = "blk.8.nextn.fc_hidden.weight";
+  const auto summary = summarise(sidecar.gguf);
+  EXPECT_EQ(summary.head.state, HeadState::kSidecar);
+  EXPECT_EQ(describe_verdict(summary), "head without trunk, good as a donor only");
+  EXPECT_EQ(describe_next_step(summary, "model.gguf"), "it can be a graft's donor");
+
+  auto trimmed = load_model(kDonor);
+  trimmed.gguf.tensors.push_back({.name = "d2t", .n_dims = 1, .shape = {64, 1, 1, 1}, .type = 27});
+  EXPECT_EQ(describe_next_step(summarise(trimmed.gguf), "model.gguf"), "");
+}
+
 TEST(LlamaCpp, IsNotSaidToDraftWithAFileThatItRefuses) {
   auto model = load_model("target-with-head");
   edit_tensor(model.gguf, "output.weight").name = "output_extra.weight";
