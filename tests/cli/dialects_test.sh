@@ -24,6 +24,11 @@ expect_same_content() {
   cmp -s <(list_content "$1") <(list_content "$2") || fail "$1 and $2 differ after: $last_command"
 }
 
+# expect_same_parts A B: the same keys and tensors, each in any order.
+expect_same_parts() {
+  cmp -s <(list_content "$1" | sort) <(list_content "$2" | sort) || fail "$1 and $2 differ after: $last_command"
+}
+
 # A graft, with a record that holds, and what is said of it.
 for dialect in fc-embd e-proj ik-mtp hf-mtp; do
   for type in BF16 Q8_0 Q4_K_M; do
@@ -87,26 +92,45 @@ expect_exit 5 "$MTPGRAFT" graft -f "$TARGET" copy.gguf -o copy.gguf
 expect_same copy.gguf fc-embd-Q8_0.gguf
 rm copy.gguf
 
-# qwen4exp: heads of streams with a mixer; a sidecar of it in llama.cpp's names.
-for dialect in fc-embd e-proj output-hc ik-mtp hf-mtp; do
-  expect_exit 0 "$MTPGRAFT" extract -q --no-sync "qwen4exp-$dialect.gguf" -o x.gguf
-  expect_same_content x.gguf "standard/qwen4exp-$dialect.gguf"
+# qwen4exp: heads of streams with a mixer; a sidecar of it in llama.cpp's names, for itself and for its trunk, and a
+# graft, which only forks run.
+expect_exit 0 "$MTPGRAFT" graft -q --no-sync --no-record qwen4exp.gguf standard/whole-qwen4exp.gguf -o reference.gguf
+for donor in {qwen4exp-{fc-embd,e-proj,output-hc,ik-mtp,hf-mtp},whole-qwen4exp}.gguf; do
+  if [[ $donor != whole-* ]]; then
+    expect_exit 0 "$MTPGRAFT" extract -q --no-sync "$donor" -o x.gguf
+    expect_same_content x.gguf "standard/$donor"
+  fi
+  expect_exit 0 "$MTPGRAFT" extract -q -f --no-sync "$donor" --for qwen4exp.gguf -o x.gguf
+  expect_same_parts x.gguf standard/qwen4exp-ik-mtp.gguf
+  expect_exit 0 "$MTPGRAFT" graft -q -f --no-sync --no-record qwen4exp.gguf "$donor" -o x.gguf
+  expect_same_content x.gguf reference.gguf
   rm x.gguf
+  expect_exit 3 "$MTPGRAFT" graft --strict qwen4exp.gguf "$donor" -o x.gguf
+  expect_text "$STDERR" 'refuses qwen4exp models with a head; the forks '
 done
+expect_exit 0 "$MTPGRAFT" graft -n --json qwen4exp.gguf qwen4exp-ik-mtp.gguf -o x.gguf
+[[ $(json '[w["id"] for w in x["result"]["warnings"]]') == "['forks-only']" ]] || fail "other warnings: $(cat "$STDOUT")"
+rm reference.gguf
 
 # inspect tells of the file as it is, and of the head as a graft reads it.
 expect_exit 0 "$MTPGRAFT" inspect --json qwen4exp-*.gguf standard/qwen4exp-fc-embd.gguf borrowing.gguf trimmed.gguf
 [[ $(json '[(f["mtp"].get("dialects"), f["mtp"]["state"], f["mtp"]["tensors"], f["mtp"].get("borrows"))
-            for f in x["result"]["files"]]') == "[(['e-proj'], 'sidecar', 7, None), (['fc-embd'], 'sidecar', 7, None), \
-(['hf-mtp'], 'sidecar', 7, None), (['ik-mtp'], 'sidecar', 7, None), (['output-hc'], 'sidecar', 7, None), \
-(None, 'sidecar', 7, None), (None, 'sidecar', 7, True), (['trimmed-vocabulary'], 'sidecar', 15, None)]" ]] ||
+            for f in x["result"]["files"]]') == "[(['e-proj'], 'sidecar', 32, None), (['fc-embd'], 'sidecar', 32, None), \
+(['hf-mtp'], 'sidecar', 32, None), (['ik-mtp'], 'sidecar', 32, None), (['output-hc'], 'sidecar', 32, None), \
+(None, 'sidecar', 32, None), (None, 'sidecar', 32, True), (['trimmed-vocabulary'], 'sidecar', 15, None)]" ]] ||
   fail "other dialects: $(cat "$STDOUT")"
 expect_exit 0 "$MTPGRAFT" inspect qwen4exp-ik-mtp.gguf --tensors='mtp.*'
-expect_text "$STDOUT" '^    mtp\.fc_embd\.weight +Q8_0 +\[64, 64\]'
+expect_text "$STDOUT" '^    mtp\.fc_embd\.weight +F16 +\[64, 64\]'
 expect_text "$STDOUT" '^ +in the names of ik_llama\.cpp before its #2369 was merged \(ik-mtp\): '
 expect_text "$STDOUT" '^  llama\.cpp  loads no head as in ik_llama\.cpp'
+expect_exit 0 "$MTPGRAFT" inspect qwen4exp-*.gguf {ik-mtp,fc-embd}-Q8_0.gguf
+[[ $(grep -c '^  verdict    head without trunk, good as a donor only$' "$STDOUT") == 7 ]] || fail "other verdicts"
+expect_exit 0 "$MTPGRAFT" inspect whole-qwen4exp.gguf
+expect_text "$STDOUT" '^  verdict    has a head that llama\.cpp does not load'
+expect_exit 0 "$MTPGRAFT" inspect trimmed.gguf
+! grep -q "can be a graft's donor" "$STDOUT" || fail "a donor that is refused"
 expect_exit 0 "$MTPGRAFT" inspect borrowing.gguf
-expect_text "$STDOUT" '^  MTP        borrowing sidecar, a head without trunk: blk\.4: 7 tensors'
+expect_text "$STDOUT" '^  MTP        borrowing sidecar, a head without trunk: blk\.4: 32 tensors'
 expect_text "$STDOUT" '^  llama\.cpp  does not load it: it borrows token_embd and output of its model'
 
 # What is not translated is told with its tensors.
@@ -123,7 +147,7 @@ expect_exit 0 "$MTPGRAFT" graft -n --json deepseek4.gguf mtp-deepseek4.gguf -o x
 expect_exit 3 "$MTPGRAFT" graft -n --strict deepseek4.gguf mtp-deepseek4.gguf -o x.gguf
 expect_text "$STDERR" 'run the sidecar beside the model \(-md\) instead'
 expect_exit 0 "$MTPGRAFT" extract -q --no-sync mtp-deepseek4.gguf --for deepseek4.gguf -o x.gguf
-expect_same_content x.gguf mtp-deepseek4.gguf
+expect_same_parts x.gguf mtp-deepseek4.gguf
 expect_exit 0 "$MTPGRAFT" graft -n --json deepseek4.gguf x.gguf -o y.gguf
 [[ $(json '[w["id"] for w in x["result"]["warnings"]]') == *"'head-mixer-lost'"* ]] || fail "no warning: $(cat "$STDOUT")"
 rm x.gguf

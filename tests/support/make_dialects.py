@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-from gguf_file import BLOCK, BOOL, F32, Q8_0, STRING, U32, GgufFile, Tensor, tensor_bytes
+from gguf_file import BLOCK, BOOL, F32, GgufFile, Tensor, tensor_bytes
+from make_tiny_archs import make_model
 
-STREAMS, WIDTH, RANK, VOCABULARY = 2, 64, 32, 96
-WIDE = STREAMS * WIDTH
 I64_TENSOR = 27
 
 
@@ -67,53 +66,24 @@ def translate(model, names, block):
     return result
 
 
-def filled(name, shape, type_id=F32, seed=1):
+def filled(name, shape):
     """Any bytes: no one computes with them."""
-    source = random.Random(f"{name} {seed}")
-    return Tensor(name, shape, type_id, source.randbytes(tensor_bytes(type_id, shape)))
+    return Tensor(name, shape, F32, random.Random(name).randbytes(tensor_bytes(F32, shape)))
 
 
-def common_keys(model, architecture, **counts):
-    model.set("general.architecture", STRING, architecture)
-    for name, count in counts.items():
-        model.set(f"{architecture}.{name}", U32, count)
-
-
-def qwen4exp_sidecar():
-    """A head of streams with its mixer, and what it shares with its model."""
-    model = GgufFile()
-    common_keys(model, "qwen4exp", block_count=5, nextn_predict_layers=1, embedding_length=WIDTH)
-    block = "blk.4."
-    model.tensors = [
-        filled("token_embd.weight", (WIDTH, VOCABULARY), Q8_0),
-        filled("output.weight", (WIDTH, VOCABULARY), Q8_0),
-        filled(block + "attn_q.weight", (WIDTH, WIDTH), Q8_0),
-        filled(block + "nextn.eh_proj.weight", (2 * WIDTH, WIDTH), Q8_0),
-        filled(block + "nextn.enorm.weight", (WIDTH,)),
-        filled(block + "nextn.hnorm.weight", (WIDE,)),
-        filled(block + "nextn.hc_head_norm.weight", (WIDE,)),
-        filled(block + "nextn.hc_head_down.weight", (WIDE, RANK), Q8_0),
-        filled(block + "nextn.hc_head_up.weight", (RANK, WIDE), Q8_0),
-    ]
+def qwen4exp(file, mixer_at_root=True):
+    """A model whose head has streams and a mixer of its own; beside the trunk's at the root, if that is there."""
+    model = make_model("qwen4exp").files()[file]
+    if not mixer_at_root:
+        model.tensors = [tensor for tensor in model.tensors if not tensor.name.startswith("output_hc_")]
     return model
 
 
-def deepseek4(is_sidecar):
-    """A trunk of one block, or a head with another mixer than that trunk's."""
-    model = GgufFile()
-    common_keys(model, "deepseek4", block_count=2 if is_sidecar else 1, embedding_length=WIDTH)
-    shared = [filled("token_embd.weight", (WIDTH, VOCABULARY)), filled("output.weight", (WIDTH, VOCABULARY)),
-              filled("output_norm.weight", (WIDTH,))]
-    shared += [filled(f"output_hc_{part}.weight", shape, seed="head" if is_sidecar else "trunk")
-               for part, shape in (("fn", (WIDE, STREAMS)), ("base", (STREAMS,)), ("scale", (1,)))]
-    if not is_sidecar:
-        model.tensors = shared + [filled("blk.0.attn_norm.weight", (WIDTH,))]
-        return model
-    model.set("deepseek4.nextn_predict_layers", U32, 1)
-    model.tensors = shared + [filled("blk.1.attn_norm.weight", (WIDTH,)),
-                              filled("blk.1.nextn.eh_proj.weight", (2 * WIDTH, WIDTH)),
-                              filled("blk.1.nextn.enorm.weight", (WIDTH,)),
-                              filled("blk.1.nextn.hnorm.weight", (WIDTH,))]
+def deepseek4_sidecar():
+    """A head with another mixer than its trunk's."""
+    model = make_model("deepseek4").files()["sidecar"]
+    model.tensors = [filled(tensor.name, tensor.shape) if tensor.name.startswith("output_hc_") else tensor
+                     for tensor in model.tensors]
     return model
 
 
@@ -131,9 +101,11 @@ def main():
         for dialect in ("fc-embd", "e-proj", "ik-mtp", "hf-mtp"):
             write_pair(out, f"{dialect}-{kind}.gguf", donor, DIALECTS[dialect], 8)
     for dialect, names in DIALECTS.items():
-        write_pair(out, f"qwen4exp-{dialect}.gguf", qwen4exp_sidecar(), names, 4)
+        write_pair(out, f"qwen4exp-{dialect}.gguf", qwen4exp("sidecar", dialect != "output-hc"), names, 4)
+    qwen4exp("trunk").write(out / "qwen4exp.gguf")
+    write_pair(out, "whole-qwen4exp.gguf", qwen4exp("full"), DIALECTS["ik-mtp"], 4)
 
-    borrowing = qwen4exp_sidecar()
+    borrowing = qwen4exp("sidecar")
     borrowing.set("qwen4exp.nextn_shared_target_tensors", BOOL, True)
     borrowing.tensors = [tensor for tensor in borrowing.tensors if tensor.name.startswith("blk.")]
     borrowing.write(out / "borrowing.gguf")
@@ -144,14 +116,14 @@ def main():
     trimmed.write(out / "trimmed.gguf")
     unlike = GgufFile.read(out / "fc-embd-Q8_0.gguf")
     hidden = unlike.tensor("blk.8.nextn.fc_hidden.weight")
-    unlike.tensors[unlike.tensors.index(hidden)] = filled(hidden.name, hidden.shape, F32)
+    unlike.tensors[unlike.tensors.index(hidden)] = filled(hidden.name, hidden.shape)
     unlike.write(out / "unlike.gguf")
     raw = GgufFile.read(models / "mtp-base-8L-Q8_0.gguf")
     for tensor in raw.tensors:
         tensor.name = tensor.name.replace("blk.8.nextn.", "mtp.").replace("blk.8.", "mtp.layers.0.")
     raw.write(out / "raw.gguf")
-    deepseek4(is_sidecar=False).write(out / "deepseek4.gguf")
-    deepseek4(is_sidecar=True).write(out / "mtp-deepseek4.gguf")
+    make_model("deepseek4").files()["trunk"].write(out / "deepseek4.gguf")
+    deepseek4_sidecar().write(out / "mtp-deepseek4.gguf")
 
 
 if __name__ == "__main__":

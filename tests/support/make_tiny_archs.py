@@ -192,8 +192,7 @@ class Model:
     def head_tensors(self):
         return [replace(tensor, name=f"blk.{self.trunk_blocks + block}.{tensor.name}") for block, tensor in self.head]
 
-    def write(self, folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    def files(self):
         general, head = self.general_keys(), self.head_tensors()
         bodies = {
             "full": (True, self.shared + self.trunk + head),
@@ -201,11 +200,15 @@ class Model:
             "declared": (True, self.shared + self.trunk),
             "sidecar": (True, self.shared + head),
         }
-        for name, (has_head, tensors) in bodies.items():
-            keys = general | self.model_keys(has_head) | TOKENIZER_KEYS
-            GgufFile(keys=keys, tensors=tensors).write(folder / f"{name}.gguf")
+        files = {name: GgufFile(keys=general | self.model_keys(has_head) | TOKENIZER_KEYS, tensors=tensors)
+                 for name, (has_head, tensors) in bodies.items()}
         bare = {"general.architecture": general["general.architecture"]}
-        GgufFile(keys=bare, tensors=head).write(folder / "bare.gguf")
+        return files | {"bare": GgufFile(keys=bare, tensors=head)}
+
+    def write(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in self.files().items():
+            file.write(folder / f"{name}.gguf")
 
 
 class Block:

@@ -1,10 +1,9 @@
-// Small sidecars in memory.
+// Tiny models in memory, complete, for tests to take parts out of.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "gguf_builder.h"
@@ -12,20 +11,19 @@
 
 namespace mtpgraft {
 
-// The keys and an attention norm of a sidecar whose head is block 4.
-inline GgufBuilder sidecar(std::string_view architecture = "qwen4exp") {
-  GgufBuilder builder;
-  const auto key = [&](std::string_view name) { return std::string(architecture).append(name); };
-  builder.key("general.architecture", architecture)
-      .key(key(".block_count"), std::uint32_t{5})
-      .key(key(".nextn_predict_layers"), std::uint32_t{1})
-      .floats("token_embd.weight", {8, 4})
-      .floats("blk.4.attn_norm.weight", {8});
-  return builder;
+inline GgufBuilder edit_model(std::string_view name) {
+  const auto model = load_model(name);
+  return {model.bytes(), model.gguf};
 }
 
-inline GgufBuilder& add_norms(GgufBuilder& builder) {
-  return builder.floats("blk.4.nextn.enorm.weight", {8}).floats("blk.4.nextn.hnorm.weight", {32});
+// Of the tiny qwen4exp, whose head is block 4.
+inline constexpr std::uint64_t kTinyWidth = 64;
+inline constexpr std::size_t kTinyHeadTensors = 32;
+
+// With all of the head but eh_proj.
+inline GgufBuilder sidecar() {
+  auto builder = edit_model("archs/qwen4exp/sidecar");
+  return builder.without_tensor("blk.4.nextn.eh_proj.weight");
 }
 
 inline std::span<const std::byte> data_named(const Model& model, std::string_view name) {

@@ -18,7 +18,9 @@ std::vector<std::string> translation_problems(const GgufBuilder& builder) {
   const auto model = parse_model("donor.gguf", builder.build());
   const auto translation = find_translation(model.gguf);
   EXPECT_EQ(translation.tensors.empty(), !translation.problems.empty());
-  EXPECT_EQ(find_head(model.gguf).state, HeadState::kBroken);
+  const auto head = find_head(model.gguf);
+  EXPECT_EQ(head.state, HeadState::kBroken);
+  EXPECT_EQ(head.problems, translation.problems);
   return translation.problems;
 }
 
@@ -59,7 +61,7 @@ TEST(DialectRefusals, PartsBesideTheWhole) {
 
 TEST(DialectRefusals, TwoOfAName) {
   auto builder = sidecar();
-  builder.floats("blk.4.nextn.hc_norm.weight", {8}).floats("blk.4.nextn.hc_head_norm.weight", {8});
+  builder.floats("blk.4.nextn.hc_norm.weight", {4 * kTinyWidth});
   EXPECT_THAT(translation_problems(builder), ElementsAre(HasSubstr("of which there is another")));
 }
 

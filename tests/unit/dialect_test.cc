@@ -75,8 +75,7 @@ TEST_P(JoinedTensor, AreTheRowsOfBothSideBySide) {
   const auto [type, columns, row_bytes] = GetParam();
   constexpr std::size_t kRows = 7;
   auto builder = sidecar();
-  add_norms(builder)
-      .tensor("blk.4.nextn.fc_hidden.weight", {columns, kRows}, type, row_bytes * kRows)
+  builder.tensor("blk.4.nextn.fc_hidden.weight", {columns, kRows}, type, row_bytes * kRows)
       .tensor("blk.4.nextn.fc_embd.weight", {columns, kRows}, type, row_bytes * kRows);
   const auto before = with_patterns(builder);
   Bytes expected;
@@ -157,12 +156,15 @@ INSTANTIATE_TEST_SUITE_P(Dialects, DialectNames,
 
 TEST_P(DialectNames, BecomeLlamaCpps) {
   const auto& [id, projections, renamed] = GetParam();
+  const auto complete = load_model("archs/qwen4exp/sidecar");
   auto builder = sidecar();
   for (const auto& name : projections) {
-    builder.floats(name + ".weight", {8, 8});
+    builder.floats(name + ".weight", {kTinyWidth, kTinyWidth});
   }
   for (const auto& [name, standard] : renamed) {
-    builder.floats(name + ".weight", {8, 4});
+    const auto* tensor = complete.gguf.find_tensor("blk.4.nextn." + standard + ".weight");
+    builder.without_tensor(tensor->name)
+        .floats(name + ".weight", {tensor->shape.begin(), tensor->shape.begin() + tensor->n_dims});
   }
   const auto before = with_patterns(builder);
   EXPECT_THAT(find_translation(before.gguf).dialects, ElementsAre(id));
@@ -170,14 +172,22 @@ TEST_P(DialectNames, BecomeLlamaCpps) {
 
   const auto after = translated(before);
   EXPECT_EQ(find_head(after.gguf).state, HeadState::kSidecar);
-  EXPECT_EQ(find_head(after.gguf).tensors.size(), 2 + renamed.size());
+  EXPECT_EQ(find_head(after.gguf).tensors.size(), kTinyHeadTensors);
+  EXPECT_THAT(try_plan(load_model("archs/qwen4exp/trunk"), after), IsOk());
   for (const auto& [name, standard] : renamed) {
     const auto expected = data_named(before, name + ".weight");
     EXPECT_TRUE(std::ranges::equal(data_named(after, "blk.4.nextn." + standard + ".weight"), expected)) << name;
   }
-  const auto first_row = data_named(after, "blk.4.nextn.eh_proj.weight").first(64);
-  EXPECT_TRUE(std::ranges::equal(first_row.first(32), data_named(before, projections[0] + ".weight").first(32)));
-  EXPECT_TRUE(std::ranges::equal(first_row.last(32), data_named(before, projections[1] + ".weight").first(32)));
+  constexpr auto kRowBytes = kTinyWidth * sizeof(float);
+  const auto row = data_named(after, "blk.4.nextn.eh_proj.weight").first(2 * kRowBytes);
+  EXPECT_TRUE(
+      std::ranges::equal(row.first(kRowBytes), data_named(before, projections[0] + ".weight").first(kRowBytes)));
+  EXPECT_TRUE(std::ranges::equal(row.last(kRowBytes), data_named(before, projections[1] + ".weight").first(kRowBytes)));
+  // The model's own mixer, which a sidecar has beside the head's.
+  for (const auto* name : {"output_hc_norm.weight", "output_hc_down.weight", "output_hc_up.weight"}) {
+    ASSERT_FALSE(data_named(before, name).empty());
+    EXPECT_TRUE(std::ranges::equal(data_named(after, name), data_named(before, name))) << name;
+  }
   ASSERT_EQ(after.gguf.keys.size(), before.gguf.keys.size());
   for (std::size_t i = 0; i < after.gguf.keys.size(); ++i) {
     EXPECT_EQ(after.gguf.keys[i].key, before.gguf.keys[i].key);
@@ -202,30 +212,27 @@ TEST(Dialect, NamesWithoutABlockGetThatOfTheHead) {
 
 // In a whole model, too, and in the place that the keys say.
 TEST(Dialect, AWholeModelsHeadIsTranslated) {
-  auto builder = sidecar();
-  add_norms(builder)
-      .floats("blk.0.attn_norm.weight", {8})
-      .floats("mtp.fc_hidden.weight", {8, 8})
-      .floats("mtp.fc_embd.weight", {8, 8});
+  auto builder = edit_model("archs/qwen4exp/full");
+  builder.without_tensor("blk.4.nextn.eh_proj.weight")
+      .floats("mtp.fc_hidden.weight", {kTinyWidth, kTinyWidth})
+      .floats("mtp.fc_embd.weight", {kTinyWidth, kTinyWidth});
   const auto after = translated(with_patterns(builder));
   EXPECT_THAT(tensor_names(after.gguf.tensors), Contains("blk.4.nextn.eh_proj.weight"));
   EXPECT_EQ(find_head(after.gguf).state, HeadState::kPresent);
 }
 
 GgufBuilder with_root_mixer() {
-  auto builder = sidecar();
-  add_norms(builder)
-      .floats("blk.4.nextn.eh_proj.weight", {16, 8})
-      .floats("output_hc_norm.weight", {32})
-      .floats("output_hc_down.weight", {32, 2})
-      .floats("output_hc_up.weight", {2, 32});
-  return builder;
+  auto builder = edit_model("archs/qwen4exp/sidecar");
+  return builder.without_tensor("blk.4.nextn.hc_head_norm.weight")
+      .without_tensor("blk.4.nextn.hc_head_down.weight")
+      .without_tensor("blk.4.nextn.hc_head_up.weight");
 }
 
 TEST(RootMixer, OfASidecarIsTheHeads) {
   const auto before = with_patterns(with_root_mixer());
   EXPECT_THAT(find_translation(before.gguf).dialects, ElementsAre("output-hc"));
   const auto after = translated(before);
+  EXPECT_EQ(find_head(after.gguf).state, HeadState::kSidecar);
   for (const std::string part : {"norm", "down", "up"}) {
     EXPECT_EQ(after.gguf.find_tensor("output_hc_" + part + ".weight"), nullptr);
     EXPECT_TRUE(std::ranges::equal(data_named(after, "blk.4.nextn.hc_head_" + part + ".weight"),
@@ -239,20 +246,21 @@ TEST(RootMixer, IsTheModelsWhereItCanBe) {
   };
   EXPECT_FALSE(is_left(with_root_mixer()));
   auto with_trunk = with_root_mixer();
-  EXPECT_TRUE(is_left(with_trunk.floats("blk.0.attn_norm.weight", {8})));
+  EXPECT_TRUE(is_left(with_trunk.floats("blk.0.attn_q.weight", {kTinyWidth, 128})));
   auto with_own = with_root_mixer();
-  EXPECT_TRUE(is_left(with_own.floats("blk.4.nextn.hc_head_norm.weight", {32})));
+  EXPECT_TRUE(is_left(with_own.floats("blk.4.nextn.hc_head_norm.weight", {4 * kTinyWidth})));
   auto incomplete = with_root_mixer();
   EXPECT_TRUE(is_left(incomplete.without_tensor("output_hc_up.weight")));
 }
 
 TEST(Dialect, InspectNamesIt) {
   auto builder = sidecar();
-  add_norms(builder).floats("blk.4.nextn.fc_embd.weight", {8, 8}).floats("blk.4.nextn.fc_hidden.weight", {8, 8});
+  builder.floats("blk.4.nextn.fc_embd.weight", {kTinyWidth, kTinyWidth})
+      .floats("blk.4.nextn.fc_hidden.weight", {kTinyWidth, kTinyWidth});
   const auto summary = summarise(parse_model("donor.gguf", builder.build()).gguf);
   EXPECT_THAT(summary.dialects, ElementsAre("fc-embd"));
   EXPECT_EQ(summary.head.state, HeadState::kSidecar);
-  EXPECT_EQ(summary.head.tensors.size(), 4U);
+  EXPECT_EQ(summary.head.tensors.size(), kTinyHeadTensors);
   EXPECT_EQ(summary.runtime, Runtime::kRefuses);
   EXPECT_FALSE(summary.is_draft_model);
   EXPECT_THAT(summarise(load_model(kDonor).gguf).dialects, IsEmpty());
@@ -282,9 +290,8 @@ TEST(Dialect, ADonorsIsTranslatedAndSaid) {
 }
 
 TEST(Dialect, ABorrowingHeadIsADonor) {
-  auto builder = sidecar();
-  builder.without_tensor("token_embd.weight").floats("blk.4.nextn.eh_proj.weight", {16, 8});
-  add_norms(builder);
+  auto builder = edit_model("archs/qwen4exp/sidecar");
+  builder.without_tensor("token_embd.weight").without_tensor("output.weight");
   const auto key = "qwen4exp.nextn_shared_target_tensors";
   EXPECT_FALSE(summarise(parse_model("a.gguf", builder.build()).gguf).borrows_tensors);
   EXPECT_FALSE(summarise(parse_model("a.gguf", builder.key(key, false).build()).gguf).borrows_tensors);
