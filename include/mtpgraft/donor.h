@@ -20,6 +20,7 @@ namespace mtpgraft {
 struct CheckpointOptions {
   std::string architecture;        // the target's general.architecture: what a head without config.json is read as
   std::optional<int> norm_offset;  // is added to norm weights, 0 or 1; nothing: the values decide
+  std::vector<TrunkNorm> trunk_norms{};  // of the target, which the head's are compared with
 };
 
 // A checkpoint's head as the GGUF that llama.cpp's converter would make of it, without trunk and tokenizer. It is made
@@ -34,8 +35,9 @@ struct CheckpointHead {
 bool is_checkpoint(const std::string& path, const FileSource& files);
 
 // Opens the files and reads their headers, config.json and the norms. Fails with kIncompatible if there is no head,
-// with kUnsupported if the head is of a kind that is not handled, with kMalformed for damaged files, with kRefused for
-// links that lead out of the folder, and with kUsage for a norm_offset other than 0 and 1.
+// or if its norms do not tell whether 1 is to be added, with kUnsupported if the head is of a kind that is not handled,
+// with kMalformed for damaged files, with kRefused for links that lead out of the folder, and with kUsage for a
+// norm_offset other than 0 and 1.
 Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files);
 
 // Returns the path of the model that a user's path means. For a repository that is the checkpoint that it is, or its
@@ -83,11 +85,13 @@ struct Donor {
 };
 
 // Opens a donor and reads its header; of a checkpoint also its norms. `architecture` is the target's, empty if there is
-// none. `recorded_norm_offset` is used for a checkpoint where the request does not say it. `remote` is used for paths
-// on a server; null: one is opened. Fails with kUsage for an empty path, an unknown type, a norm_offset for what is no
+// none; `trunk_norms` are its norms (head_data.h), which help to judge those of a checkpoint. `recorded_norm_offset` is
+// used for a checkpoint where the request does not say it. `remote` is used for paths on a server; null: one is opened.
+// Fails with kUsage for an empty path, an unknown type, a norm_offset for what is no
 // checkpoint, or a repository with several heads; else as open_checkpoint(), convert_head() and parse_gguf() do.
 Result<Donor> open_donor(const DonorRequest& request, std::string_view architecture, const Context& context,
                          std::optional<int> recorded_norm_offset = {},
-                         const std::shared_ptr<RemoteSource>& remote = nullptr);
+                         const std::shared_ptr<RemoteSource>& remote = nullptr,
+                         const std::vector<TrunkNorm>& trunk_norms = {});
 
 }  // namespace mtpgraft

@@ -55,12 +55,41 @@ std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head);
 // alone if it holds a whole head. Fails as open_model() does.
 Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path);
 
-// The part of the donor's data that a plan needs. read_head_data() makes it.
+// What a head tensor's values have, and those of no trained head.
+struct ValueFlaw {
+  enum class Kind : std::uint8_t {
+    kZeros,      // nothing but zeros, in a matrix or a norm
+    kNotFinite,  // NaN or infinity: of a type with blocks, as a scale
+    kZeroRun,    // 64 KiB or more of zero bytes in a matrix: a download that is not complete
+  };
+  Kind kind;
+  std::size_t tensor = 0;    // index into GgufFile::tensors of the donor
+  std::uint64_t count = 1;   // of numbers that are not finite, or of runs
+  std::uint64_t block = 0;   // the quantised block of the tensor where the first begins; of plain floats the element
+  std::uint64_t offset = 0;  // where the first begins, from the start of the tensor's data
+  std::uint64_t bytes = 0;   // of the first run
+  bool is_nan = false;       // the first number is, and not infinity
+  std::string path{};        // the file that the first is in, at `file_offset`; empty: in bytes that are made of others
+  std::uint64_t file_offset = 0;
+};
+
+// The means of the norms of one name, over the blocks of a trunk.
+struct TrunkNorm {
+  std::string name;  // after "blk.N."; "output_norm.weight"
+  double mean_min = 0;
+  double mean_max = 0;
+};
+
+// The part of the donor's data that a plan needs. read_head_data() makes it, but for `trunk_norms`.
 struct HeadData {
   // For each head tensor, in the donor's order: its values if it has one dimension (norms, biases), else nothing.
   std::vector<std::optional<std::vector<float>>> vectors;
-  // Digest of the head's data as the output will hold them, one tensor after the other without padding.
-  std::optional<Digest> digest;
+  // Digest of the head's data as the output will hold them, one tensor after the other without padding. Nothing: the
+  // head was not read, and neither were its values looked at.
+  std::optional<Digest> digest{};
+  std::vector<ValueFlaw> flaws{};            // in the order of the tensors, at most one of a kind for each
+  std::vector<std::string> unknown_types{};  // whose blocks are not known here: only zeros were looked for
+  std::vector<TrunkNorm> trunk_norms{};      // of the model that the head is for, see read_trunk_norms()
 };
 
 struct Warning {

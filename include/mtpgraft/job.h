@@ -142,12 +142,15 @@ struct Job {
   GgufFile target;             // what is copied from: strip's file; for an extract without target the donor
   std::optional<Donor> donor;  // nothing for strip; its `file` is closed by write()
   Plan plan;
-  GraftOptions options;   // what a graft's `plan` was made with
-  bool is_graft = false;  // prepare_graft() made it
+  GraftOptions options;                       // what a graft's `plan` was made with
+  std::optional<ExtractForm> extract_form{};  // prepare_extract() made it
+  bool is_for_target = true;                  // false: an extract that keeps the donor's numbers
+  bool strict = false;                        // warnings are errors
+  std::vector<TrunkNorm> trunk_norms{};       // of the target
   std::vector<Warning> warnings;
   Output output;
   std::optional<Fetch> fetch;         // for a donor on a server
-  std::optional<Digest> head_digest;  // of a graft's head, after complete()
+  std::optional<Digest> head_digest;  // of the donor's head, after complete()
   bool restores_original = false;     // strip's output is byte for byte what the record describes
   Sources sources;                    // closed by write()
 };
@@ -174,15 +177,18 @@ Status check(Job& job, const Context& context);
 // Checks the same but for the space.
 Status check_output(Job& job, const Context& context);
 
-// Reads the head of a graft for its digest, and plans again with it. The plan of a graft with a record cannot be
-// executed before; write() does it where it was not done. Does nothing for other jobs, and nothing the second time.
+// Reads the head of a graft or an extract: for its digest, and for what is wrong with its values. Plans again with
+// them, so that there may be more `warnings` afterwards. write() does it where it was not done, before it writes
+// anything: a plan of a graft with a record cannot be executed before. Does nothing for other jobs, and nothing the
+// second time. Fails with kIncompatible if the head cannot draft, with `strict` also for any warning.
 Status complete(Job& job, const Context& context);
 
 // Is called for each file of the output but links, by its index, when its bytes begin. What it returns is shown these
 // bytes from the first to the last, in the thread that called write(). It may be empty, as may be what it returns.
 using Observers = std::function<ByteSink(std::size_t file)>;
 
-// Writes a job that check() or check_output() found nothing against: all files get their names, or none. Then closes
+// Writes a job that check() or check_output() found nothing against: all files get their names, or none. Fails as
+// complete() does, too. Then closes
 // what the job has open; its plan and `output` can still be read. Checksums that were asked for are written too,
 // without reading the output again where all its bytes come through here; then `observers` is not called.
 // Fails with kUsage if the job is not checked. After another failure nothing is written, but for checksums that failed

@@ -57,8 +57,11 @@ Result<std::optional<Error>> check_and_write(Job& job, const WriteOptions& optio
   if (!options.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
   }
-  log_warnings(job.warnings);
-  if (!options.dry_run) {
+  if (options.dry_run) {
+    log_warnings(job.warnings);
+  } else {
+    MTPGRAFT_CHECK(complete(job, context));
+    log_warnings(job.warnings);
     MTPGRAFT_CHECK(write(job, context));
   }
   return obstacle.ok() ? std::nullopt : std::optional(std::move(obstacle.error()));

@@ -7,9 +7,14 @@
 
 #include "gguf/dequantize.h"
 #include "gguf/tensor_types.h"
+#include "gguf/value_scan.h"
+#include "io/read_ahead.h"
 #include "io/stream.h"
+#include "model/architectures.h"
+#include "model/norms.h"
 #include "mtpgraft/remote.h"
 #include "util/hash.h"
+#include "util/parallel.h"
 
 namespace mtpgraft {
 namespace {
@@ -17,17 +22,131 @@ namespace {
 // Far above any norm; what is longer stays opaque.
 constexpr std::uint64_t kVectorBytesMax = std::uint64_t{4} << 20;
 
-constexpr std::uint64_t kBufferBytes = std::uint64_t{1} << 20;
-
 bool is_short_vector(const TensorInfo& tensor) { return tensor.is_vector() && tensor.size_bytes <= kVectorBytesMax; }
+
+// Biases and sinks may be zero, also where experts or heads make matrices of them.
+bool is_matrix(const TensorInfo& tensor) {
+  return !tensor.is_vector() && tensor.name.ends_with(".weight") && !tensor.name.ends_with("_sinks.weight");
+}
+
+// Bytes that are made of others stand in no file.
+void find_in_file(const ReadableFile& file, const TensorInfo& tensor, ValueFlaw& flaw) {
+  const auto pieces = file.pieces({tensor.offset + flaw.offset, 1});
+  const auto sources = file.sources();
+  if (pieces.front().file != &file || std::ranges::find(sources, &file) != sources.end()) {
+    flaw.path = pieces.front().file->path();
+    flaw.file_offset = pieces.front().range.offset;
+  }
+}
+
+// Reads the head of one donor, tensor by tensor.
+class HeadReader {
+ public:
+  HeadReader(const ReadableFile& file, const GgufFile& donor, const Progress& progress)
+      : file_(file), donor_(donor), progress_(progress) {
+    // A file that makes its bytes does so with all cores itself.
+    const auto sources = file.sources();
+    threads_ = std::ranges::find(sources, &file) != sources.end() ? worker_count() : 1;
+  }
+
+  // The values of a short vector, or nothing; the whole tensor is hashed and looked at if `digest` says so.
+  Status read(std::size_t index, DigestHead digest) {
+    const auto& tensor = donor_.tensors[index];
+    auto& values = data_.vectors.emplace_back();
+    std::vector<std::byte> bytes;
+    if (is_short_vector(tensor)) {
+      bytes.resize(tensor.size_bytes);
+      MTPGRAFT_CHECK(file_.read_at(tensor.offset, bytes));
+      values = dequantize(tensor.type, bytes);
+    }
+    if (tensor.is_vector() && !values && tensor.type != tensor_type::kF32) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format(
+                       "head tensor '{}' has one dimension and type {}; it must become F32, which is possible "
+                       "from F16, BF16 and Q8_0 only",
+                       tensor.name, tensor_type_name(tensor.type)),
+                   .path = donor_.path,
+                   .offset = tensor.info_offset,
+                   .hint = "use a donor with F32 norms"};
+    }
+    if (digest == DigestHead::kNo || tensor.size_bytes == 0) {
+      return ok_status();
+    }
+    const auto type = scanned_type(tensor);
+    std::vector<PieceScan> scans;
+    if (values) {
+      hasher_.update(std::as_bytes(std::span(*values)));
+      scans.push_back(scan_piece(type, bytes));
+    } else {
+      MTPGRAFT_TRY(scans, read_whole(tensor, type));
+    }
+    note(index, type, join_pieces(type, scans));
+    return ok_status();
+  }
+
+  HeadData finish(DigestHead digest) && {
+    if (digest == DigestHead::kYes) {
+      data_.digest = hasher_.finish();
+    }
+    return std::move(data_);
+  }
+
+ private:
+  Result<std::vector<PieceScan>> read_whole(const TensorInfo& tensor, const ScannedType& type) {
+    // Whole blocks, so that each piece can be looked at alone.
+    const auto piece_bytes = kReadAheadPieceBytes / type.block_bytes * type.block_bytes;
+    std::vector<PieceScan> scans((tensor.size_bytes + piece_bytes - 1) / piece_bytes);
+    const ReadAheadOptions options{threads_, piece_bytes, [&](std::size_t index, std::span<const std::byte> piece) {
+                                     scans[index] = scan_piece(type, piece);
+                                   }};
+    MTPGRAFT_CHECK(read_ahead(file_, tensor.offset, tensor.size_bytes, options, [&](std::span<const std::byte> piece) {
+      hasher_.update(piece);
+      return report_progress(progress_, piece.size());
+    }));
+    return scans;
+  }
+
+  void note(std::size_t index, const ScannedType& type, const TensorScan& scan) {
+    const auto& tensor = donor_.tensors[index];
+    const auto add = [&](ValueFlaw flaw) {
+      flaw.tensor = index;
+      find_in_file(file_, tensor, flaw);
+      data_.flaws.push_back(std::move(flaw));
+    };
+    if (scan.is_zero && (is_matrix(tensor) || is_norm(tensor.name))) {
+      add({.kind = ValueFlaw::Kind::kZeros});
+    } else if (scan.zero_run_count > 0 && is_matrix(tensor)) {
+      add({.kind = ValueFlaw::Kind::kZeroRun,
+           .count = scan.zero_run_count,
+           .block = scan.zero_run.offset / type.block_bytes,
+           .offset = scan.zero_run.offset,
+           .bytes = scan.zero_run.length});
+    }
+    if (scan.not_finite) {
+      add({.kind = ValueFlaw::Kind::kNotFinite,
+           .count = scan.not_finite->count,
+           .block = scan.not_finite->block,
+           .offset = scan.not_finite->offset,
+           .is_nan = scan.not_finite->is_nan});
+    }
+    const auto name = tensor_type_name(tensor.type);
+    if (type.layout == nullptr && std::ranges::find(data_.unknown_types, name) == data_.unknown_types.end()) {
+      data_.unknown_types.push_back(name);
+    }
+  }
+
+  const ReadableFile& file_;
+  const GgufFile& donor_;
+  const Progress& progress_;
+  std::size_t threads_;
+  Hasher hasher_;
+  HeadData data_;
+};
 
 }  // namespace
 
 Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor, DigestHead digest,
                                 const Progress& progress) {
-  HeadData data;
-  Hasher hasher;
-  std::vector<std::byte> buffer(digest == DigestHead::kYes ? std::min(kBufferBytes, file.size()) : 0);
   const auto head = find_head(donor).tensors;
   std::vector<ByteRange> ranges;
   for (const auto index : head) {
@@ -37,41 +156,33 @@ Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor,
     }
   }
   MTPGRAFT_CHECK(fetch(file, ranges));
+  HeadReader reader(file, donor, progress);
   for (const auto index : head) {
-    const auto& tensor = donor.tensors[index];
-    auto& values = data.vectors.emplace_back();
-    if (is_short_vector(tensor)) {
-      std::vector<std::byte> bytes(tensor.size_bytes);
-      MTPGRAFT_CHECK(file.read_at(tensor.offset, bytes));
-      values = dequantize(tensor.type, bytes);
-    }
-    if (tensor.is_vector() && !values && tensor.type != tensor_type::kF32) {
-      return Error{.code = ErrorCode::kUnsupported,
-                   .message = fmt::format(
-                       "head tensor '{}' has one dimension and type {}; it must become F32, which is possible "
-                       "from F16, BF16 and Q8_0 only",
-                       tensor.name, tensor_type_name(tensor.type)),
-                   .path = donor.path,
-                   .offset = tensor.info_offset,
-                   .hint = "use a donor with F32 norms"};
-    }
-    if (digest == DigestHead::kNo) {
+    MTPGRAFT_CHECK(reader.read(index, digest));
+  }
+  return std::move(reader).finish(digest);
+}
+
+Result<std::vector<TrunkNorm>> read_trunk_norms(const ReadableFile& file, const GgufFile& gguf) {
+  if (!find_architecture(gguf.architecture()).norms_are_shifted) {
+    return std::vector<TrunkNorm>();
+  }
+  const auto head = find_head(gguf);
+  const auto trunk_blocks = count_trunk_blocks(gguf, head);
+  std::vector<TrunkNorm> norms;
+  for (const auto& tensor : gguf.tensors) {
+    const auto split = split_block_name(tensor.name);
+    const bool is_of_trunk = split ? split->block < trunk_blocks : tensor.name == kOutputNormName;
+    if (!is_of_trunk || !is_norm(tensor.name) || !is_short_vector(tensor)) {
       continue;
     }
-    if (values) {
-      hasher.update(std::as_bytes(std::span(*values)));
-    } else {
-      MTPGRAFT_CHECK(
-          read_in_pieces(file, tensor.offset, tensor.size_bytes, buffer, [&](std::span<const std::byte> piece) {
-            hasher.update(piece);
-            return report_progress(progress, piece.size());
-          }));
+    std::vector<std::byte> bytes(tensor.size_bytes);
+    MTPGRAFT_CHECK(file.read_at(tensor.offset, bytes));
+    if (const auto values = dequantize(tensor.type, bytes)) {
+      add_trunk_norm(norms, split ? split->name : tensor.name, *values);
     }
   }
-  if (digest == DigestHead::kYes) {
-    data.digest = hasher.finish();
-  }
-  return data;
+  return norms;
 }
 
 }  // namespace mtpgraft

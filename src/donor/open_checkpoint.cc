@@ -26,9 +26,6 @@ constexpr std::uint64_t kAlignment = 32;
 // Sums of offsets below it cannot overflow.
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 62;
 
-// Between this and kUnshiftedNormsBelow the norms tell nothing.
-constexpr double kShiftedNormsFrom = 0.75;
-
 // Far above any norm.
 constexpr std::uint64_t kNormElementsMax = std::uint64_t{1} << 20;
 
@@ -146,8 +143,9 @@ Result<ScaledTensor> find_scaled(Checkpoint& checkpoint, const std::string& name
   return tensor;
 }
 
-Result<std::optional<double>> read_median_norm(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
+Result<std::vector<NormMean>> read_norm_means(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
   std::vector<CheckpointTensor> tensors;
+  std::vector<NormMean> means;
   ComposedFile norms_alone(checkpoint.path());
   for (const auto& [name, group] : groups) {
     if (!is_norm(name)) {
@@ -157,16 +155,17 @@ Result<std::optional<double>> read_median_norm(Checkpoint& checkpoint, const Hea
     if (tensor.shape.size() == 1 && tensor.shape[0] <= kNormElementsMax && is_plain_float(tensor.dtype)) {
       norms_alone.add_range(tensor.file, {tensor.offset, tensor.size_bytes});
       tensors.push_back(std::move(tensor));
+      means.push_back({name, 0});
     }
   }
   MTPGRAFT_CHECK(fetch(norms_alone, {{{0, norms_alone.size()}}}));
-  std::vector<std::vector<float>> norms;
-  for (const auto& tensor : tensors) {
-    auto& values = norms.emplace_back(tensor.shape[0]);
-    MTPGRAFT_CHECK(
-        TensorReader(tensor, std::nullopt, tensor_type::kF32, 0).read(0, std::as_writable_bytes(std::span(values))));
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    std::vector<float> values(tensors[i].shape[0]);
+    MTPGRAFT_CHECK(TensorReader(tensors[i], std::nullopt, tensor_type::kF32, 0)
+                       .read(0, std::as_writable_bytes(std::span(values))));
+    means[i].mean = mean_of(values).value_or(0);
   }
-  return median_of_means({norms.begin(), norms.end()});
+  return means;
 }
 
 Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& groups, const Family& family,
@@ -177,19 +176,27 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
   if (!find_architecture(family.architecture).norms_are_shifted) {
     return 0;
   }
-  MTPGRAFT_TRY(const auto median, read_median_norm(checkpoint, groups));
+  MTPGRAFT_TRY(const auto means, read_norm_means(checkpoint, groups));
+  const auto median = median_of_means(means);
   if (!median) {
     return 1;
   }
-  if (*median >= kUnshiftedNormsBelow && *median < kShiftedNormsFrom) {
+  const auto judged = judge_norms(means, options.trunk_norms);
+  if (judged.verdict != NormVerdict::kRaw && judged.verdict != NormVerdict::kRight) {
+    const auto* const what = judged.verdict == NormVerdict::kMixed     ? "they are not all alike, and this"
+                             : judged.verdict == NormVerdict::kDoubled ? "that is 1 too many, and it"
+                                                                       : "this";
     auto error = incompatible(
-        checkpoint, fmt::format("the norm weights have a mean of about {:.2f}: this does not tell whether they are the "
+        checkpoint, fmt::format("the norm weights have a mean of about {:.2f}: {} does not tell whether they are the "
                                 "checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
-                                *median));
+                                *median, what));
     error.remedy = Remedy::kSayNormOffset;
+    for (const auto& norm : judged.norms) {
+      error.details.push_back(describe_norm(norm));
+    }
     return error;
   }
-  const int offset = *median < kUnshiftedNormsBelow ? 1 : 0;
+  const int offset = judged.verdict == NormVerdict::kRaw ? 1 : 0;
   notes.push_back(offset == 1 ? fmt::format("norm weights have a mean of about {:.2f}: 1 is added", *median)
                               : fmt::format("norm weights have a mean of about {:.2f}: the 1 is in them", *median));
   return offset;

@@ -112,7 +112,8 @@ Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flag
 }
 
 Result<Donor> open_donor(const DonorRequest& request, std::string_view architecture, const Context& context,
-                         std::optional<int> recorded_norm_offset, const std::shared_ptr<RemoteSource>& remote) {
+                         std::optional<int> recorded_norm_offset, const std::shared_ptr<RemoteSource>& remote,
+                         const std::vector<TrunkNorm>& trunk_norms) {
   if (request.path.empty()) {
     return Error{.code = ErrorCode::kUsage, .message = "the donor has no name"};
   }
@@ -137,7 +138,7 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     // The norms of a GGUF, as extract makes one of a checkpoint, have what was added.
     const auto norm_offset = request.norm_offset ? request.norm_offset : recorded_norm_offset;
     donor.labels.norm_offset = norm_offset;
-    MTPGRAFT_TRY(auto head, open_checkpoint(path, {std::string(architecture), norm_offset}, *source));
+    MTPGRAFT_TRY(auto head, open_checkpoint(path, {std::string(architecture), norm_offset, trunk_norms}, *source));
     donor.file = std::move(head.file);
     donor.notes = std::move(head.notes);
     MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));

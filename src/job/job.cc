@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -10,6 +12,7 @@
 #include "job/check_output.h"
 #include "job/displaced.h"
 #include "job/vocabulary.h"
+#include "model/head_values.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "mtpgraft/output_name.h"
@@ -87,19 +90,35 @@ std::optional<Fetch> plan_fetch(const Donor& donor, const Plan& plan) {
   return Fetch{plan_fetches(*donor.file, donor_ranges(plan)), donor.repository_bytes, donor.remote->received_bytes()};
 }
 
-Status make_plan(Job& job, DigestHead digest, const Progress& progress) {
-  MTPGRAFT_TRY(const auto head_data, read_head_data(*job.donor->file, job.donor->gguf, digest, progress));
-  MTPGRAFT_TRY(job.plan, make_graft_plan(job.target, job.donor->gguf, head_data, job.options));
-  job.head_digest = head_data.digest;
-  return ok_status();
+// Plans, and returns what was planned with.
+Result<HeadData> make_plan(Job& job, DigestHead digest, const Progress& progress) {
+  const auto& donor = *job.donor;
+  MTPGRAFT_TRY(auto head_data, read_head_data(*donor.file, donor.gguf, digest, progress));
+  head_data.trunk_norms = job.trunk_norms;
+  if (job.extract_form) {
+    MTPGRAFT_TRY(job.plan, make_extract_plan(donor.gguf, head_data, job.is_for_target ? &job.target : nullptr,
+                                             *job.extract_form));
+  } else {
+    MTPGRAFT_TRY(job.plan, make_graft_plan(job.target, donor.gguf, head_data, job.options));
+  }
+  return head_data;
 }
 
-// Of a job with a donor.
 Status collect_warnings(Job& job) {
   job.warnings = job.plan.warnings;
   job.warnings.insert(job.warnings.end(), job.donor->warnings.begin(), job.donor->warnings.end());
-  return compare_vocabularies({job.sources.target, job.target}, {job.sources.donor, job.donor->gguf}, job.warnings,
-                              job.donor->notes);
+  if (!job.extract_form) {
+    warn_of_name(job.output.path, job.warnings);
+  }
+  return job.strict && !job.warnings.empty() ? Status(refuse_warnings(job.warnings)) : ok_status();
+}
+
+// What only the tensors and lists of both files tell.
+Status compare_models(Job& job) {
+  const OpenedModel target{job.sources.target, job.target};
+  const OpenedModel donor{job.sources.donor, job.donor->gguf};
+  MTPGRAFT_CHECK(compare_vocabularies(target, donor, job.donor->warnings, job.donor->notes));
+  return job.extract_form ? ok_status() : warn_of_displaced_tensors(target, donor, job.donor->warnings);
 }
 
 // Whether the plan restores the file that the record describes; warns where it should and does not.
@@ -143,12 +162,13 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
                  .hint = "name the file that has the head"};
   }
   Job job;
-  job.is_graft = true;
   job.request = request.output;
+  job.strict = request.strict;
   MTPGRAFT_TRY(auto target, open_target(request.target, request.output, files));
   job.target = std::move(target.gguf);
+  MTPGRAFT_TRY(job.trunk_norms, read_trunk_norms(*target.file, job.target));
   MTPGRAFT_CHECK(report_progress(progress, 0));
-  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context));
+  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources = {std::move(target.file), job.donor->file};
 
@@ -168,12 +188,6 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.plan.files.size()));
   MTPGRAFT_CHECK(collect_warnings(job));
-  MTPGRAFT_CHECK(
-      warn_of_displaced_tensors({job.sources.target, job.target}, {job.sources.donor, job.donor->gguf}, job.warnings));
-  warn_of_name(job.output.path, job.warnings);
-  if (request.strict && !job.warnings.empty()) {
-    return refuse_warnings(job.warnings);
-  }
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }
@@ -192,23 +206,22 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   Job job;
   job.request = request.output;
   job.output.path = request.output.path;
-  const bool has_target = !request.target.empty();
-  if (has_target) {
+  job.extract_form = request.form;
+  job.is_for_target = !request.target.empty();
+  if (job.is_for_target) {
     MTPGRAFT_TRY(auto target, open_model(context.files, request.target));
+    MTPGRAFT_TRY(job.trunk_norms, read_trunk_norms(*target.file, target.gguf));
     job.sources.target = std::move(target.file);
     job.target = std::move(target.gguf);
   }
-  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context));
+  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources.donor = job.donor->file;
-  if (!has_target) {
+  if (!job.is_for_target) {
     job.sources.target = job.sources.donor;
     job.target = job.donor->gguf;
   }
-  MTPGRAFT_TRY(const auto head_data,
-               read_head_data(*job.donor->file, job.donor->gguf, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
-  MTPGRAFT_TRY(job.plan,
-               make_extract_plan(job.donor->gguf, head_data, has_target ? &job.target : nullptr, request.form));
+  MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
@@ -240,10 +253,15 @@ Status complete(Job& job, const Context& context) {
     return ok_status();
   }
   MTPGRAFT_CHECK(check_open(job));
-  if (!job.is_graft) {
+  if (!job.donor) {
     return ok_status();
   }
-  return make_plan(job, DigestHead::kYes, context.begin(Phase::kReadHead, job.plan.head_bytes));
+  MTPGRAFT_TRY(const auto head_data,
+               make_plan(job, DigestHead::kYes, context.begin(Phase::kReadHead, job.plan.head_bytes)));
+  MTPGRAFT_CHECK(collect_warnings(job));
+  std::ranges::move(note_unknown_types(head_data), std::back_inserter(job.donor->notes));
+  job.head_digest = head_data.digest;
+  return ok_status();
 }
 
 Result<Job> graft(const GraftRequest& request, const Context& context) {

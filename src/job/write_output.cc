@@ -198,7 +198,7 @@ Status write(Job& job, const Context& context, const Observers& observers) {
   // Of an earlier try that failed.
   job.output.copies.clear();
   job.output.totals = {};
-  MTPGRAFT_CHECK(job.options.labels ? complete(job, context) : ok_status());
+  MTPGRAFT_CHECK(complete(job, context));
   MTPGRAFT_CHECK(write_files(job, context, observers));
   add_totals(job.output);
   job.output.seconds = std::chrono::duration<double>(Clock::now() - start).count();

@@ -1,6 +1,6 @@
 #include "model/warnings.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -84,26 +84,35 @@ void warn_of_other_base_model(const GgufFile& target, const GgufFile& donor, std
   }
 }
 
-// The converter stores 1 + w, so means lie around 1; a head copied from a checkpoint without the 1 has them around 0.
-void warn_of_unshifted_norms(const Architecture& architecture, const GgufFile& donor, const Head& donor_head,
-                             const HeadData& head_data, std::vector<Warning>& warnings) {
+// The converter stores 1 + w; a head copied from a checkpoint without the 1 has w.
+void warn_of_norms(const Architecture& architecture, const GgufFile& donor, const Head& donor_head,
+                   const HeadData& head_data, std::vector<Warning>& warnings) {
   if (!architecture.norms_are_shifted) {
     return;
   }
-  std::vector<std::span<const float>> norms;
+  std::vector<NormMean> norms;
   for (std::size_t i = 0; i < donor_head.tensors.size(); ++i) {
+    const auto& name = donor.tensors[donor_head.tensors[i]].name;
     const auto& values = head_data.vectors[i];
-    if (values && is_norm(donor.tensors[donor_head.tensors[i]].name)) {
-      norms.emplace_back(*values);
+    const auto mean = values && is_norm(name) ? mean_of(*values) : std::nullopt;
+    if (mean) {
+      norms.push_back({name, *mean});
     }
   }
-  const auto median = median_of_means(norms);
-  if (median && *median < kUnshiftedNormsBelow) {
-    warnings.push_back({"norms-unshifted",
-                        fmt::format("the head's norm weights have a mean of about {:.2f}; llama.cpp expects about 1 "
-                                    "(1 + w): a raw copy of a checkpoint's norms drafts noise",
-                                    *median)});
+  const auto judged = judge_norms(std::move(norms), head_data.trunk_norms);
+  if (judged.verdict == NormVerdict::kRight || judged.verdict == NormVerdict::kUnclear) {
+    return;
   }
+  std::vector<std::string> wrong;
+  for (const auto& norm : judged.norms) {
+    if (norm.verdict == NormVerdict::kRaw || norm.verdict == NormVerdict::kDoubled) {
+      wrong.push_back(describe_norm(norm));
+    }
+  }
+  warnings.push_back({"norms-unshifted",
+                      fmt::format("{} of the head's {} norm weights are not 1 + w, as llama.cpp expects, and such a "
+                                  "head drafts noise: {}",
+                                  wrong.size(), judged.norms.size(), fmt::join(wrong, "; "))});
 }
 
 void warn_of_support(const Architecture& architecture, std::vector<Warning>& warnings) {
@@ -177,7 +186,7 @@ std::vector<Warning> find_warnings(const GgufFile& target, const GgufFile& donor
   std::ranges::move(find_load_warnings(target), std::back_inserter(warnings));
   warn_of_silent_differences(target, donor, warnings);
   warn_of_other_base_model(target, donor, warnings);
-  warn_of_unshifted_norms(architecture, donor, donor_head, head_data, warnings);
+  warn_of_norms(architecture, donor, donor_head, head_data, warnings);
   return warnings;
 }
 

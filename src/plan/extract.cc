@@ -8,6 +8,7 @@
 #include "gguf/serialize.h"
 #include "model/compatibility.h"
 #include "model/dialect.h"
+#include "model/head_values.h"
 #include "mtpgraft/strip.h"
 #include "plan/assembly.h"
 #include "plan/head_tensors.h"
@@ -92,6 +93,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   const auto& model = target != nullptr ? *target : donor;
   MTPGRAFT_CHECK(check_donor(donor, donor_head, model));
   MTPGRAFT_CHECK(check_head_data(donor, donor_head, head_data));
+  MTPGRAFT_CHECK(refuse_values(donor, head_data));
   Plan plan;
   auto first_block = donor_head.first_block;
   bool has_own_experts = false;
@@ -104,6 +106,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
     has_own_experts = fit.differs_in_experts;
     first_block = count_trunk_blocks(*target, target_head);
   }
+  std::ranges::move(warn_of_values(donor, head_data), std::back_inserter(plan.warnings));
   const HeadPlacement placement{model, first_block, donor, donor_head, head_data};
   Assembly assembly{.target = model, .keys = keys_of(model), .tensors = {}, .record = {}};
   if (target != nullptr) {

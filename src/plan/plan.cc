@@ -9,6 +9,7 @@
 #include "gguf/describe.h"
 #include "gguf/format.h"
 #include "model/compatibility.h"
+#include "model/head_values.h"
 #include "plan/assembly.h"
 #include "plan/head_tensors.h"
 #include "plan/key_list.h"
@@ -190,6 +191,7 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   MTPGRAFT_CHECK(check_head_data(donor, donor_head, head_data));
   auto fit = check_fit(target, target_head, donor, donor_head, head_data, HeadPlace::kInModel);
   MTPGRAFT_CHECK(refuse_misfit(target, donor, fit));
+  MTPGRAFT_CHECK(refuse_values(donor, head_data));
   const HeadPlacement placement{target, count_trunk_blocks(target, target_head), donor, donor_head, head_data};
   MTPGRAFT_TRY(const auto other_files, arrange_files(target, target_head, options.split));
   const bool is_one_file = other_files.empty();
@@ -211,6 +213,7 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   plan.head_bytes = bytes_of(head);
   plan.removed_tensors = names_of_head(target, target_head);
   plan.warnings = std::move(fit.warnings);
+  append(plan.warnings, warn_of_values(donor, head_data));
   append(plan.warnings, warn_of_types(target, options.edits));
   append(plan.warnings, warn_of_trailing_bytes(target, is_one_file));
 

@@ -79,7 +79,7 @@ class Release {
     return ok_status();
   }
 
-  // All that can be checked without reading tensor data.
+  // A dry run does not read tensor data.
   Status check_all() {
     if (jobs_.empty()) {
       return ok_status();
@@ -89,13 +89,7 @@ class Release {
       if (!make_request(job)) {
         continue;
       }
-      auto status = check_job(job, places_, progress, files_);
-      if (!status.ok()) {
-        if (status.error().code == ErrorCode::kInterrupted) {
-          return status;
-        }
-        add_problem(in_plan(std::move(status.error()), job.graft));
-      }
+      MTPGRAFT_CHECK(note_problem(job, check_job(job, places_, progress, files_)));
     }
     if (problems_.empty()) {
       MTPGRAFT_CHECK(check_space());
@@ -103,7 +97,7 @@ class Release {
     collect_report();
     check_lists(problems_.empty());
     check_names();
-    return ok_status();
+    return request_.dry_run || !problems_.empty() ? ok_status() : read_heads();
   }
 
   void tell_warnings() const {
@@ -120,6 +114,15 @@ class Release {
     }
   }
 
+  // Of all grafts, before any is written.
+  Status read_heads() {
+    const auto progress = context_.begin(Phase::kCheck, 0);
+    for (auto& job : jobs_) {
+      MTPGRAFT_CHECK(note_problem(job, read_head(job, progress, files_)));
+    }
+    return ok_status();
+  }
+
   // Nothing is written while an output that is there is another one.
   Status make() {
     MTPGRAFT_CHECK(do_jobs(Phase::kVerify, ReleaseState::kPresent, compare_job));
@@ -132,6 +135,15 @@ class Release {
     report_.wrote = true;
     MTPGRAFT_CHECK(do_jobs(Phase::kWrite, ReleaseState::kToWrite, write_job));
     return problems_.empty() ? write_lists() : ok_status();
+  }
+
+  // What stands in the way of one graft. Fails only if it was interrupted.
+  Status note_problem(const ReleaseJob& job, Status status) {
+    if (!status.ok() && status.error().code != ErrorCode::kInterrupted) {
+      add_problem(in_plan(std::move(status.error()), job.graft));
+      return ok_status();
+    }
+    return status;
   }
 
   // One of the defaults is a problem of many grafts.
@@ -380,14 +392,6 @@ class Release {
 };
 
 }  // namespace
-
-std::uint64_t ReleasedGraft::bytes() const {
-  std::uint64_t bytes = 0;
-  for (const auto& file : files) {
-    bytes += file.bytes;
-  }
-  return bytes;
-}
 
 Result<ReleaseReport> release(const ReleaseRequest& request, const Context& context, const ReleaseObserver& observer) {
   return Release(request, context, observer).run();

@@ -191,6 +191,14 @@ Error differs(const std::string& path, const VerifyReport& report) {
 
 }  // namespace
 
+std::uint64_t ReleasedGraft::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& file : files) {
+    bytes += file.bytes;
+  }
+  return bytes;
+}
+
 Result<std::vector<std::string>> list_directory(const std::string& directory) {
   std::vector<std::string> names;
   std::error_code error;
@@ -257,6 +265,12 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
   }
   MTPGRAFT_CHECK(check_output(graft, context));
   job.space = {graft.output.path, graft.output.needed_bytes, graft.output.free_bytes};
+  return ok_status();
+}
+
+Status read_head(ReleaseJob& job, const Progress& progress, FileSystem& files) {
+  MTPGRAFT_TRY(const auto graft, prepare_again(job, count_nothing(files, progress)));
+  job.released.warnings = graft.warnings;
   return ok_status();
 }
 

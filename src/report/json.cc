@@ -80,6 +80,7 @@ Json head_json(const GgufFile& file, const Summary& summary, const std::string& 
   const auto next_step = describe_next_step(summary, file.path);
   Json json{{"state", head_state_name(head.state)},
             {"usable", summary.is_usable},
+            {"values_checked", false},
             {"first_block", head.block_count > 0 ? Json(head.first_block) : Json(nullptr)},
             {"blocks", head.block_count},
             {"tensors", head.tensors.size()},
@@ -277,6 +278,7 @@ std::string graft_to_json(const GraftRequest& request, const Job& job) {
   result["fetch"] = fetch_json(job.fetch);
   add_file_plan(result, plan, job.output);
   result["head"] = head_plan_json(plan);
+  result["values_checked"] = job.head_digest.has_value();
   result["keys"] = changes_json(plan.key_changes);
   result["tensors"] = head_tensors_json(plan);
   result["removed_tensors"] = plan.removed_tensors;
@@ -296,6 +298,7 @@ std::string extract_to_json(const ExtractRequest& request, const Job& job) {
   result["form"] = request.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";
   add_file_plan(result, plan, job.output);
   result["head"] = head_plan_json(plan);
+  result["values_checked"] = job.head_digest.has_value();
   result["keys"] = changes_json(plan.key_changes);
   result["tensors"] = head_tensors_json(plan);
   result["warnings"] = warnings_json(job.warnings);

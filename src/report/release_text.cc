@@ -64,9 +64,9 @@ std::string describe_release_plan(const ReleaseReport& report) {
                     head_type(graft), format_bytes(graft.bytes()), state});
   }
   const auto compared = present > 0 ? fmt::format(", {} to be compared", plural(present, "output")) : "";
-  return format_table(rows, "") + fmt::format("dry run: nothing was written; {} to be written{}; {} needed\n",
+  return format_table(rows, "") + fmt::format("dry run: nothing was written; {} to be written{}; {} needed\n{}",
                                               plural(report.grafts.size() - present, "output"), compared,
-                                              format_bytes(report.needed_bytes));
+                                              format_bytes(report.needed_bytes), kValuesUnread);
 }
 
 }  // namespace mtpgraft::report

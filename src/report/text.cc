@@ -155,6 +155,9 @@ std::string describe_inspected(const std::vector<InspectedFile>& files) {
     text += '\n';
     text += compare_inspected(files);
   }
+  if (std::ranges::any_of(files, [](const auto& file) { return file.summary.head.has_tensors(); })) {
+    text += "the head's values were not looked at: verify, graft and extract do that\n";
+  }
   return text;
 }
 

@@ -255,7 +255,7 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
   }
   text += describe_warnings(job.warnings) + describe_writing(writing, plan.files.front(), details);
   if (!writing.seconds) {
-    return text;
+    return text + std::string(kValuesUnread);
   }
   std::vector<std::pair<std::string_view, std::string>> next;
   if (can_draft(target.architecture)) {
@@ -294,7 +294,7 @@ std::string describe_extract(const ExtractRequest& request, const Job& job, bool
   text += describe_converted(plan) + describe_warnings(job.warnings) +
           describe_writing(writing, plan.files.front(), details);
   if (!writing.seconds) {
-    return text;
+    return text + std::string(kValuesUnread);
   }
   return text + (request.form == ExtractForm::kSidecar
                      ? fmt::format("; to draft with it:\n  llama-server -m MODEL -md {} {}\n",

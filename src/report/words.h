@@ -38,4 +38,8 @@ std::string describe_offset(const std::optional<std::uint64_t>& offset);
 // "Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)".
 std::string describe_types(const std::vector<TypeShare>& shares);
 
+// Of a dry run: what it leaves out.
+inline constexpr std::string_view kValuesUnread =
+    "the head's values were not looked at: that is done before the first byte is written\n";
+
 }  // namespace mtpgraft::report

@@ -3,9 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "gguf/tensor_types.h"
 #include "model/compatibility.h"
+#include "model/head_values.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "plan/record.h"
@@ -98,6 +101,39 @@ void sort_findings(VerifyReport& report) {
   });
 }
 
+// Where a flaw of the donor's head is in `file`, which has the head as `tensor`; a vector may have become F32.
+std::uint64_t offset_of(const ValueFlaw& flaw, const TensorInfo& donors, const TensorInfo& tensor) {
+  return tensor.offset + (donors.type == tensor.type ? flaw.offset : flaw.block * sizeof(float));
+}
+
+// Equal bytes are no proof of a head that can draft. `file` is the graft, null if it is not sound.
+std::vector<Finding> find_flaws(const std::vector<ValueFlaw>& flaws, const GgufFile& donor, const Plan& plan,
+                                const GgufFile* file) {
+  std::vector<Finding> findings;
+  for (const auto& flaw : flaws) {
+    const auto& tensor = donor.tensors[flaw.tensor];
+    auto& finding = findings.emplace_back(Finding{describe_flaw(donor, flaw), {}});
+    const auto planned = std::ranges::find(plan.head_tensors, tensor.name, &HeadTensor::donor_name);
+    const auto* found =
+        file != nullptr && planned != plan.head_tensors.end() ? file->find_tensor(planned->name) : nullptr;
+    if (found != nullptr) {
+      finding.offset = offset_of(flaw, tensor, *found);
+    }
+  }
+  return findings;
+}
+
+// From offsets in the one file that a split model is read as to those in its files.
+void find_shards(const GgufFile& gguf, std::vector<Finding>& findings) {
+  for (auto& finding : findings) {
+    if (finding.offset && gguf.is_split()) {
+      const auto& shard = gguf.file_at(*finding.offset);
+      finding.path = shard.path;
+      *finding.offset -= shard.offset;
+    }
+  }
+}
+
 // The bytes of all tensors with their padding.
 std::uint64_t data_bytes(const GgufFile& gguf) {
   std::uint64_t bytes = 0;
@@ -133,7 +169,9 @@ Result<VerifyReport> compare_files(const ModelFiles& files, const Plan& plan, co
 
 Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& target, const OpenedModel& donor,
                                   const RecordLabels& fallback, SharedExtents shared, const Progress& progress) {
-  MTPGRAFT_TRY(const auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kYes, progress));
+  MTPGRAFT_TRY(auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kYes, progress));
+  // These are findings here, not reasons against a plan.
+  const auto flaws = std::exchange(head_data.flaws, {});
   const auto parsed = read_model(files);
   if (!parsed.ok() && (files.empty() || parsed.error().code == ErrorCode::kIo)) {
     return parsed.error();
@@ -174,6 +212,12 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
   } else if (record && !report.ok()) {
     name_other_sources(*record, target.gguf, head_data, report);
   }
+  auto flawed = find_flaws(flaws, donor.gguf, plan, parsed.ok() ? &parsed.value().gguf : nullptr);
+  if (parsed.ok()) {
+    find_shards(parsed.value().gguf, flawed);
+  }
+  std::ranges::move(flawed, std::back_inserter(report.findings));
+  std::ranges::move(note_unknown_types(head_data), std::back_inserter(report.notes));
   sort_findings(report);
   return report;
 }
@@ -206,7 +250,12 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
     case HeadState::kTensorsOnly:
       break;
   }
-  MTPGRAFT_TRY(const auto head_data, read_head_data(*model.file, gguf, DigestHead::kYes, progress));
+  MTPGRAFT_TRY(auto head_data, read_head_data(*model.file, gguf, DigestHead::kYes, progress));
+  MTPGRAFT_TRY(head_data.trunk_norms, read_trunk_norms(*model.file, gguf));
+  for (const auto& flaw : head_data.flaws) {
+    report.findings.push_back({describe_flaw(gguf, flaw), gguf.tensors[flaw.tensor].offset + flaw.offset});
+  }
+  std::ranges::move(note_unknown_types(head_data), std::back_inserter(report.notes));
   if (head.state == HeadState::kPresent || head.state == HeadState::kBroken) {
     check_head_rules(gguf, head, head_data, report);
   } else {
@@ -215,13 +264,7 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
   check_record(gguf, head, head_data, report);
   report.compared_bytes = find_record(gguf) ? head.bytes : 0;
   report.unchecked_bytes = data_bytes(gguf) - report.compared_bytes;
-  for (auto& finding : report.findings) {
-    if (finding.offset && gguf.is_split()) {
-      const auto& shard = gguf.file_at(*finding.offset);
-      finding.path = shard.path;
-      *finding.offset -= shard.offset;
-    }
-  }
+  find_shards(gguf, report.findings);
   sort_findings(report);
   return report;
 }

@@ -260,14 +260,38 @@ TEST_F(CheckpointNorms, AreAskedForWhereTheValuesDoNotTell) {
   }
 }
 
-// The median counts: single norms stray.
+// What could be either is what the clear ones are.
 TEST_F(CheckpointNorms, AreJudgedTogether) {
-  auto tensors = small_head(0.1F);
-  tensors.floats("mtp.pre_fc_norm_hidden.weight", {2}, 0.2F).floats("mtp.pre_fc_norm_embedding.weight", {2}, 1.2F);
+  auto tensors = small_head(0.7F);
+  tensors.floats("mtp.pre_fc_norm_hidden.weight", {2}, 0.8F).floats("mtp.pre_fc_norm_embedding.weight", {2}, -0.7F);
   write_tensors("x.safetensors", tensors);
   const auto head = open_head(path("x.safetensors"), kQwen);
   ASSERT_THAT(head, IsOk());
   EXPECT_EQ(head.value().norm_offset, 1);
+}
+
+TEST_F(CheckpointNorms, ThatAreNotAllAlikeAreNamed) {
+  auto tensors = small_head(0.1F);
+  tensors.floats("mtp.pre_fc_norm_hidden.weight", {2}, 0.2F).floats("mtp.pre_fc_norm_embedding.weight", {2}, 1.2F);
+  write_tensors("x.safetensors", tensors);
+  const auto refused = open_head(path("x.safetensors"), kQwen);
+  ASSERT_THAT(refused, FailsWith(ErrorCode::kIncompatible, "'blk.0.nextn.enorm.weight' has a mean of 1.20: right"));
+  EXPECT_THAT(refused, FailsWith(ErrorCode::kIncompatible, "'blk.0.nextn.hnorm.weight' has a mean of 0.20: without"));
+  EXPECT_EQ(refused.error().remedy, Remedy::kSayNormOffset);
+  EXPECT_THAT(open_head(path("x.safetensors"), {.architecture = "qwen35", .norm_offset = 1}), IsOk());
+}
+
+// The same means, once with a trunk whose norms tell that the 1 is in them.
+TEST_F(CheckpointNorms, AreComparedWithThoseOfTheTrunk) {
+  auto tensors = small_head(0.6F);
+  write_tensors("x.safetensors", tensors.floats("mtp.layers.0.self_attn.q_norm.weight", {2}, 0.7F));
+  for (const auto& [mean, offset] : {std::pair(0.7, 0), std::pair(1.6, 1)}) {
+    const auto head =
+        open_head(path("x.safetensors"),
+                  {.architecture = "qwen35", .norm_offset = {}, .trunk_norms = {{"attn_q_norm.weight", mean, mean}}});
+    ASSERT_THAT(head, IsOk());
+    EXPECT_EQ(head.value().norm_offset, offset);
+  }
 }
 
 TEST_F(CheckpointNorms, StayAsTheyAreWhereModelsDoNotAddOne) {

@@ -12,9 +12,11 @@
 #include "gguf/dequantize.h"
 #include "gguf/quantize.h"
 #include "gguf/tensor_types.h"
+#include "gguf/value_scan.h"
 #include "matchers.h"
 #include "mtpgraft/head.h"
 #include "temp_dir.h"
+#include "util/dynamic_library.h"
 
 namespace mtpgraft {
 namespace {
@@ -113,6 +115,33 @@ TEST(Ggml, F16AndBf16TakeNansAsItDoes) {
       Bytes bytes(row.size() * 2);
       quantize(id, row, bytes);
       EXPECT_TRUE(bytes == by_ggml(*find_tensor_type(id), row, kRowLength)) << bits;
+    }
+  }
+}
+
+// ggml_validate_row_data() looks at the scales of each type.
+TEST(Ggml, HasTheScalesOfBlocksWhereWeHaveThem) {
+  const auto handle = load_library(load().path());
+  ASSERT_THAT(handle, IsOk());
+  auto* const validate = reinterpret_cast<bool (*)(int, const void*, std::size_t)>(
+      find_in_library(handle.value(), "ggml_validate_row_data"));
+  ASSERT_NE(validate, nullptr);
+  for (const auto& layout : block_layouts()) {
+    SCOPED_TRACE(tensor_type_name(layout.type));
+    const auto block_bytes = find_tensor_type(layout.type)->block_bytes;
+    const auto is_sound = [&](const Bytes& block) {
+      return validate(static_cast<int>(layout.type), block.data(), block.size());
+    };
+    // It takes each byte of NVFP4's and does not know Q8_1; of mins it knows those that are no sums.
+    if (layout.format == ScaleFormat::kUE4M3 || layout.type == 9) {
+      continue;
+    }
+    const ScannedType type{&layout, block_bytes};
+    for (std::size_t at = 0; at + 1 < block_bytes; ++at) {
+      Bytes block(block_bytes, std::byte{0x3C});
+      block[at] = std::byte{0xFF};
+      block[at + 1] = std::byte{0xFF};
+      EXPECT_EQ(is_sound(block), !scan_piece(type, block).not_finite) << "byte " << at;
     }
   }
 }
