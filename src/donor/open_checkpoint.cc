@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "donor/checkpoint.h"
@@ -168,6 +169,52 @@ Result<std::vector<NormMean>> read_norm_means(Checkpoint& checkpoint, const Head
   return means;
 }
 
+// "self_attn.q_norm.weight" of "model.layers.7.self_attn.q_norm.weight"; empty for what is of no layer.
+std::string_view name_in_layer(std::string_view name) {
+  constexpr std::string_view kLayers = "layers.";
+  const auto layers = name.rfind(kLayers);
+  const auto dot = layers != std::string_view::npos ? name.find('.', layers + kLayers.size()) : layers;
+  return dot != std::string_view::npos ? name.substr(dot + 1) : "";
+}
+
+// The trunk's norms as far as the checkpoint has them here, in the convention of a GGUF. Published checkpoints have
+// them without the 1. Whatever cannot be read is left out: of the trunk nothing is needed.
+std::vector<TrunkNorm> read_own_trunk(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
+  if (is_remote(checkpoint.path())) {
+    return {};
+  }
+  std::map<std::string_view, std::string_view> gguf_names;  // by the name in a layer
+  std::set<std::string_view> head_names;
+  for (const auto& [name, group] : groups) {
+    for (const auto& [part, source] : group.sources) {
+      head_names.insert(source);
+    }
+    if (is_norm(name)) {
+      gguf_names[name_in_layer(group.sources.begin()->second)] = split_block_name(name)->name;
+    }
+  }
+  std::vector<TrunkNorm> trunk;
+  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
+    const auto found = gguf_names.find(name_in_layer(name));
+    const auto gguf_name = name.ends_with("model.norm.weight")                         ? kOutputNormName
+                           : !name_in_layer(name).empty() && found != gguf_names.end() ? found->second
+                                                                                       : "";
+    if (gguf_name.empty() || head_names.contains(name)) {
+      continue;
+    }
+    const auto tensor = checkpoint.find(name);
+    if (tensor.ok() && tensor.value().shape.size() == 1 && tensor.value().shape[0] <= kNormElementsMax &&
+        is_plain_float(tensor.value().dtype)) {
+      std::vector<float> values(tensor.value().shape[0]);
+      const TensorReader reader(tensor.value(), std::nullopt, tensor_type::kF32, 1);
+      if (reader.read(0, std::as_writable_bytes(std::span(values))).ok()) {
+        add_trunk_norm(trunk, gguf_name, values);
+      }
+    }
+  }
+  return trunk;
+}
+
 Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& groups, const Family& family,
                                const CheckpointOptions& options, std::vector<std::string>& notes) {
   if (options.norm_offset) {
@@ -181,7 +228,8 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
   if (!median) {
     return 1;
   }
-  const auto judged = judge_norms(means, options.trunk_norms);
+  const auto judged =
+      judge_norms(means, options.trunk_norms.empty() ? read_own_trunk(checkpoint, groups) : options.trunk_norms);
   if (judged.verdict != NormVerdict::kRaw && judged.verdict != NormVerdict::kRight) {
     const auto* const what = judged.verdict == NormVerdict::kMixed     ? "they are not all alike, and this"
                              : judged.verdict == NormVerdict::kDoubled ? "that is 1 too many, and it"

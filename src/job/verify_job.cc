@@ -1,3 +1,4 @@
+#include "mtpgraft/head_data.h"
 #include "mtpgraft/job.h"
 #include "mtpgraft/split.h"
 #include "mtpgraft/verify.h"
@@ -38,8 +39,9 @@ Result<VerifyReport> verify(const VerifyRequest& request, const Context& context
   if (recorded && donor_request.head_type.empty()) {
     donor_request.head_type = recorded->head_type;
   }
+  MTPGRAFT_TRY(const auto trunk_norms, read_trunk_norms(*target.file, target.gguf));
   MTPGRAFT_TRY(auto donor, open_donor(donor_request, target.gguf.architecture(), context,
-                                      recorded ? recorded->norm_offset : std::nullopt));
+                                      recorded ? recorded->norm_offset : std::nullopt, nullptr, trunk_norms));
   donor.labels.target_file = base_name(request.target);
   MTPGRAFT_TRY(auto report, verify_graft(files, target, {donor.file, donor.gguf}, donor.labels, request.shared,
                                          context.begin(Phase::kVerify, bytes)));

@@ -69,8 +69,10 @@ std::vector<std::string> note_unknown_types(const HeadData& head_data) {
 std::vector<Warning> warn_of_values(const GgufFile& donor, const HeadData& head_data) {
   std::vector<Warning> warnings;
   for (const auto& flaw : head_data.flaws) {
-    if (flaw.kind != Kind::kZeros) {
-      warnings.push_back({flaw.kind == Kind::kZeroRun ? "head-zero-run" : "head-values", describe_flaw(donor, flaw)});
+    if (flaw.kind == Kind::kNotFinite) {
+      warnings.push_back({"head-values", describe_flaw(donor, flaw)});
+    } else if (flaw.kind == Kind::kZeroRun) {
+      warnings.push_back({"head-zero-run", describe_flaw(donor, flaw)});
     }
   }
   return warnings;

@@ -82,6 +82,9 @@ std::string describe_file(const InspectedFile& file) {
   if (!grafted_from.empty()) {
     rows.push_back({"", "grafted from " + quote(grafted_from)});
   }
+  if (summary.head.has_tensors()) {
+    rows.push_back({"", "its values were not looked at: verify, graft and extract do that"});
+  }
   if (mmproj) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
@@ -154,9 +157,6 @@ std::string describe_inspected(const std::vector<InspectedFile>& files) {
   if (files.size() > 1) {
     text += '\n';
     text += compare_inspected(files);
-  }
-  if (std::ranges::any_of(files, [](const auto& file) { return file.summary.head.has_tensors(); })) {
-    text += "the head's values were not looked at: verify, graft and extract do that\n";
   }
   return text;
 }

@@ -40,6 +40,6 @@ std::string describe_types(const std::vector<TypeShare>& shares);
 
 // Of a dry run: what it leaves out.
 inline constexpr std::string_view kValuesUnread =
-    "the head's values were not looked at: that is done before the first byte is written\n";
+    "dry run: the head's values were not looked at; that is done before the first byte is written\n";
 
 }  // namespace mtpgraft::report

@@ -37,7 +37,7 @@ expect_warning "$TARGET" donor-eps.gguf out.gguf <<'END'
 attention.layer_norm_rms_epsilon: target 1e-06, donor 1e-05; the head will run with the target's
 END
 expect_warning "$TARGET" donor-norms-unshifted.gguf out.gguf <<'END'
-the head's norm weights have a mean of about 0.24; llama.cpp expects about 1 (1 + w): a raw copy of a checkpoint's norms drafts noise
+7 of the head's 7 norm weights are not 1 + w, as llama.cpp expects, and such a head drafts noise: 'blk.8.attn_k_norm.weight' has a mean of 0.70: without the 1; 'blk.8.attn_norm.weight' has a mean of 0.24: without the 1; 'blk.8.attn_q_norm.weight' has a mean of 0.72: without the 1; 'blk.8.nextn.enorm.weight' has a mean of 0.01: without the 1; 'blk.8.nextn.hnorm.weight' has a mean of 0.14: without the 1; 'blk.8.nextn.shared_head_norm.weight' has a mean of 0.68: without the 1; 'blk.8.post_attention_norm.weight' has a mean of -0.01: without the 1
 END
 expect_warning target-base-model.gguf donor-base-model.gguf out.gguf <<'END'
 the target is based on 'https://huggingface.co/x/tiny-qwen35-base-8l', the donor's head belongs to 'https://huggingface.co/x/something-else-9b': a head of another model loads and drafts noise

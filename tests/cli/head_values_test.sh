@@ -61,14 +61,14 @@ expect_flaw() {
     expect_text "$STDOUT" "$2"
     expect_exit 0 "$MTPGRAFT" graft -n $options -f "$TARGET" "$1" -o out.gguf
     expect_nothing_on stderr
-    expect_text "$STDOUT" "^the head's values were not looked at"
+    expect_text "$STDOUT" "the head's values were not looked at"
   done
   rm -f head.gguf
   expect_exit 0 "$MTPGRAFT" extract "$1" -o head.gguf
   expect_text "$STDERR" "^mtpgraft: warning: $2"
   expect_exit 1 "$MTPGRAFT" verify "$1"
   expect_exit 0 "$MTPGRAFT" inspect "$1"
-  expect_text "$STDOUT" "^the head's values were not looked at"
+  expect_text "$STDOUT" "its values were not looked at"
 }
 
 expect_flaw nan.gguf "head tensor 'blk.8.ffn_up.weight' has 1 value that is NaN or infinite; the first, NaN, is in element 500, byte [0-9]+ of 'nan.gguf'"
@@ -115,7 +115,7 @@ for options in '{"strict": true}' '{}'; do
  {"target": "A-Q4_K_M.gguf", "donor": "$BF16"}, {"target": "B-Q4_K_M.gguf", "donor": "$donor"}]}
 JSON
   expect_exit 0 "$MTPGRAFT" release --dry-run PLAN.json
-  expect_text "$STDOUT" "^the head's values were not looked at"
+  expect_text "$STDOUT" "the head's values were not looked at"
   expect_exit 3 "$MTPGRAFT" release PLAN.json
   expect_text "$STDERR" "has (1 value that is NaN|nothing but zeros)"
   [[ ! -e released ]] || fail "a release with a bad head has written something"

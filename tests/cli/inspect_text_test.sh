@@ -35,6 +35,7 @@ target-12L-MTP-Q4_K_M.gguf
   blocks     block_count 13, nextn_predict_layers 1: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        head at blk.12: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)
              grafted from "mtp-base-8L-Q8_0.gguf"
+             its values were not looked at: verify, graft and extract do that
   llama.cpp  drafts with the MTP head of qwen35 models, from b10256 on
              llama-server -m target-12L-MTP-Q4_K_M.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END
@@ -60,6 +61,7 @@ target-broken-head.gguf
   blocks     block_count 13, nextn_predict_layers 1: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        broken
              the head lacks 'blk.12.nextn.eh_proj.weight'
+             its values were not looked at: verify, graft and extract do that
   llama.cpp  refuses it, or never drafts
              mtpgraft graft --replace target-broken-head.gguf DONOR puts a sound head in its place
 END
@@ -73,6 +75,7 @@ target-undeclared-head.gguf
   blocks     block_count 13, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        broken
              it has a head at blk.12, but no key 'qwen35.nextn_predict_layers' that declares it
+             its values were not looked at: verify, graft and extract do that
   llama.cpp  refuses it, or never drafts
              mtpgraft graft --replace target-undeclared-head.gguf DONOR puts a sound head in its place
 END
@@ -85,6 +88,7 @@ mtp-base-8L-Q8_0.gguf
   types      Q8_0 1.5 MiB (10), F32 6.5 KiB (8)
   blocks     block_count 9, nextn_predict_layers 1: 8 trunk blocks
   MTP        sidecar, a head without trunk: blk.8: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)
+             its values were not looked at: verify, graft and extract do that
   llama.cpp  drafts with it beside its model (-md), and crashes if it is run as a model
              llama-server -m MODEL -md mtp-base-8L-Q8_0.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END
@@ -96,6 +100,7 @@ head-only-base-8L-BF16.gguf
   tensors    15, 984,448 parameters, 16.02 bits per weight
   types      BF16 1.9 MiB (8), F32 5.5 KiB (7)
   MTP        head tensors only, no model keys: blk.8: 15 tensors, 1.9 MiB: BF16 1.9 MiB (8), F32 5.5 KiB (7)
+             its values were not looked at: verify, graft and extract do that
   llama.cpp  does not load head tensors without the keys of a model
              it can be a graft's donor
 END
@@ -118,6 +123,7 @@ moe-qwen35moe-donor.gguf
   types      F16 384.0 KiB (17), Q8_0 237.5 KiB (39), F32 22.7 KiB (40)
   blocks     block_count 5, nextn_predict_layers 1: 4 trunk blocks, 3 recurrent, 1 attention (RRRA)
   MTP        head at blk.4: 20 tensors, 90.1 KiB: F16 64.0 KiB (4), Q8_0 23.4 KiB (7), F32 2.8 KiB (9)
+             its values were not looked at: verify, graft and extract do that
   llama.cpp  drafts with the MTP head of qwen35moe models, from b10256 on
              llama-server -m moe-qwen35moe-donor.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END
@@ -139,6 +145,7 @@ target-12L-MTP-Q4_K_M.gguf
   blocks     block_count 13, nextn_predict_layers 1: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        head at blk.12: 15 tensors, 1.0 MiB: Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)
              grafted from "mtp-base-8L-Q8_0.gguf"
+             its values were not looked at: verify, graft and extract do that
   llama.cpp  drafts with the MTP head of qwen35 models, from b10256 on
              llama-server -m target-12L-MTP-Q4_K_M.gguf --spec-type draft-mtp --spec-draft-n-max 2
   tensors

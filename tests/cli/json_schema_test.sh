@@ -5,7 +5,7 @@
 . "$(dirname "$0")/common.sh"
 ! is_plain_posix || skip_all "the program does not change files in place, and then has not all fields"
 use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,trailing-bytes}.gguf \
-  donor-{wrong-width,rope,other-merges,norms-unshifted,base-model,tensors-only-no-keys}.gguf \
+  donor-{nan,hole,wrong-width,rope,other-merges,norms-unshifted,base-model,tensors-only-no-keys}.gguf \
   target-{base-model,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
 # shellcheck disable=SC2034  # common.sh uses it
 json_check=(--complete clone cloned insert Infinity architecture-unknown fork-type forks-only head-skipped
@@ -28,6 +28,9 @@ interruption() {
 }
 
 answer 0 graft --no-sync "$TARGET" "$DONOR"
+answer 0 graft --no-sync "$TARGET" donor-nan.gguf -o nan.gguf
+answer 0 graft --no-sync "$TARGET" donor-hole.gguf -o hole.gguf
+answer 1 verify nan.gguf
 answer 0 graft -n --replace "$GRAFT" donor-rope.gguf -o none.gguf
 answer 0 graft -n "$TARGET" "$DONOR" -o none-mtp-x.gguf --set qwen35.context_length=u64:1 --yarn 4
 answer 0 graft -n "$TARGET" donor-other-merges.gguf -o none.gguf

@@ -280,13 +280,13 @@ def models():
         target(), ("qwen35.attention.recurrent_layers", ARRAY, (BOOL, [True])))
     yield "recurrent-layers-string", "attention.recurrent_layers is a string", with_keys(
         target(), ("qwen35.attention.recurrent_layers", STRING, "RRRA"))
-    yield "eh-proj-i64", "eh_proj is of integers", retyped(donor(), EH_PROJ, 27, (8, 4), bytes(256))
+    yield "eh-proj-i64", "eh_proj is of integers", retyped(donor(), EH_PROJ, 27, (8, 4), bytes([60]) * 256)
     yield "eh-proj-unknown-type", "eh_proj is of a type that nobody knows", retyped(
-        donor(), EH_PROJ, 4242, (8, 4), bytes(64))
+        donor(), EH_PROJ, 4242, (8, 4), bytes([60]) * 64)
     yield "eh-proj-one-dimension", "eh_proj is a vector", retyped(donor(), EH_PROJ, F32, (32,), bytes(128))
-    yield "eh-proj-swapped", "eh_proj has its dimensions swapped", retyped(donor(), EH_PROJ, F32, (4, 8), bytes(128))
+    yield "eh-proj-swapped", "eh_proj has its dimensions swapped", retyped(donor(), EH_PROJ, F32, (4, 8), bytes([60]) * 128)
     yield "enorm-matrix", "enorm is a matrix", retyped(
-        donor(), "blk.1.nextn.enorm.weight", F32, (2, 2), bytes(16))
+        donor(), "blk.1.nextn.enorm.weight", F32, (2, 2), bytes([60]) * 16)
     yield "enorm-i8", "enorm is of bytes", retyped(donor(), "blk.1.nextn.enorm.weight", 24, (4,), bytes(4))
     yield "enorm-f64", "enorm is of doubles", retyped(donor(), "blk.1.nextn.enorm.weight", 28, (4,), bytes(32))
     yield "enorm-nan", "enorm is of NaN", retyped(donor(), "blk.1.nextn.enorm.weight", F32, (4,), struct.pack(
@@ -331,7 +331,7 @@ def projectors():
 
 
 class Safetensors:
-    """The header of the bundled checkpoint's head, to be spoilt; its data are zeros."""
+    """The header of the bundled checkpoint's head, to be spoilt; its data are of one value."""
 
     def __init__(self, models_dir):
         with open(models_dir / "hf-base-8L" / "mtp.safetensors", "rb") as file:
@@ -342,7 +342,8 @@ class Safetensors:
     def file(self, text=None, length=None, data_bytes=None):
         text = json.dumps(self.header).encode() if text is None else text
         start = struct.pack("<Q", len(text) if length is None else length) + text
-        return Hole(start, len(start) + (self.bytes if data_bytes is None else data_bytes))
+        data = bytes([60]) * self.bytes
+        return start + data if data_bytes is None else Hole(start, len(start) + data_bytes)
 
     def changed(self, name="mtp.fc.weight", **fields):
         self.header[name] = {**self.header[name], **fields}

@@ -395,6 +395,28 @@ def donor_norms_unshifted(models):
 
 
 @case
+def donor_nan(models):
+    """a NaN in a matrix of the head"""
+    file = models.donor()
+    tensor = file.tensor("blk.8.ffn_up.weight")
+    data = bytearray(tensor.read())
+    data[1000:1002] = b"\xc0\x7f"
+    tensor.data = bytes(data)
+    return file
+
+
+@case
+def donor_hole(models):
+    """64 KiB of zeros in a matrix of the head, as a download leaves them that was interrupted"""
+    file = models.donor()
+    tensor = file.tensor("blk.8.ffn_up.weight")
+    data = bytearray(tensor.read())
+    data[4096:4096 + 65536] = bytes(65536)
+    tensor.data = bytes(data)
+    return file
+
+
+@case
 def donor_align_64(models):
     """general.alignment 64, laid out so"""
     file = models.donor()
@@ -889,9 +911,12 @@ def giant(name, shapes, type_of, vocab, trunk_blocks, nextn):
     tensors = []
     for tensor_name, shape in shapes:
         type_id = type_of(tensor_name, shape)
-        # Different first bytes, so that a misplaced tensor shows.
-        start = hashlib.sha256(f"{name} {tensor_name}".encode()).digest()
-        tensors.append(Tensor(tensor_name, shape, type_id, Sparse(tensor_bytes(type_id, shape), start)))
+        # Different first bytes, so that a misplaced tensor shows; of no type are they NaN.
+        start = bytes(byte & 0x3F for byte in hashlib.sha256(f"{name} {tensor_name}".encode()).digest())
+        size = tensor_bytes(type_id, shape)
+        is_norm = tensor_name.endswith("norm.weight")
+        data = struct.pack("<f", 1 + start[0] / 1000) * shape[0] if is_norm else Sparse(size, start)
+        tensors.append(Tensor(tensor_name, shape, type_id, data))
     return GgufFile(3, keys, tensors)
 
 

@@ -281,6 +281,19 @@ TEST_F(CheckpointNorms, ThatAreNotAllAlikeAreNamed) {
   EXPECT_THAT(open_head(path("x.safetensors"), {.architecture = "qwen35", .norm_offset = 1}), IsOk());
 }
 
+// Whatever the trunk's norms are, the head's are of the same kind, or they have the 1.
+TEST_F(CheckpointNorms, AreComparedWithThoseOfTheCheckpointsOwnTrunk) {
+  for (const auto& [mean, offset] : {std::pair(-0.3F, 0), std::pair(0.6F, 1)}) {
+    auto tensors = small_head(0.6F);
+    write_tensors("x.safetensors", tensors.floats("mtp.layers.0.self_attn.q_norm.weight", {2}, 0.7F)
+                                       .floats("model.layers.3.self_attn.q_norm.weight", {2}, mean)
+                                       .floats("model.layers.3.self_attn.q_proj.weight", {2, 2}, 1));
+    const auto head = open_head(path("x.safetensors"), kQwen);
+    ASSERT_THAT(head, IsOk());
+    EXPECT_EQ(head.value().norm_offset, offset);
+  }
+}
+
 // The same means, once with a trunk whose norms tell that the 1 is in them.
 TEST_F(CheckpointNorms, AreComparedWithThoseOfTheTrunk) {
   auto tensors = small_head(0.6F);

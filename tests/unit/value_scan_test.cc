@@ -107,7 +107,7 @@ TEST(ValueScan, LooksAtTheScalesOnly) {
 TEST(ValueScan, CountsAllAndNamesTheFirst) {
   const auto tensor = tensor_of(tensor_type::kBF16);
   Bytes bytes(tensor.size_bytes, std::byte{0x3C});
-  for (const std::size_t element : {40, 41, 900}) {
+  for (const std::size_t element : {40U, 41U, 900U}) {
     std::ranges::copy(bytes_of(0x80, 0x7F), bytes.begin() + static_cast<std::ptrdiff_t>(2 * element));
   }
   const auto found = scan(tensor, bytes).not_finite;
@@ -147,7 +147,7 @@ TEST(ValueScan, FindsRunsOfZerosWhereverPiecesEnd) {
   const auto tensor = tensor_of(tensor_type::kBF16, 200'000);
   for (const std::uint64_t start :
        {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{32767}, std::uint64_t{100'001}, 400'000 - kZeroRunBytesMin}) {
-    for (const std::size_t elements : {50, 3000, 16384, 40'000, 90'000, 200'000}) {
+    for (const std::size_t elements : {50U, 3000U, 16384U, 40'000U, 90'000U, 200'000U}) {
       SCOPED_TRACE(fmt::format("from {}, in pieces of {}", start, elements));
       Bytes bytes(tensor.size_bytes, std::byte{0x3C});
       std::memset(&bytes[start], 0, kZeroRunBytesMin);
@@ -170,7 +170,7 @@ TEST(ValueScan, CountsRunsAndMeasuresTheFirst) {
   std::memset(&bytes[200'000], 0, 300'000);
   std::memset(&bytes[600'000], 0, 60'000);
   std::memset(&bytes[700'000], 0, 65'536);
-  for (const std::size_t elements : {1000, 100'000, 500'000}) {
+  for (const std::size_t elements : {1000U, 100'000U, 500'000U}) {
     const auto found = scan(tensor, bytes, elements);
     EXPECT_EQ(found.zero_run_count, 3U);
     EXPECT_EQ(found.zero_run, (ByteRange{10, 70'000}));
