@@ -8,19 +8,19 @@
 #include "gguf/dequantize.h"
 #include "gguf/tensor_types.h"
 #include "gguf/value_scan.h"
-#include "io/read_ahead.h"
 #include "io/stream.h"
 #include "model/architectures.h"
 #include "model/norms.h"
 #include "mtpgraft/remote.h"
 #include "util/hash.h"
-#include "util/parallel.h"
 
 namespace mtpgraft {
 namespace {
 
 // Far above any norm; what is longer stays opaque.
 constexpr std::uint64_t kVectorBytesMax = std::uint64_t{4} << 20;
+
+constexpr std::uint64_t kBufferBytes = std::uint64_t{512} << 10;
 
 bool is_short_vector(const TensorInfo& tensor) { return tensor.is_vector() && tensor.size_bytes <= kVectorBytesMax; }
 
@@ -43,11 +43,7 @@ void find_in_file(const ReadableFile& file, const TensorInfo& tensor, ValueFlaw&
 class HeadReader {
  public:
   HeadReader(const ReadableFile& file, const GgufFile& donor, const Progress& progress)
-      : file_(file), donor_(donor), progress_(progress) {
-    // A file that makes its bytes does so with all cores itself.
-    const auto sources = file.sources();
-    threads_ = std::ranges::find(sources, &file) != sources.end() ? worker_count() : 1;
-  }
+      : file_(file), donor_(donor), progress_(progress) {}
 
   // The values of a short vector, or nothing; the whole tensor is hashed and looked at if `digest` says so.
   Status read(std::size_t index, DigestHead digest) {
@@ -92,17 +88,17 @@ class HeadReader {
   }
 
  private:
+  // Each piece is hashed and looked at while it is in the cache of the core. A second thread made it slower.
   Result<std::vector<PieceScan>> read_whole(const TensorInfo& tensor, const ScannedType& type) {
     // Whole blocks, so that each piece can be looked at alone.
-    const auto piece_bytes = kReadAheadPieceBytes / type.block_bytes * type.block_bytes;
-    std::vector<PieceScan> scans((tensor.size_bytes + piece_bytes - 1) / piece_bytes);
-    const ReadAheadOptions options{threads_, piece_bytes, [&](std::size_t index, std::span<const std::byte> piece) {
-                                     scans[index] = scan_piece(type, piece);
-                                   }};
-    MTPGRAFT_CHECK(read_ahead(file_, tensor.offset, tensor.size_bytes, options, [&](std::span<const std::byte> piece) {
-      hasher_.update(piece);
-      return report_progress(progress_, piece.size());
-    }));
+    buffer_.resize(std::min(kBufferBytes / type.block_bytes * type.block_bytes, tensor.size_bytes));
+    std::vector<PieceScan> scans;
+    MTPGRAFT_CHECK(
+        read_in_pieces(file_, tensor.offset, tensor.size_bytes, buffer_, [&](std::span<const std::byte> piece) {
+          hasher_.update(piece);
+          scans.push_back(scan_piece(type, piece));
+          return report_progress(progress_, piece.size());
+        }));
     return scans;
   }
 
@@ -138,7 +134,7 @@ class HeadReader {
   const ReadableFile& file_;
   const GgufFile& donor_;
   const Progress& progress_;
-  std::size_t threads_;
+  std::vector<std::byte> buffer_;
   Hasher hasher_;
   HeadData data_;
 };

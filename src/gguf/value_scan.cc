@@ -66,22 +66,26 @@ struct Scanner {
   }
   [[nodiscard]] std::size_t blocks() const { return bytes.size() / type.block_bytes; }
 
-  // Without a branch in the loop, so that the compiler makes vectors of plain floats.
+  // Loops without a branch, of which the compiler makes vectors where the numbers stand side by side.
   [[nodiscard]] bool all_finite() const {
-    unsigned others = 0;
-    if (type.block_bytes == sizeof(typename Bits::Word)) {
-      const auto* from = bytes.data();
-      for (std::size_t i = 0; i < bytes.size(); i += sizeof(typename Bits::Word)) {
-        others |= static_cast<unsigned>(!Bits::is_finite(Bits::word(from + i)));
+    constexpr std::size_t kNumberBytes = sizeof(typename Bits::Word);
+    const auto all_are = [this](std::size_t begin, std::size_t stride) {
+      const auto* const from = bytes.data();
+      const auto size = bytes.size();
+      unsigned others = 0;
+      for (auto at = begin; at < size; at += stride) {
+        others |= static_cast<unsigned>(!Bits::is_finite(Bits::word(from + at)));
       }
       return others == 0;
+    };
+    if (type.block_bytes == kNumberBytes) {
+      return all_are(0, kNumberBytes);
     }
-    for (std::size_t block = 0; block < blocks(); ++block) {
-      for (std::uint32_t i = 0; i < type.layout->scales; ++i) {
-        others |= static_cast<unsigned>(!Bits::is_finite(Bits::word(scale(block, i))));
-      }
+    bool are_finite = true;
+    for (std::uint32_t i = 0; i < type.layout->scales; ++i) {
+      are_finite = all_are(type.layout->scales_at + i * kNumberBytes, type.block_bytes) && are_finite;
     }
-    return others == 0;
+    return are_finite;
   }
 
   [[nodiscard]] NotFinite find_not_finite() const {

@@ -1,6 +1,6 @@
 // Looks at the values of a tensor for what no trained model has: NaN and infinity, nothing but zeros, and long runs of
-// zero bytes, which an interrupted download leaves behind. A tensor is scanned in pieces, in any order and by several
-// threads; their findings are then joined in order.
+// zero bytes, which an interrupted download leaves behind. A tensor is scanned in pieces, whose findings are then
+// joined.
 #pragma once
 
 #include <cstddef>
