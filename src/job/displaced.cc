@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "model/dialect.h"
+#include "model/architectures.h"
 
 namespace mtpgraft {
 namespace {
@@ -30,7 +30,7 @@ Result<bool> is_same(const OpenedModel& target, const TensorInfo& ours, const Op
 }  // namespace
 
 Status warn_of_displaced_tensors(const OpenedModel& target, const OpenedModel& donor, std::vector<Warning>& warnings) {
-  const auto names = displaced_tensors(target.gguf.architecture());
+  const auto names = find_architecture(target.gguf.architecture()).own_root;
   if (names.empty() || find_head(donor.gguf).state != HeadState::kSidecar) {
     return ok_status();
   }

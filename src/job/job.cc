@@ -1,6 +1,6 @@
 #include "mtpgraft/job.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +12,7 @@
 #include "job/check_output.h"
 #include "job/displaced.h"
 #include "job/vocabulary.h"
+#include "model/dialect.h"
 #include "model/head_values.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
@@ -118,6 +119,12 @@ Status compare_models(Job& job) {
   const OpenedModel target{job.sources.target, job.target};
   const OpenedModel donor{job.sources.donor, job.donor->gguf};
   MTPGRAFT_CHECK(compare_vocabularies(target, donor, job.donor->warnings, job.donor->notes));
+  if (const auto trimmed = find_trimmed_vocabulary(donor.gguf); !trimmed.empty()) {
+    job.donor->notes.push_back(
+        fmt::format("the head's trimmed vocabulary ('{}') stays behind: it drafts with the "
+                    "target's whole one",
+                    fmt::join(trimmed, "', '")));
+  }
   return job.extract_form ? ok_status() : warn_of_displaced_tensors(target, donor, job.donor->warnings);
 }
 
@@ -187,6 +194,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.plan.files.size()));
+  MTPGRAFT_CHECK(compare_models(job));
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
@@ -223,6 +231,7 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   }
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
+  MTPGRAFT_CHECK(compare_models(job));
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;

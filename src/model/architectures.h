@@ -59,12 +59,14 @@ struct Architecture {
   std::span<const std::string_view> optional{};
   // Beginnings of names that trunk blocks have and heads do without.
   std::span<const std::string_view> trunk_only{};
-  std::span<const std::string_view> root{};  // tensors of no block that its loader asks for besides the usual
-  std::span<const LayerArray> arrays{};      // besides those that every architecture can have
-  std::uint32_t blocks_max = 0;              // MTP blocks that can draft; 0 for any number
+  std::span<const std::string_view> root{};      // tensors of no block that its loader asks for besides the usual
+  std::span<const std::string_view> own_root{};  // those among them that a sidecar has of its own, not its model's
+  std::span<const LayerArray> arrays{};          // besides those that every architecture can have
+  std::uint32_t blocks_max = 0;                  // MTP blocks that can draft; 0 for any number
   PlaceholderSupport placeholder = PlaceholderSupport::kRefuses;
   bool loads_sidecar = false;                 // -md with a file of the head and the shared tensors drafts
   bool norms_are_shifted = false;             // the converter adds 1 to norm weights
+  bool has_output_norm = true;                // output_norm.weight, which a sidecar shares
   bool hnorm_covers_streams = false;          // nextn.hnorm has hyper_connection.count x embedding_length elements
   bool needs_query_rank = false;              // without attention.q_lora_rank drafting aborts
   bool block_count_may_exclude_head = false;  // trunk-only files keep nextn_predict_layers and do not count it

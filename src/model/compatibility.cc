@@ -9,7 +9,6 @@
 #include "gguf/format.h"
 #include "gguf/tensor_types.h"
 #include "model/architectures.h"
-#include "model/dialect.h"
 #include "model/structure.h"
 #include "model/warnings.h"
 
@@ -132,16 +131,6 @@ void check_blocks(const GgufFile& target, std::uint64_t trunk_blocks, const Gguf
   }
 }
 
-void check_vocabulary(const GgufFile& donor, Fit& fit) {
-  const auto trimmed = find_trimmed_vocabulary(donor);
-  if (!trimmed.empty()) {
-    fit.refusals.push_back(
-        fmt::format("the head drafts with a trimmed vocabulary ('{}'), which llama.cpp does not "
-                    "load; take a head with the whole one",
-                    fmt::join(trimmed, "', '")));
-  }
-}
-
 void check_block_count(std::uint64_t after, Fit& fit) {
   if (after > kBlocksMax) {
     fit.refusals.push_back(fmt::format("block_count would be {}, llama.cpp takes at most {}", after, kBlocksMax));
@@ -194,7 +183,6 @@ Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& d
   check_block_count(trunk_blocks + donor_head.block_count, fit);
   check_hyper_parameters(target, donor, place, fit);
   check_head_tensors(target, donor, donor_head, fit);
-  check_vocabulary(donor, fit);
   check_blocks(target, trunk_blocks, donor, donor_head, architecture, place, fit);
   fit.fits_beside = place == HeadPlace::kInModel && fit.differs_in_experts && architecture.loads_sidecar &&
                     check_fit(target, target_head, donor, donor_head, head_data, HeadPlace::kBeside).refusals.empty();

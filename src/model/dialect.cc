@@ -301,12 +301,6 @@ std::vector<std::string> find_trimmed_vocabulary(const GgufFile& file) {
   return names;
 }
 
-std::vector<std::string_view> displaced_tensors(std::string_view architecture) {
-  return architecture == "deepseek4"
-             ? std::vector<std::string_view>{"output_hc_fn.weight", "output_hc_base.weight", "output_hc_scale.weight"}
-             : std::vector<std::string_view>{};
-}
-
 bool borrows_shared_tensors(const GgufFile& file) {
   const auto* item = file.find_arch_key("nextn_shared_target_tensors");
   return item != nullptr && !item->value.is_array() && item->value.integer_at() == 1;

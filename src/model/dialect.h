@@ -48,10 +48,6 @@ Head find_donors_head(const GgufFile& file);
 // with as many rows. Empty for all other heads.
 std::vector<std::string> find_trimmed_vocabulary(const GgufFile& file);
 
-// The tensors outside of the head's block that are the head's own in a sidecar, and have no place in a model: there the
-// model's, under the same names, are used instead.
-std::vector<std::string_view> displaced_tensors(std::string_view architecture);
-
 // Whether its keys say that its model lends it token_embd and output. Forks read that key.
 bool borrows_shared_tensors(const GgufFile& file);
 

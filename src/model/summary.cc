@@ -113,7 +113,7 @@ SidecarKind sidecar_kind(const GgufFile& file, const Architecture& architecture)
     return SidecarKind::kBorrowing;
   }
   const bool has_shared = file.find_tensor("token_embd.weight") != nullptr &&
-                          (architecture.hnorm_covers_streams || file.find_tensor("output_norm.weight") != nullptr);
+                          (!architecture.has_output_norm || file.find_tensor("output_norm.weight") != nullptr);
   return has_shared && architecture.loads_sidecar ? SidecarKind::kComplete : SidecarKind::kDonorOnly;
 }
 

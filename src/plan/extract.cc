@@ -20,7 +20,7 @@ namespace {
 // The tensors that every sidecar needs besides the head. Where a mixer of streams stands in for output_norm, the head
 // has one of its own, and output is needed.
 std::array<std::string_view, 2> needed_tensors(const Architecture& architecture) {
-  return {"token_embd.weight", architecture.hnorm_covers_streams ? "output.weight" : "output_norm.weight"};
+  return {"token_embd.weight", architecture.has_output_norm ? "output_norm.weight" : "output.weight"};
 }
 
 KeyList keys_of_tensors_only(const GgufFile& model) {
@@ -62,8 +62,9 @@ Status check_shared_tensors(const GgufFile& model, const Architecture& architect
 
 // Those of the model, but what the head has of its own in its sidecar.
 Result<std::vector<TensorEntry>> share_tensors(const GgufFile& model, const GgufFile& donor, const Head& donor_head) {
-  const auto own = donor_head.state == HeadState::kSidecar ? displaced_tensors(model.architecture())
-                                                           : std::vector<std::string_view>{};
+  const auto architecture = find_architecture(model.architecture());
+  const auto own =
+      donor_head.state == HeadState::kSidecar ? architecture.own_root : std::span<const std::string_view>();
   std::vector<TensorEntry> entries;
   for (const auto& tensor : model.tensors) {
     if (split_block_name(tensor.name)) {

@@ -1,4 +1,5 @@
 // Heads in other names that cannot be given llama.cpp's, or that no llama.cpp loads.
+#include "edit_gguf.h"
 #include "gguf/tensor_types.h"
 #include "matchers.h"
 #include "model/dialect.h"
@@ -99,7 +100,8 @@ TEST(DialectRefusals, UnknownNamesAreListed) {
                                       "mtp.layers.0.q.weight, mtp.fc.weight"));
 }
 
-TEST(TrimmedVocabulary, IsRefusedWithItsTensors) {
+// The block is whole, and drafts over all tokens where the model's output matrix has them.
+TEST(TrimmedVocabulary, StaysBehindUnlessTheBlockHasIt) {
   const auto target = load_model(kTarget);
   auto donor = load_model(kDonor);
   EXPECT_THAT(find_trimmed_vocabulary(donor.gguf), IsEmpty());
@@ -108,8 +110,12 @@ TEST(TrimmedVocabulary, IsRefusedWithItsTensors) {
   EXPECT_THAT(find_trimmed_vocabulary(donor.gguf), ElementsAre("d2t", "output.weight"));
   EXPECT_THAT(summarise(donor.gguf).dialects, ElementsAre("trimmed-vocabulary"));
   EXPECT_THAT(find_translation(donor.gguf).tensors, IsEmpty());
+  EXPECT_THAT(try_plan(target, donor, without_record()), IsOk());
+  donor.gguf.tensors.push_back(edit_tensor(donor.gguf, "blk.8.attn_q.weight"));
+  donor.gguf.tensors.back().name = "blk.8.nextn.shared_head_head.weight";
+  donor.gguf.tensors.back().shape = {256, 64, 1, 1};
   EXPECT_THAT(try_plan(target, donor, without_record()),
-              FailsWith(ErrorCode::kIncompatible, "a trimmed vocabulary ('d2t', 'output.weight')"));
+              FailsWith(ErrorCode::kIncompatible, "'blk.8.nextn.shared_head_head.weight' has shape [256, 64, 1, 1]"));
 }
 
 }  // namespace
