@@ -195,24 +195,29 @@ class Models:
 
 def make_models(folder, body_mb, head_mb):
     """The bundled models, each enlarged by tensors of random bytes in the blocks that are copied. These are matrices
-    of a type that a head may have."""
+    of a type that a head may have, and those of the last trunk block have the shapes of the head's."""
     rng = random.Random(1)
     columns, row = BLOCK[Q8_0]
-    for name, source, blocks, size in (("target", "target-12L-Q4_K_M", range(12), body_mb),
-                                       ("donor", "mtp-base-8L-Q8_0", [8], head_mb)):
-        model = GgufFile.read(ROOT / f"tests/models/{source}.gguf")
-        present = sum(len(tensor.data) for tensor in model.tensors if name == "target" or ".8." in tensor.name)
-        count = 8 * len(blocks)
-        rows = max(size * 1_000_000 - present, MIB) // count // row
-        length = rows * row
-        model.tensors += [Tensor(f"blk.{block}.bulk_{i}.weight", (columns, rows), Q8_0, Sparse(length))
-                          for block in blocks for i in range(8)]
+    target, donor = (GgufFile.read(ROOT / f"tests/models/{name}.gguf")
+                     for name in ("target-12L-Q4_K_M", "mtp-base-8L-Q8_0"))
+
+    def rows_of(megabytes, tensors, matrices):
+        present = sum(len(tensor.data) for tensor in tensors)
+        return max(megabytes * 1_000_000 - present, MIB) // matrices // row
+
+    head_rows = rows_of(head_mb, [tensor for tensor in donor.tensors if ".8." in tensor.name], 8)
+    trunk_rows = rows_of(body_mb - head_mb, target.tensors, 88)
+    for name, model, rows_by_block in (("target", target, {**dict.fromkeys(range(11), trunk_rows), 11: head_rows}),
+                                       ("donor", donor, {8: head_rows})):
+        added = [Tensor(f"blk.{block}.bulk_{i}.weight", (columns, rows), Q8_0, Sparse(rows * row))
+                 for block, rows in rows_by_block.items() for i in range(8)]
+        model.tensors += added
         path = folder / f"{name}.gguf"
         model.write(path)
         with open(path, "r+b") as file:
-            for tensor in GgufFile.read(path).tensors[-count:]:
+            for tensor in GgufFile.read(path).tensors[-len(added):]:
                 file.seek(tensor.data.offset)
-                piece = MIB // row * row
+                length, piece = len(tensor.data), MIB // row * row
                 for start in range(0, length, piece):
                     data = bytearray(rng.randbytes(min(piece, length - start)))
                     data[1::row] = b"\x2c" * (len(data) // row)  # the scales: no NaN, which would be warned of

@@ -24,11 +24,18 @@ Status check_strippable(const GgufFile& file, const Head& head) {
     case HeadState::kPresent:
     case HeadState::kPlaceholder:
       return ok_status();
-    case HeadState::kBroken:
+    case HeadState::kBroken: {
+      const auto stray =
+          std::ranges::find_if(file.tensors, [](const auto& tensor) { return tensor.name.starts_with("mtp."); });
+      if (stray != file.tensors.end()) {
+        return nothing_to_strip(
+            file, fmt::format("has head tensors in no block, as '{}', which would be left behind", stray->name));
+      }
       if (head.has_tensors() && head.first_block > 0) {
         return ok_status();
       }
       break;
+    }
     case HeadState::kNone:
       return nothing_to_strip(file, "has no head to take out");
     case HeadState::kSidecar:

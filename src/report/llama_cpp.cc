@@ -40,7 +40,7 @@ std::string describe_sidecar(const Summary& summary) {
   }
   switch (*summary.sidecar) {
     case SidecarKind::kComplete:
-      if (summary.dialects.empty()) {
+      if (summary.is_draft_model) {
         return "sidecar, complete: drafts beside its model";
       }
       break;

@@ -18,7 +18,7 @@ forget_requests
 for file in Base-MTP-Q8_0.gguf split/Base-MTP-Q8_0-00001-of-00004.gguf mtp-Base-Q8_0.gguf; do
   expect_exit 0 "$MTPGRAFT" inspect "$LOCAL/Base-GGUF/$file"
   # The commands that it proposes are for a download.
-  sed -e "1s#$LOCAL/#hf://lab/#" -e "s#-m $LOCAL/.*/#-m #" "$STDOUT" >"$SCRATCH/inspected"
+  sed -e "1s#$LOCAL/#hf://lab/#" -e "s#-\(m\|md\) $LOCAL/.*/#-\1 #" "$STDOUT" >"$SCRATCH/inspected"
   expect_exit 0 "$MTPGRAFT" inspect "hf://lab/Base-GGUF:$file"
   expect_text "$STDOUT" '^ +only parts of [14] files? are read: the SHA-256 that the hub has of (it|them) is not checked$'
   sed -i -E '/^ {13}(hf:|only parts)/d' "$STDOUT"
