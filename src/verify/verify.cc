@@ -259,7 +259,8 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
   if (head.state == HeadState::kPresent || head.state == HeadState::kBroken) {
     check_head_rules(gguf, head, head_data, report);
   } else {
-    report.notes.push_back(fmt::format("a head at blk.{} without a trunk", head.first_block));
+    report.notes.push_back(
+        fmt::format("a head at blk.{} without a trunk: its shapes are checked when it is grafted", head.first_block));
   }
   check_record(gguf, head, head_data, report);
   report.compared_bytes = find_record(gguf) ? head.bytes : 0;
