@@ -10,10 +10,10 @@ namespace mtpgraft {
 enum class DigestHead { kNo, kYes };
 
 // Reads the donor's one-dimensional head tensors, converted to F32, which is the only type of theirs that llama.cpp can
-// draft with; F16, BF16 and Q8_0 are understood. With kYes the whole head is read once, for its digest and for what is
-// wrong with its values, with at most 1 MiB of memory besides the vectors. `donor` is the parse of
-// `file`. `progress` may be empty and is called in this thread. Fails with kUnsupported for a vector of another type,
-// with kIo and with kInterrupted.
+// draft with; F16, BF16 and Q8_0 are understood; what is wrong with their values is found too. With kYes the whole head
+// is read once, for its digest and for what is wrong with all its values, with at most 1 MiB of memory besides the
+// vectors. `donor` is the parse of `file`. `progress` may be empty and is called in this thread. Fails with
+// kUnsupported for a vector of another type, with kIo and with kInterrupted.
 Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor, DigestHead digest,
                                 const Progress& progress);
 

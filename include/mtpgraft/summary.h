@@ -60,7 +60,7 @@ struct Summary {
   // Says in whose names the head is ("fc-embd"), and whether its vocabulary is trimmed, as `mtp.dialects` in
   // docs/json.md; empty for a head as llama.cpp wants it. The texts live as long as the program.
   std::vector<std::string_view> dialects;
-  bool borrows_tensors = false;  // a head without trunk whose keys say that its model lends token_embd and output
+  bool borrows_tensors = false;        // a head without trunk whose keys say that its model lends token_embd and output
   std::string base_model;              // general.base_model.0, by its URL or name; as the file has it; may be empty
   std::optional<SidecarKind> sidecar;  // of HeadState::kSidecar, unless it is a drafter of its own
   std::string load_problem;            // why no known loader reads it, whatever its head; empty: none is known

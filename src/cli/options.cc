@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <algorithm>
+
 #include "cli/output.h"
 
 namespace mtpgraft::cli {
@@ -57,11 +59,16 @@ Result<std::optional<Error>> check_and_write(Job& job, const WriteOptions& optio
   if (!options.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
   }
-  if (options.dry_run) {
-    log_warnings(job.warnings);
-  } else {
+  // What the headers tell is said before gigabytes are read.
+  const auto told = job.warnings;
+  log_warnings(told);
+  if (!options.dry_run) {
     MTPGRAFT_CHECK(complete(job, context));
-    log_warnings(job.warnings);
+    auto untold = job.warnings;
+    std::erase_if(untold, [&](const Warning& warning) {
+      return std::ranges::find(told, warning.message, &Warning::message) != told.end();
+    });
+    log_warnings(untold);
     MTPGRAFT_CHECK(write(job, context));
   }
   return obstacle.ok() ? std::nullopt : std::optional(std::move(obstacle.error()));

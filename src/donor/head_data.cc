@@ -30,10 +30,14 @@ bool is_matrix(const TensorInfo& tensor) {
 }
 
 // Bytes that are made of others stand in no file.
+bool is_made(const ReadableFile& file, const FilePiece& piece) {
+  const auto sources = file.sources();
+  return piece.file == &file && std::ranges::find(sources, &file) == sources.end();
+}
+
 void find_in_file(const ReadableFile& file, const TensorInfo& tensor, ValueFlaw& flaw) {
   const auto pieces = file.pieces({tensor.offset + flaw.offset, 1});
-  const auto sources = file.sources();
-  if (pieces.front().file != &file || std::ranges::find(sources, &file) != sources.end()) {
+  if (!is_made(file, pieces.front())) {
     flaw.path = pieces.front().file->path();
     flaw.file_offset = pieces.front().range.offset;
   }
@@ -65,10 +69,10 @@ class HeadReader {
                    .offset = tensor.info_offset,
                    .hint = "use a donor with F32 norms"};
     }
-    if (digest == DigestHead::kNo || tensor.size_bytes == 0) {
+    if (tensor.size_bytes == 0 || (digest == DigestHead::kNo && !values)) {
       return ok_status();
     }
-    const auto type = scanned_type(tensor);
+    const auto type = type_to_scan(tensor);
     std::vector<PieceScan> scans;
     if (values) {
       hasher_.update(std::as_bytes(std::span(*values)));
@@ -88,6 +92,17 @@ class HeadReader {
   }
 
  private:
+  // Converted, a hole of 64 KiB is shorter: as long as that many values of F32, the widest that it can have been.
+  [[nodiscard]] ScannedType type_to_scan(const TensorInfo& tensor) const {
+    auto type = scanned_type(tensor);
+    if (is_made(file_, file_.pieces({tensor.offset, 1}).front())) {
+      const auto values = kZeroRunBytesMin / sizeof(float);
+      type.zero_run_bytes_min =
+          std::min(kZeroRunBytesMin, std::max<std::uint64_t>(values * tensor.size_bytes / tensor.element_count(), 2));
+    }
+    return type;
+  }
+
   // Each piece is hashed and looked at while it is in the cache of the core. A second thread made it slower.
   Result<std::vector<PieceScan>> read_whole(const TensorInfo& tensor, const ScannedType& type) {
     // Whole blocks, so that each piece can be looked at alone.
@@ -160,7 +175,8 @@ Result<HeadData> read_head_data(const ReadableFile& file, const GgufFile& donor,
 }
 
 Result<std::vector<TrunkNorm>> read_trunk_norms(const ReadableFile& file, const GgufFile& gguf) {
-  if (!find_architecture(gguf.architecture()).norms_are_shifted) {
+  const auto architecture = find_architecture(gguf.architecture());
+  if (!architecture.norms_are_shifted) {
     return std::vector<TrunkNorm>();
   }
   const auto head = find_head(gguf);
@@ -169,7 +185,9 @@ Result<std::vector<TrunkNorm>> read_trunk_norms(const ReadableFile& file, const 
   for (const auto& tensor : gguf.tensors) {
     const auto split = split_block_name(tensor.name);
     const bool is_of_trunk = split ? split->block < trunk_blocks : tensor.name == kOutputNormName;
-    if (!is_of_trunk || !is_norm(tensor.name) || !is_short_vector(tensor)) {
+    const bool is_of_head =
+        !split || is_listed(architecture.required, split->name) || is_listed(architecture.optional, split->name);
+    if (!is_of_trunk || !is_of_head || !is_norm(tensor.name) || !is_short_vector(tensor)) {
       continue;
     }
     std::vector<std::byte> bytes(tensor.size_bytes);

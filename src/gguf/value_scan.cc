@@ -174,18 +174,18 @@ std::uint64_t zeros_before(std::span<const std::byte> bytes, std::uint64_t end) 
 }
 
 // Only one byte of every 32 KiB has to be looked at: a run that is long enough has one of them, and 32 KiB around it.
-void find_zero_runs(std::span<const std::byte> bytes, PieceScan& piece) {
-  constexpr std::uint64_t kStep = kZeroRunBytesMin / 2;
+void find_zero_runs(std::span<const std::byte> bytes, std::uint64_t run_bytes_min, PieceScan& piece) {
+  const auto step = run_bytes_min / 2;
   piece.leading_zeros = zeros_from(bytes, 0);
   piece.trailing_zeros = zeros_before(bytes, bytes.size());
   const auto end = bytes.size() - piece.trailing_zeros;
-  for (auto at = piece.leading_zeros + kStep; at < end; at += kStep) {
+  for (auto at = piece.leading_zeros + step; at < end; at += step) {
     if (!kIsZero(bytes[at])) {
       continue;
     }
     const auto before = zeros_before(bytes, at);
     const auto length = before + zeros_from(bytes, at);
-    if (length >= kZeroRunBytesMin) {
+    if (length >= run_bytes_min) {
       piece.zero_runs.push_back({at - before, length});
     }
     at += length - before;
@@ -202,7 +202,7 @@ ScannedType scanned_type(const TensorInfo& tensor) {
 PieceScan scan_piece(const ScannedType& type, std::span<const std::byte> bytes) {
   PieceScan piece;
   piece.bytes = bytes.size();
-  find_zero_runs(bytes, piece);
+  find_zero_runs(bytes, type.zero_run_bytes_min, piece);
   if (type.layout != nullptr) {
     scan_numbers(type, bytes, piece);
   } else {
@@ -214,7 +214,7 @@ PieceScan scan_piece(const ScannedType& type, std::span<const std::byte> bytes) 
 TensorScan join_pieces(const ScannedType& type, std::span<const PieceScan> pieces) {
   TensorScan tensor;
   const auto add_run = [&](const ByteRange& run) {
-    if (run.length >= kZeroRunBytesMin && tensor.zero_run_count++ == 0) {
+    if (run.length >= type.zero_run_bytes_min && tensor.zero_run_count++ == 0) {
       tensor.zero_run = run;
     }
   };

@@ -21,6 +21,7 @@ inline constexpr std::uint64_t kZeroRunBytesMin = std::uint64_t{64} << 10;
 struct ScannedType {
   const BlockLayout* layout;  // null: only zero bytes are looked for
   std::uint32_t block_bytes;  // 1 if the layout is null
+  std::uint64_t zero_run_bytes_min = kZeroRunBytesMin;
 };
 
 ScannedType scanned_type(const TensorInfo& tensor);
@@ -39,7 +40,7 @@ struct PieceScan {
   bool is_zero = true;              // every value is 0 or -0
   std::uint64_t leading_zeros = 0;  // bytes; all of them if there is no other
   std::uint64_t trailing_zeros = 0;
-  std::vector<ByteRange> zero_runs;  // of at least kZeroRunBytesMin, that touch neither end
+  std::vector<ByteRange> zero_runs;  // of at least ScannedType::zero_run_bytes_min, that touch neither end
 };
 
 // `bytes` are whole blocks.
@@ -49,7 +50,7 @@ PieceScan scan_piece(const ScannedType& type, std::span<const std::byte> bytes);
 struct TensorScan {
   std::optional<NotFinite> not_finite;
   bool is_zero = true;
-  ByteRange zero_run{};  // the first one of at least kZeroRunBytesMin
+  ByteRange zero_run{};  // the first one of at least ScannedType::zero_run_bytes_min
   std::uint64_t zero_run_count = 0;
 };
 

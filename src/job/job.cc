@@ -119,7 +119,8 @@ Status compare_models(Job& job) {
   const OpenedModel target{job.sources.target, job.target};
   const OpenedModel donor{job.sources.donor, job.donor->gguf};
   MTPGRAFT_CHECK(compare_vocabularies(target, donor, job.donor->warnings, job.donor->notes));
-  if (const auto trimmed = find_trimmed_vocabulary(donor.gguf); !trimmed.empty()) {
+  const auto trimmed = find_trimmed_vocabulary(donor.gguf);
+  if (!trimmed.empty() && (!job.extract_form || job.is_for_target)) {
     job.donor->notes.push_back(
         fmt::format("the head's trimmed vocabulary ('{}') stays behind: it drafts with the "
                     "target's whole one",

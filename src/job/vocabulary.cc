@@ -65,6 +65,9 @@ Status compare_vocabularies(const OpenedModel& target, const OpenedModel& donor,
           fmt::format("{}: the target has {} more than the donor, behind the donor's last: the head never "
                       "drafts these, and drafts as well",
                       key, our_count - their_count));
+    } else if (our_count == their_count) {
+      warnings.push_back(
+          {"tokenizer-differs", fmt::format("{} differs in an entry of more than {} bytes", key, kTokenBytesMax)});
     } else {
       warnings.push_back(
           {"tokenizer-differs", fmt::format("{}: the target lacks the last {} of the donor's {} entries: drafts of "

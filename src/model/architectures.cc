@@ -88,6 +88,7 @@ constexpr auto kArchitectures = std::to_array<Architecture>({
      .blocks_max = 1,
      .placeholder = kAborts,
      .loads_sidecar = true,
+     .needs_query_rank = true,
      .note = "models without q_lora_rank ('lite') load with a head and abort when they are asked to draft"},
     {.name = "deepseek32",
      .models = "DeepSeek-V3.2",

@@ -28,6 +28,11 @@ std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_v
   return std::nullopt;
 }
 
+bool never_drafts(const GgufFile& model, const Architecture& architecture) {
+  return architecture.needs_query_rank && model.find_arch_key("block_count") != nullptr &&
+         !hyper_parameter(model, "attention.q_lora_rank");
+}
+
 namespace {
 
 // Hyper-parameters that shapes hang on: a difference cannot load.
@@ -149,7 +154,7 @@ void check_trunk(const GgufFile& target, const Head& head, std::uint64_t trunk_b
     if (split && split->block < present.size() && !split->name.starts_with("nextn.")) {
       present[split->block] = true;
     } else if ((split && (split->block < head.first_block || split->block - head.first_block >= head.block_count)) ||
-               tensor.name.starts_with("mtp.")) {
+               is_raw_head_name(tensor.name)) {
       fit.refusals.push_back(
           fmt::format("the target's tensor '{}' belongs to no block of the model; llama.cpp refuses such "
                       "files",
@@ -173,7 +178,8 @@ Fit check_fit(const GgufFile& target, const Head& target_head, const GgufFile& d
   Fit fit;
   const auto architecture = find_architecture(target.architecture());
   // A donor without keys was not checked against its architecture.
-  fit.refusals = find_missing_tensors(donor, donor_head, architecture);
+  fit.refusals = never_drafts(target, architecture) ? std::vector<std::string>{std::string(kNeverDrafts)}
+                                                    : find_missing_tensors(donor, donor_head, architecture);
   if (architecture.blocks_max != 0 && donor_head.block_count > architecture.blocks_max) {
     fit.refusals.push_back(fmt::format("the donor's head has {} blocks, llama.cpp drafts with {} in {} models",
                                        donor_head.block_count, architecture.blocks_max, architecture.name));

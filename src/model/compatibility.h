@@ -19,6 +19,9 @@ enum class HeadPlace : std::uint8_t {
   kBeside,  // in a sidecar, whose keys may say another number of experts than the model's
 };
 
+inline constexpr std::string_view kNeverDrafts =
+    "models without attention.q_lora_rank ('lite') never draft: asked to, llama.cpp ends the process";
+
 struct Fit {
   std::vector<std::string> refusals;
   std::vector<Warning> warnings;
@@ -30,6 +33,12 @@ struct Fit {
 // `{arch}.key`: a scalar, or the first entry of a per-layer array that is not 0, as exports write 0 for layers without
 // the thing.
 std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_view key);
+
+// Whether llama.cpp never drafts with the model, whatever its head: it lacks a key that the graph needs.
+bool never_drafts(const GgufFile& model, const Architecture& architecture);
+
+// A tensor of a head in names of a checkpoint or of another program, outside of all blocks.
+bool is_raw_head_name(std::string_view tensor_name);
 
 // What every block of `head` must have in models of this architecture, and has not; one sentence each.
 std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& head, const Architecture& architecture);

@@ -286,7 +286,7 @@ Head find_donors_head(const GgufFile& file) {
 }
 
 std::vector<std::string> find_trimmed_vocabulary(const GgufFile& file) {
-  const auto* map = file.find_tensor("d2t");
+  const auto* map = file.find_tensor(kTrimmedVocabularyName);
   if (map == nullptr) {
     return {};
   }

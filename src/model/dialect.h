@@ -44,6 +44,9 @@ std::optional<GgufFile> standard_names(const GgufFile& file, const Translation& 
 // What find_head() finds once the names are llama.cpp's, as those of a donor will be.
 Head find_donors_head(const GgufFile& file);
 
+// Maps the head's tokens to the model's, in a sidecar of a trimmed vocabulary.
+inline constexpr std::string_view kTrimmedVocabularyName = "d2t";
+
 // The tensors by which drafts have a smaller vocabulary than the model: the map from one to the other, and the matrices
 // with as many rows. Empty for all other heads.
 std::vector<std::string> find_trimmed_vocabulary(const GgufFile& file);

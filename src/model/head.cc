@@ -62,11 +62,10 @@ void take_blocks(const GgufFile& file, std::uint64_t first_block, std::uint64_t 
   }
 }
 
-// A head in names of a checkpoint or of another program.
 std::vector<std::string_view> find_raw_names(const GgufFile& file) {
   std::vector<std::string_view> names;
   for (const auto& tensor : file.tensors) {
-    if (tensor.name.starts_with("mtp.") || tensor.name.starts_with("nextn.fc_")) {
+    if (is_raw_head_name(tensor.name)) {
       names.push_back(tensor.name);
     }
   }
@@ -117,9 +116,10 @@ void find_declared_head(const GgufFile& file, const Architecture& architecture, 
     return;
   }
   head.problems = find_missing_tensors(file, head, architecture);
-  std::ranges::move(check_structure(file, depth.trunk_blocks, file, head, architecture, ExpertRule::kAsTrunk).refusals,
-                    std::back_inserter(head.problems));
   if (has_trunk) {
+    std::ranges::move(
+        check_structure(file, depth.trunk_blocks, file, head, architecture, ExpertRule::kAsTrunk).refusals,
+        std::back_inserter(head.problems));
     std::ranges::move(find_array_problems(file, head), std::back_inserter(head.problems));
   }
   head.state = has_trunk ? HeadState::kPresent : HeadState::kSidecar;
@@ -189,6 +189,9 @@ std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& 
     const auto split = split_block_name(file.tensors[index].name);
     names[split->block].push_back(split->name);
   }
+  if (never_drafts(file, architecture)) {
+    return {std::string(kNeverDrafts)};
+  }
   std::vector<std::string> problems;
   for (auto block = head.first_block; block < head.first_block + head.block_count; ++block) {
     for (const auto& required : architecture.required) {
@@ -199,6 +202,10 @@ std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& 
     }
   }
   return problems;
+}
+
+bool is_raw_head_name(std::string_view tensor_name) {
+  return tensor_name.starts_with("mtp.") || tensor_name.starts_with("nextn.");
 }
 
 std::optional<BlockTensorName> split_block_name(std::string_view tensor_name) {

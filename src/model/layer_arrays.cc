@@ -52,10 +52,9 @@ BlockPart part_of(std::string_view name) {
 // The entry of the last trunk block whose tensors, those that the key is about, have the shapes of the head's. 0 stands
 // for "this layer has none". Of a key that nobody knows, all such blocks must have the same entry.
 std::optional<double> value_of_like_block(const KeyValue& item, std::string_view name, bool is_known,
-                                          const GgufFile& target, std::uint64_t trunk_blocks, const GgufFile& donor,
-                                          const Head& head, std::uint64_t index) {
+                                          const LikeBlocks& like, std::uint64_t index) {
   std::optional<double> value;
-  for (const auto block : find_like_blocks(target, trunk_blocks, donor, head, index, part_of(name))) {
+  for (const auto block : like.find(index, part_of(name))) {
     const auto entry = item.value.number_at(block);
     if (!is_known && value && entry != value) {
       return std::nullopt;
@@ -109,7 +108,7 @@ std::optional<GgufValue> cut_layer_array(const KeyValue& item, const GgufFile& f
 
 Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const GgufFile& target,
                                                     std::uint64_t trunk_blocks, const GgufFile& donor,
-                                                    const Head& donor_head) {
+                                                    const Head& donor_head, const LikeBlocks& like) {
   using Unchanged = std::optional<GgufValue>;
   const auto name = per_layer_name(item, target);
   if (!name) {
@@ -148,7 +147,7 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
       value = value.value_or(0.0);
     } else if (!value || (*value == 0 && is_like_block && known->rule == ArrayRule::kExtend)) {
       // A 0 stands for "this layer has none", which a head's attention and feed-forward cannot do with.
-      value = value_of_like_block(item, *name, known != nullptr, target, trunk_blocks, donor, donor_head, i);
+      value = value_of_like_block(item, *name, known != nullptr, like, i);
     }
     if (!value || !append_element(elements, item.value.element_type, *value)) {
       return Error{
@@ -170,15 +169,23 @@ Result<std::optional<GgufValue>> extend_layer_array(const KeyValue& item, const 
 
 std::vector<std::string> find_array_problems(const GgufFile& file, const Head& head) {
   std::vector<std::string> problems;
+  const auto block_count = head.first_block + head.block_count;
   for (const auto& item : file.keys) {
-    // As if it were grafted with its own head: then nothing changes.
-    const auto change = extend_layer_array(item, file, head.first_block, file, head);
-    if (!change.ok()) {
-      problems.push_back(change.error().message);
-    } else if (change.value() && change.value()->element_count != item.value.element_count) {
-      problems.push_back(fmt::format("key '{}' has {} entries, llama.cpp wants {}", item.key, item.value.element_count,
-                                     change.value()->element_count));
-    } else if (change.value()) {
+    const auto name = per_layer_name(item, file);
+    const auto* known = name ? find_layer_array(file.architecture(), *name) : nullptr;
+    if (known == nullptr || known->rule != ArrayRule::kExtend) {
+      continue;
+    }
+    if (item.value.element_count != block_count) {
+      problems.push_back(
+          fmt::format("key '{}' has {} entries, llama.cpp wants {}", item.key, item.value.element_count, block_count));
+      continue;
+    }
+    bool has_zero = false;
+    for (auto i = head.first_block; i < block_count; ++i) {
+      has_zero = has_zero || item.value.number_at(i) == 0;
+    }
+    if (has_zero && known->fill == ArrayFill::kLikeBlock) {
       problems.push_back(fmt::format("key '{}' has an entry of 0 for the head", item.key));
     }
   }

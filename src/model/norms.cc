@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 
 namespace mtpgraft {
@@ -134,9 +135,8 @@ std::string describe_norm(const JudgedNorm& judged) {
 }
 
 std::optional<double> mean_of(std::span<const float> values) {
-  return values.empty()
-             ? std::nullopt
-             : std::optional(std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()));
+  const auto mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  return std::isfinite(mean) ? std::optional(mean) : std::nullopt;
 }
 
 std::optional<double> median_of_means(std::span<const NormMean> norms) {

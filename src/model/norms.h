@@ -46,7 +46,7 @@ JudgedNorms judge_norms(std::vector<NormMean> head, std::span<const TrunkNorm> t
 // "'blk.8.attn_norm.weight' has a mean of 0.24: without the 1".
 std::string describe_norm(const JudgedNorm& judged);
 
-// Nothing if there are no values.
+// Nothing if there are no values, or if one is not finite.
 std::optional<double> mean_of(std::span<const float> values);
 std::optional<double> median_of_means(std::span<const NormMean> norms);
 

@@ -10,9 +10,6 @@
 namespace mtpgraft {
 namespace {
 
-using Extents = std::array<std::uint64_t, 4>;
-using BlockTensors = std::map<std::string, Extents, std::less<>>;  // by the name after "blk.N."
-
 // Matrices that some files have one below the other in a single tensor; names without ".weight".
 struct Joined {
   std::string_view joined;
@@ -22,6 +19,9 @@ struct Joined {
 constexpr auto kQueryKeyValue = std::to_array<std::string_view>({"attn_q", "attn_k", "attn_v"});
 constexpr auto kGateUp = std::to_array<std::string_view>({"ffn_gate_exps", "ffn_up_exps"});
 constexpr auto kJoined = std::to_array<Joined>({{"attn_qkv", kQueryKeyValue}, {"ffn_gate_up_exps", kGateUp}});
+
+// As many as a person reads. A hostile file can have a hundred thousand.
+constexpr std::size_t kProblemsMax = 100;
 
 std::string_view suffix_of(std::string_view name) {
   const auto dot = name.rfind('.');
@@ -37,19 +37,19 @@ const Joined* find_joined(std::string_view name) {
   return found != kJoined.end() ? found : nullptr;
 }
 
-const Extents* find(const BlockTensors& block, std::string_view name) {
+const Extents* find_extents(const BlockTensors& block, std::string_view name) {
   const auto found = block.find(name);
   return found != block.end() ? &found->second : nullptr;
 }
 
 // The extents of the group's matrices joined, whether they are or not; nothing if one is missing or does not fit.
 std::optional<Extents> joined_extents(const BlockTensors& block, const Joined& group, std::string_view suffix) {
-  if (const auto* joined = find(block, std::string(group.joined).append(suffix))) {
+  if (const auto* joined = find_extents(block, std::string(group.joined).append(suffix))) {
     return *joined;
   }
   std::optional<Extents> sum;
   for (const auto part : group.parts) {
-    const auto* extents = find(block, std::string(part).append(suffix));
+    const auto* extents = find_extents(block, std::string(part).append(suffix));
     const std::size_t row = suffix == ".bias" ? 0 : 1;
     if (extents == nullptr || (sum && row == 1 && (*sum)[0] != (*extents)[0])) {
       return std::nullopt;
@@ -114,6 +114,7 @@ class BlockCheck {
              StructureReport& report)
       : target_(target),
         trunk_(trunk),
+        donor_(donor),
         block_(head_block(donor, head, index)),
         prefix_(fmt::format("blk.{}.", head.first_block + index)),
         architecture_(architecture),
@@ -122,14 +123,18 @@ class BlockCheck {
         report_(report) {}
 
   void run() {
-    check_names();
+    if (!trunk_.empty()) {
+      check_names();
+    }
     for (const auto& [name, extents] : block_) {
       if (is_of_types(name)) {
         continue;
       }
       if (name.starts_with("nextn.")) {
         check_nextn(name, extents);
-      } else if (experts_ == ExpertRule::kAsTrunk || !is_expert_tensor(name)) {
+      } else if (is_expert_tensor(name) && (experts_ == ExpertRule::kOwn || trunk_.empty())) {
+        check_experts(name, extents);
+      } else if (!trunk_.empty()) {
         check_extents(name, extents);
       }
     }
@@ -137,7 +142,13 @@ class BlockCheck {
 
  private:
   // Of an architecture in no table nobody knows what a loader makes of it.
-  void refuse(std::string problem) { (is_known_ ? report_.refusals : report_.warnings).push_back(std::move(problem)); }
+  void refuse(std::string problem) { add(is_known_ ? report_.refusals : report_.warnings, std::move(problem)); }
+
+  static void add(std::vector<std::string>& problems, std::string problem) {
+    if (problems.size() < kProblemsMax) {
+      problems.push_back(std::move(problem));
+    }
+  }
 
   [[nodiscard]] bool may_lack(std::string_view name) const {
     const auto begins = [&](std::string_view beginning) { return name.starts_with(beginning); };
@@ -159,6 +170,9 @@ class BlockCheck {
     for (const auto& [number, tensors] : trunk_) {
       std::vector<std::string_view> missing;
       for (const auto& [name, extents] : tensors) {
+        if (missing.size() > kProblemsMax || (fewest && missing.size() > fewest->size())) {
+          break;
+        }
         if (!may_lack(name)) {
           missing.push_back(name);
         }
@@ -172,7 +186,7 @@ class BlockCheck {
       const bool loads = is_listed(architecture_.optional, name) || name.ends_with(".bias");
       auto problem = fmt::format("the head lacks '{}{}', which blk.{} of the trunk has", prefix_, name, like);
       if (is_known_ && loads) {
-        report_.warnings.push_back(problem + "; it loads, and drafts worse");
+        add(report_.warnings, problem + "; it loads, and drafts worse");
       } else {
         refuse(std::move(problem));
       }
@@ -185,7 +199,7 @@ class BlockCheck {
     std::optional<std::pair<std::uint64_t, Extents>> other;
     bool is_alike = false;
     for (const auto& [number, tensors] : trunk_) {
-      const auto* same = find(tensors, name);
+      const auto* same = find_extents(tensors, name);
       const auto theirs = same != nullptr ? std::optional(*same)
                           : joined        ? joined_extents(tensors, *group, suffix_of(name))
                                           : std::nullopt;
@@ -200,6 +214,17 @@ class BlockCheck {
       report_.differs_in_experts = report_.differs_in_experts || is_expert_tensor(name);
       refuse(fmt::format("head tensor '{}{}' has shape {}, that of blk.{} of the trunk has {}", prefix_, name,
                          describe(extents), other->first, describe(other->second)));
+    }
+  }
+
+  // The last extent that is not 1 counts the experts, which the keys beside them do too.
+  void check_experts(const std::string& name, const Extents& extents) {
+    const auto* key = donor_.find_arch_key("expert_count");
+    const auto count = key != nullptr ? key->value.unsigned_at().value_or(0) : 0;
+    const auto last = std::ranges::find_if(extents.rbegin(), extents.rend(), [](auto extent) { return extent != 1; });
+    if (count > 0 && last != extents.rend() && *last != count) {
+      refuse(fmt::format("head tensor '{}{}' has shape {}, and expert_count is {}", prefix_, name, describe(extents),
+                         count));
     }
   }
 
@@ -236,29 +261,33 @@ class BlockCheck {
       refuse(fmt::format("llama.cpp does not ask for head tensor '{}{}', and refuses the file", prefix_, name));
       return;
     }
-    const auto* streams_key = target_.find_arch_key("hyper_connection.count");
-    const auto streams =
-        architecture_.hnorm_covers_streams && streams_key != nullptr ? streams_key->value.unsigned_at().value_or(0) : 1;
-    const auto extents_of = [&](std::string_view root, const Extents& without) {
-      const auto* tensor = target_.find_tensor(root);
-      return tensor != nullptr ? tensor->shape : without;
-    };
-    const auto vocabulary = extents_of("token_embd.weight", {0, 0, 1, 1});
     if (name == "nextn.eh_proj.weight") {
       expect(name, extents, {2 * width(), width(), 1, 1});
     } else if (name == "nextn.hnorm.weight") {
-      expect(name, extents, {streams * width(), 1, 1, 1});
+      expect(name, extents, {streams() * width(), 1, 1, 1});
     } else if (name == "nextn.enorm.weight" || name == "nextn.shared_head_norm.weight") {
       expect(name, extents, {width(), 1, 1, 1});
     } else if (name == "nextn.embed_tokens.weight" || name == "nextn.shared_head_head.weight") {
-      expect(name, extents, vocabulary);
+      expect(name, extents, extents_of("token_embd.weight"));
     } else if (name.starts_with("nextn.hc_head_")) {
-      expect(name, extents, extents_of("output_hc_" + name.substr(std::string_view("nextn.hc_head_").size()), {}));
+      expect(name, extents, extents_of("output_hc_" + name.substr(std::string_view("nextn.hc_head_").size())));
     }
+  }
+
+  [[nodiscard]] std::uint64_t streams() const {
+    const auto* key = target_.find_arch_key("hyper_connection.count");
+    return architecture_.hnorm_covers_streams && key != nullptr ? key->value.unsigned_at().value_or(0) : 1;
+  }
+
+  // All 0, which stands for any extents, if the target has no such tensor.
+  [[nodiscard]] Extents extents_of(std::string_view name) const {
+    const auto* tensor = target_.find_tensor(name);
+    return tensor != nullptr ? tensor->shape : Extents{};
   }
 
   const GgufFile& target_;
   const std::map<std::uint64_t, BlockTensors>& trunk_;
+  const GgufFile& donor_;
   BlockTensors block_;
   std::string prefix_;
   const Architecture& architecture_;
@@ -285,25 +314,32 @@ StructureReport check_structure(const GgufFile& target, std::uint64_t trunk_bloc
                                 const Head& donor_head, const Architecture& architecture, ExpertRule experts) {
   StructureReport report;
   const auto trunk = trunk_of(target, trunk_blocks);
-  for (std::uint64_t i = 0; !trunk.empty() && i < donor_head.block_count; ++i) {
+  const auto has_enough = [&] { return std::max(report.refusals.size(), report.warnings.size()) >= kProblemsMax; };
+  for (std::uint64_t i = 0; i < donor_head.block_count && !has_enough(); ++i) {
     BlockCheck(target, trunk, donor_head, i, donor, architecture, experts, report).run();
   }
   return report;
 }
 
-std::vector<std::uint64_t> find_like_blocks(const GgufFile& target, std::uint64_t trunk_blocks, const GgufFile& donor,
-                                            const Head& donor_head, std::uint64_t index, BlockPart part) {
-  const auto block = head_block(donor, donor_head, index);
+const std::vector<std::uint64_t>& LikeBlocks::find(std::uint64_t index, BlockPart part) const {
+  const auto [cached, is_new] = found_.try_emplace({index, part});
+  auto& like = cached->second;
+  if (!is_new) {
+    return like;
+  }
+  if (trunk_.empty()) {
+    trunk_ = trunk_of(target_, trunk_blocks_);
+  }
+  const auto block = head_block(donor_, head_, index);
   const auto is_alike = [&](const BlockTensors& tensors, const std::string& name, const Extents& extents) {
-    if (const auto* own = find(block, name)) {
+    if (const auto* own = find_extents(block, name)) {
       return *own == extents;
     }
     const auto* group = find_joined(name);
     const auto joined = group != nullptr ? joined_extents(block, *group, suffix_of(name)) : std::nullopt;
     return joined && joined == joined_extents(tensors, *group, suffix_of(name));
   };
-  std::vector<std::uint64_t> like;
-  for (const auto& trunk_block : trunk_of(target, trunk_blocks)) {
+  for (const auto& trunk_block : trunk_) {
     const auto& tensors = trunk_block.second;
     std::size_t of_part = 0;
     const bool fits = std::ranges::all_of(tensors, [&](const auto& tensor) {

@@ -6,7 +6,9 @@
 #include <numeric>
 
 #include "model/architectures.h"
+#include "model/compatibility.h"
 #include "model/dialect.h"
+#include "model/structure.h"
 #include "model/warnings.h"
 #include "util/text.h"
 
@@ -173,7 +175,10 @@ Summary summarise(const GgufFile& file) {
   summary.block_pattern = describe_blocks(file, summary.trunk_blocks);
   summary.head_types = types_of(named ? *named : file, summary.head.tensors);
   summary.base_model = base_model_of(file);
-  const auto architecture = find_architecture(summary.architecture);
+  auto architecture = find_architecture(summary.architecture);
+  if (never_drafts(file, architecture)) {
+    architecture.support = MtpSupport::kSkips;
+  }
   const auto state = summary.head.state;
   summary.borrows_tensors =
       (state == HeadState::kSidecar || state == HeadState::kTensorsOnly) && borrows_shared_tensors(file);
@@ -181,6 +186,12 @@ Summary summarise(const GgufFile& file) {
     summary.sidecar = sidecar_kind(file, architecture);
   }
   // Names that forks give the head are told of as such.
+  if (summary.sidecar) {
+    // Its keys and tensors must tell of one model.
+    const auto& model = named ? *named : file;
+    const auto structure = check_structure(model, 0, model, summary.head, architecture, ExpertRule::kOwn);
+    summary.load_problem = structure.refusals.empty() ? "" : structure.refusals.front();
+  }
   if (const auto warnings = find_load_warnings(named ? *named : file); !warnings.empty()) {
     summary.load_problem = warnings.front().message;
   }

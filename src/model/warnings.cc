@@ -159,6 +159,33 @@ void warn_of_unasked_tensors(const Architecture& architecture, const GgufFile& t
   }
 }
 
+// What every model of a known architecture has.
+void warn_of_missing_tensors(const Architecture& architecture, const GgufFile& model, std::vector<Warning>& warnings) {
+  const auto trunk_blocks = std::min(read_depth(model).trunk_blocks, kBlocksMax);
+  std::vector<bool> present(trunk_blocks);
+  for (const auto& tensor : model.tensors) {
+    const auto split = split_block_name(tensor.name);
+    if (split && split->block < trunk_blocks) {
+      present[split->block] = true;
+    }
+  }
+  // A head without trunk lacks all of it.
+  if (architecture.support == MtpSupport::kUnknown || std::ranges::find(present, true) == present.end()) {
+    return;
+  }
+  const auto warn = [&](const std::string& what) {
+    warnings.push_back({"tensor-missing", fmt::format("the model has no {}, and no loader takes it so", what)});
+  };
+  if (const auto gap = std::ranges::find(present, false); gap != present.end()) {
+    warn(fmt::format("tensors of blk.{}", gap - present.begin()));
+  }
+  for (const std::string_view name : {"token_embd.weight", "output_norm.weight"}) {
+    if (model.find_tensor(name) == nullptr && (name == "token_embd.weight" || architecture.has_output_norm)) {
+      warn(fmt::format("tensor '{}'", name));
+    }
+  }
+}
+
 // Forks load types of their own; nobody loads a number that none of them uses.
 void warn_of_unknown_types(const GgufFile& target, std::vector<Warning>& warnings) {
   const auto unknown = std::ranges::find_if(
@@ -173,7 +200,9 @@ void warn_of_unknown_types(const GgufFile& target, std::vector<Warning>& warning
 
 std::vector<Warning> find_load_warnings(const GgufFile& model) {
   std::vector<Warning> warnings;
-  warn_of_unasked_tensors(find_architecture(model.architecture()), model, warnings);
+  const auto architecture = find_architecture(model.architecture());
+  warn_of_unasked_tensors(architecture, model, warnings);
+  warn_of_missing_tensors(architecture, model, warnings);
   warn_of_unknown_types(model, warnings);
   return warnings;
 }

@@ -7,7 +7,8 @@
 
 namespace mtpgraft {
 
-// Why no known loader reads the model, whatever its head: tensors and types that none asks for.
+// Why no known loader reads the model, whatever its head: tensors that it lacks, and tensors and types that none asks
+// for.
 std::vector<Warning> find_load_warnings(const GgufFile& model);
 
 std::vector<Warning> find_warnings(const GgufFile& target, const GgufFile& donor, const Head& donor_head,

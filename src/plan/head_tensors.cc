@@ -44,12 +44,13 @@ Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys) {
       set_key(keys, fmt::format("{}.{}", target.architecture(), name), u32_value(static_cast<std::uint32_t>(number)));
     }
   };
+  const LikeBlocks like(target, placement.trunk_blocks, placement.donor, placement.head);
   for (auto& entry : keys) {
     if (entry.item == nullptr) {
       continue;
     }
-    MTPGRAFT_TRY(auto value,
-                 extend_layer_array(*entry.item, target, placement.trunk_blocks, placement.donor, placement.head));
+    MTPGRAFT_TRY(auto value, extend_layer_array(*entry.item, target, placement.trunk_blocks, placement.donor,
+                                                placement.head, like));
     if (value) {
       entry = {entry.key, nullptr, std::move(*value)};
     }

@@ -7,6 +7,7 @@
 
 #include "gguf/serialize.h"
 #include "model/compatibility.h"
+#include "model/dialect.h"
 #include "model/layer_arrays.h"
 #include "plan/assembly.h"
 #include "plan/head_tensors.h"
@@ -19,23 +20,43 @@ Error nothing_to_strip(const GgufFile& file, std::string message) {
   return {.code = ErrorCode::kIncompatible, .message = std::move(message), .path = file.path};
 }
 
+// A tensor that belongs to no block of the trunk, and not to the head as its keys tell of it.
+std::optional<std::string_view> find_left_behind(const GgufFile& file, const Head& head) {
+  const auto trunk_blocks = count_trunk_blocks(file, head);
+  for (const auto& tensor : file.tensors) {
+    const auto split = split_block_name(tensor.name);
+    const bool is_of_head =
+        split && split->block >= head.first_block && split->block - head.first_block < head.block_count;
+    const bool is_stray = split ? split->block >= trunk_blocks || split->name.starts_with("nextn.")
+                                : is_raw_head_name(tensor.name) || tensor.name == kTrimmedVocabularyName;
+    if (is_stray && !is_of_head) {
+      return tensor.name;
+    }
+  }
+  return std::nullopt;
+}
+
+bool has_trunk(const GgufFile& file, const Head& head) {
+  return std::ranges::any_of(file.tensors, [&](const TensorInfo& tensor) {
+    const auto split = split_block_name(tensor.name);
+    return split && split->block < head.first_block;
+  });
+}
+
 Status check_strippable(const GgufFile& file, const Head& head) {
   switch (head.state) {
     case HeadState::kPresent:
     case HeadState::kPlaceholder:
       return ok_status();
-    case HeadState::kBroken: {
-      const auto stray =
-          std::ranges::find_if(file.tensors, [](const auto& tensor) { return tensor.name.starts_with("mtp."); });
-      if (stray != file.tensors.end()) {
-        return nothing_to_strip(
-            file, fmt::format("has head tensors in no block, as '{}', which would be left behind", stray->name));
+    case HeadState::kBroken:
+      if (const auto left = find_left_behind(file, head); left && head.has_tensors()) {
+        return nothing_to_strip(file,
+                                fmt::format("has '{}' outside of the head's block, which would be left behind", *left));
       }
-      if (head.has_tensors() && head.first_block > 0) {
+      if (head.has_tensors() && has_trunk(file, head)) {
         return ok_status();
       }
       break;
-    }
     case HeadState::kNone:
       return nothing_to_strip(file, "has no head to take out");
     case HeadState::kSidecar:

@@ -94,8 +94,14 @@ std::string describe_runtime(const Summary& summary) {
     case Runtime::kDrafts:
       return fmt::format("drafts with the MTP head of {} models, from {} on", summary.architecture, architecture.since);
     case Runtime::kSkipsHead:
+      if (summary.head.state == HeadState::kNone) {
+        return fmt::format("runs it; heads of {} models it leaves unused", summary.architecture);
+      }
       return fmt::format("loads the head of {} models and leaves it unused", summary.architecture);
     case Runtime::kForksOnly:
+      if (summary.head.state == HeadState::kNone) {
+        return fmt::format("takes no heads of {} models; {}", summary.architecture, architecture.note);
+      }
       return fmt::format("refuses {} models with a head; {}", summary.architecture, architecture.note);
     case Runtime::kRunsAsDrafter:
       return "runs it as a drafter of its own beside its model (-md)";
@@ -114,6 +120,8 @@ std::string describe_runtime(const Summary& summary) {
 }
 
 bool can_draft(std::string_view architecture) { return find_architecture(architecture).support == MtpSupport::kDrafts; }
+
+bool can_draft_beside(std::string_view architecture) { return find_architecture(architecture).loads_sidecar; }
 
 std::string describe_next_step(const Summary& summary, const std::string& path) {
   const auto& head = summary.head;

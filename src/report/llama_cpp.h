@@ -16,6 +16,9 @@ std::string describe_runtime(const Summary& summary);
 // llama.cpp drafts with heads of models of that architecture.
 bool can_draft(std::string_view architecture);
 
+// It drafts with them in a file beside their model.
+bool can_draft_beside(std::string_view architecture);
+
 // The commands that make more of the file at `path`; empty if there are none.
 std::string describe_next_step(const Summary& summary, const std::string& path);
 

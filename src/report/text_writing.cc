@@ -296,10 +296,12 @@ std::string describe_extract(const ExtractRequest& request, const Job& job, bool
   if (!writing.seconds) {
     return text + std::string(kValuesUnread);
   }
-  return text + (request.form == ExtractForm::kSidecar
-                     ? fmt::format("; to draft with it:\n  llama-server -m MODEL -md {} {}\n",
-                                   shell_quoted(writing.path), kDraftOptions)
-                     : fmt::format("; to graft it:\n  mtpgraft graft TARGET {}\n", shell_quoted(writing.path)));
+  const bool drafts = request.form == ExtractForm::kSidecar && can_draft_beside(donor.architecture) &&
+                      (!request.target.empty() || donor.dialects.empty());
+  return text + (drafts ? fmt::format("; to draft with it:\n  llama-server -m {} -md {} {}\n",
+                                      request.target.empty() ? "MODEL" : shell_quoted(request.target),
+                                      shell_quoted(writing.path), kDraftOptions)
+                        : fmt::format("; to graft it:\n  mtpgraft graft TARGET {}\n", shell_quoted(writing.path)));
 }
 
 std::string describe_strip(const StripRequest& request, const Job& job, bool details) {

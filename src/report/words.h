@@ -40,6 +40,6 @@ std::string describe_types(const std::vector<TypeShare>& shares);
 
 // Of a dry run: what it leaves out.
 inline constexpr std::string_view kValuesUnread =
-    "dry run: the head's values were not looked at; that is done before the first byte is written\n";
+    "dry run: of the head's values only norms and biases were looked at; the others are before a byte is written\n";
 
 }  // namespace mtpgraft::report

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <unordered_map>
 #include <utility>
 
 #include "gguf/tensor_types.h"
 #include "model/compatibility.h"
 #include "model/head_values.h"
+#include "model/structure.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "plan/record.h"
@@ -55,13 +57,14 @@ void check_head_rules(const GgufFile& gguf, const Head& head, const HeadData& he
   const auto fit = check_fit(gguf, head, gguf, head, head_data, HeadPlace::kInModel);
   const auto infos_offset = gguf.tensors[head.tensors.front()].info_offset;
   for (const auto& refusal : fit.refusals) {
-    if (std::ranges::find(head.problems, refusal) == head.problems.end()) {
-      report.findings.push_back({refusal, infos_offset});
-    }
+    report.findings.push_back({refusal, infos_offset});
   }
   for (const auto& warning : fit.warnings) {
     report.notes.push_back(warning.message);
   }
+}
+
+void check_vectors(const GgufFile& gguf, const Head& head, VerifyReport& report) {
   for (const auto index : head.tensors) {
     const auto& tensor = gguf.tensors[index];
     if (tensor.is_vector() && tensor.type != tensor_type::kF32) {
@@ -103,21 +106,30 @@ void sort_findings(VerifyReport& report) {
 
 // Where a flaw of the donor's head is in `file`, which has the head as `tensor`; a vector may have become F32.
 std::uint64_t offset_of(const ValueFlaw& flaw, const TensorInfo& donors, const TensorInfo& tensor) {
-  return tensor.offset + (donors.type == tensor.type ? flaw.offset : flaw.block * sizeof(float));
+  return tensor.offset + (donors.type == tensor.type
+                              ? flaw.offset
+                              : flaw.block * find_tensor_type(donors.type)->block_elements * sizeof(float));
 }
 
 // Equal bytes are no proof of a head that can draft. `file` is the graft, null if it is not sound.
 std::vector<Finding> find_flaws(const std::vector<ValueFlaw>& flaws, const GgufFile& donor, const Plan& plan,
                                 const GgufFile* file) {
+  std::unordered_map<std::string_view, const TensorInfo*> in_file;
+  for (std::size_t i = 0; file != nullptr && i < file->tensors.size(); ++i) {
+    in_file.emplace(file->tensors[i].name, &file->tensors[i]);
+  }
+  std::unordered_map<std::string_view, std::string_view> planned;
+  for (const auto& tensor : plan.head_tensors) {
+    planned.emplace(tensor.donor_name, tensor.name);
+  }
   std::vector<Finding> findings;
   for (const auto& flaw : flaws) {
     const auto& tensor = donor.tensors[flaw.tensor];
     auto& finding = findings.emplace_back(Finding{describe_flaw(donor, flaw), {}});
-    const auto planned = std::ranges::find(plan.head_tensors, tensor.name, &HeadTensor::donor_name);
-    const auto* found =
-        file != nullptr && planned != plan.head_tensors.end() ? file->find_tensor(planned->name) : nullptr;
-    if (found != nullptr) {
-      finding.offset = offset_of(flaw, tensor, *found);
+    const auto name = planned.find(tensor.name);
+    const auto found = name != planned.end() ? in_file.find(name->second) : in_file.end();
+    if (found != in_file.end()) {
+      finding.offset = offset_of(flaw, tensor, *found->second);
     }
   }
   return findings;
@@ -256,12 +268,18 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
     report.findings.push_back({describe_flaw(gguf, flaw), gguf.tensors[flaw.tensor].offset + flaw.offset});
   }
   std::ranges::move(note_unknown_types(head_data), std::back_inserter(report.notes));
-  if (head.state == HeadState::kPresent || head.state == HeadState::kBroken) {
+  if (head.state == HeadState::kPresent) {
     check_head_rules(gguf, head, head_data, report);
-  } else {
+  } else if (head.state != HeadState::kBroken) {
+    const auto structure =
+        check_structure(gguf, 0, gguf, head, find_architecture(gguf.architecture()), ExpertRule::kOwn);
+    for (const auto& refusal : structure.refusals) {
+      report.findings.push_back({refusal, gguf.infos_end});
+    }
     report.notes.push_back(
         fmt::format("a head at blk.{} without a trunk: its shapes are checked when it is grafted", head.first_block));
   }
+  check_vectors(gguf, head, report);
   check_record(gguf, head, head_data, report);
   report.compared_bytes = find_record(gguf) ? head.bytes : 0;
   report.unchecked_bytes = data_bytes(gguf) - report.compared_bytes;

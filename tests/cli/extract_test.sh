@@ -47,7 +47,7 @@ keys
 tensors
 $head_lines
 dry run: nothing was written; 1.4 MiB needed, N free
-dry run: the head's values were not looked at; that is done before the first byte is written
+dry run: of the head's values only norms and biases were looked at; the others are before a byte is written
 END_OF_TEXT
 no_leftovers . "${inputs[@]}" mtp-own.gguf
 
@@ -98,7 +98,7 @@ keys
   qwen35.block_count           u32  12   ->  13
   qwen35.nextn_predict_layers  u32  new  ->  1
 1.4 MiB in N s: WAYS; to draft with it:
-  llama-server -m MODEL -md mtp-hf.gguf --spec-type draft-mtp --spec-draft-n-max 2
+  llama-server -m target-12L-Q4_K_M.gguf -md mtp-hf.gguf --spec-type draft-mtp --spec-draft-n-max 2
 END_OF_TEXT
 rm mtp-hf.gguf
 

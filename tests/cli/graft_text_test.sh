@@ -30,7 +30,7 @@ tensors
   blk.8.nextn.shared_head_norm.weight  ->  blk.12.nextn.shared_head_norm.weight  F32   [256]       1024 bytes
   blk.8.post_attention_norm.weight     ->  blk.12.post_attention_norm.weight     F32   [256]       1024 bytes
 dry run: nothing was written; 7.4 MiB needed, N free
-dry run: the head's values were not looked at; that is done before the first byte is written
+dry run: of the head's values only norms and biases were looked at; the others are before a byte is written
 END
 cp "$STDOUT" "$SCRATCH/dry-run"
 no_leftovers . "$TARGET" "$DONOR" target-with-head.gguf donor-norms-f16.gguf

@@ -15,7 +15,7 @@ quants/Tiny-Q6_K.gguf    heads/mtp-Base-BF16.gguf  out/Tiny-MTP-Q6_K.gguf    BF1
 quants/Tiny-Q5_K_M.gguf  heads/mtp-Base-Q8_0.gguf  out/Tiny-MTP-Q5_K_M.gguf  Q8_0  7.4 MiB  to be written
 quants/Tiny-Q4_K_M.gguf  heads/mtp-Base-Q4_K.gguf  out/Tiny-MTP-Q4_K_M.gguf  Q4_K  7.0 MiB  to be written
 dry run: nothing was written; 3 outputs to be written; NEED needed
-dry run: the head's values were not looked at; that is done before the first byte is written
+dry run: of the head's values only norms and biases were looked at; the others are before a byte is written
 TEXT
 expect_exit 0 "$MTPGRAFT" release PLAN.json --dry-run --json
 expect_json "x['ok'] and [graft['present'] for graft in x['result']['grafts']] == [False] * 3"

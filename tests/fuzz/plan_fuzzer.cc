@@ -41,7 +41,7 @@ OpenedModel translate(OpenedModel donor) {
   auto file = rename_tensors(donor.file, donor.gguf, translation);
   auto gguf = parse_gguf(*file);
   require(gguf.ok(), gguf.ok() ? "" : "a translated donor is a GGUF: " + gguf.error().message);
-  require(gguf.value().tensors.size() == translation.tensors.size(), "a translated donor has the tensors that it is to");
+  require(gguf.value().tensors.size() == translation.tensors.size(), "a translated donor has its tensors");
   return {std::move(file), std::move(gguf).value()};
 }
 

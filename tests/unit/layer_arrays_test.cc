@@ -43,7 +43,8 @@ struct ArrayCase {
   }
 
   Result<std::optional<GgufValue>> extend(std::string_view key) const {
-    return extend_layer_array(*target.find_key(prefix + std::string(key)), target, 4, donor, head);
+    return extend_layer_array(*target.find_key(prefix + std::string(key)), target, 4, donor, head,
+                              LikeBlocks(target, 4, donor, head));
   }
 
   // What the array becomes; empty if it stays as it is.
@@ -177,7 +178,8 @@ TEST(LayerArrays, LeaveKeysOfOthersAlone) {
   ArrayCase graft("qwen35");
   set_array<std::uint32_t>(graft.target, "tokenizer.ggml.token_type", {1, 2, 3, 4});
   const auto* item = graft.target.find_key("tokenizer.ggml.token_type");
-  const auto change = extend_layer_array(*item, graft.target, 4, graft.donor, graft.head);
+  const auto change = extend_layer_array(*item, graft.target, 4, graft.donor, graft.head,
+                                         LikeBlocks(graft.target, 4, graft.donor, graft.head));
   ASSERT_THAT(change, IsOk());
   EXPECT_FALSE(change.value());
 }

@@ -376,6 +376,14 @@ TEST(Strip, RefusesWhatHasNoHeadOrNothingElse) {
   EXPECT_THAT(try_strip(load_model("target-shard").gguf), Not(IsOk()));
 }
 
+TEST(Strip, RefusesToLeaveAHeadsTensorsBehind) {
+  for (const std::string name : {"mtp.fc.weight", "nextn.fc_embd.weight", "blk.13.attn_q.weight"}) {
+    auto model = load_model("target-with-head");
+    edit_tensor(model.gguf, "blk.12.nextn.shared_head_norm.weight").name = name;
+    EXPECT_THAT(make_strip_plan(model.gguf, {}), FailsWith(ErrorCode::kIncompatible, "'" + name + "'"));
+  }
+}
+
 TEST(Strip, RefusesAHeadThatDoesNotTellWhereTheTrunkEnds) {
   auto file = load_model("target-with-head");
   set_u32(file.gguf, "qwen35.nextn_predict_layers", 13);

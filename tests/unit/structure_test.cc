@@ -10,6 +10,7 @@
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/strip.h"
+#include "mtpgraft/summary.h"
 
 namespace mtpgraft {
 namespace {
@@ -139,6 +140,34 @@ TEST(Structure, ComparesFusedMatricesWithTheirParts) {
   EXPECT_THAT(report_of(target, donor).refusals, Contains(HasSubstr("'blk.4.attn_qkv.weight' has shape")));
 }
 
+// A hostile file: what is told stays readable, and takes no time.
+TEST(Structure, TellsNoMoreThanAPersonReads) {
+  auto target = tiny("mimo2", "trunk");
+  auto donor = tiny("mimo2", "bare");
+  const auto like = target.gguf.tensors.back();
+  for (int i = 0; i < 20000; ++i) {
+    for (const int block : {0, 1, 2, 3}) {
+      target.gguf.tensors.push_back(like);
+      target.gguf.tensors.back().name = fmt::format("blk.{}.x{}.weight", block, i);
+    }
+  }
+  EXPECT_LE(report_of(target, donor).refusals.size(), 100U);
+}
+
+// A sidecar's keys and tensors must tell of one model, though there is no trunk.
+TEST(Structure, OfASidecarFollowsFromItsKeys) {
+  for (const auto* key : {"embedding_length", "expert_count"}) {
+    auto sidecar = tiny("qwen35moe", "sidecar");
+    set_u32(sidecar.gguf, fmt::format("qwen35moe.{}", key), 6);
+    const auto head = find_head(sidecar.gguf);
+    EXPECT_EQ(head.state, HeadState::kSidecar);
+    EXPECT_FALSE(check_structure(sidecar.gguf, 0, sidecar.gguf, head, find_architecture("qwen35moe"), ExpertRule::kOwn)
+                     .refusals.empty())
+        << key;
+    EXPECT_FALSE(summarise(sidecar.gguf).is_draft_model) << key;
+  }
+}
+
 // A trunk from which experts were pruned, and the head of the model before.
 class PrunedTrunk : public testing::Test {
  protected:
@@ -177,11 +206,12 @@ TEST_F(PrunedTrunk, RefusesAHeadThatDoesNotTellItsExperts) {
   EXPECT_EQ(plan.error().remedy, Remedy::kNone);
 }
 
-TEST(FindLikeBlocks, TellsAttentionFromFeedForward) {
+TEST(LikeBlocks, TellsAttentionFromFeedForward) {
   const auto target = tiny("mimo2", "trunk");
   const auto donor = tiny("mimo2", "full");
   const auto head = find_head(donor.gguf);
-  const auto like = [&](BlockPart part) { return find_like_blocks(target.gguf, 4, donor.gguf, head, 0, part); };
+  const LikeBlocks blocks(target.gguf, 4, donor.gguf, head);
+  const auto like = [&](BlockPart part) { return blocks.find(0, part); };
   EXPECT_THAT(like(BlockPart::kAttention), testing::ElementsAre(1U, 2U));
   EXPECT_THAT(like(BlockPart::kFeedForward), testing::ElementsAre(0U));
   EXPECT_THAT(like(BlockPart::kAll), IsEmpty());

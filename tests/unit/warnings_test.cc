@@ -91,6 +91,14 @@ TEST(Warnings, OfTypesThatNobodyReads) {
   expect_warning(target, load_model(kDonor), "type-unknown", "'blk.0.ffn_up.weight' has type #199");
 }
 
+TEST(Warnings, OfTensorsThatEveryModelHas) {
+  for (const std::string name : {"token_embd.weight", "output_norm.weight"}) {
+    auto target = load_model(kTarget);
+    remove_tensor(target.gguf, name);
+    expect_warning(target, load_model(kDonor), "tensor-missing", "'" + name + "'");
+  }
+}
+
 TEST(Warnings, OfTensorsThatTheRuntimeDoesNotAskFor) {
   for (const std::string name : {"output_extra.weight", "v.blk.0.attn_q.weight", "mm.0.weight"}) {
     auto target = load_model(kTarget);
