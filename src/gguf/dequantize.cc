@@ -1,19 +1,12 @@
 #include "gguf/dequantize.h"
 
 #include <bit>
-#include <cstring>
 
+#include "gguf/load.h"
 #include "gguf/tensor_types.h"
 
 namespace mtpgraft {
 namespace {
-
-template <class T>
-T load(const std::byte* from) {
-  T value;
-  std::memcpy(&value, from, sizeof(T));
-  return value;
-}
 
 float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 

@@ -1,19 +1,12 @@
 #include "gguf/value_scan.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "gguf/load.h"
 #include "gguf/tensor_types.h"
 
 namespace mtpgraft {
 namespace {
-
-template <class T>
-T load(const std::byte* from) {
-  T value;
-  std::memcpy(&value, from, sizeof(T));
-  return value;
-}
 
 // The bits of one number: `kExponent` are those of the exponent, all of them set in what is not finite.
 template <class T, T kExponent>

@@ -98,7 +98,7 @@ void check_type(const TensorInfo& tensor, std::string_view name, bool target_is_
     fit.refusals.push_back(fmt::format("head tensor '{}' has type {}, with which nothing can multiply", tensor.name,
                                        tensor_type_name(tensor.type)));
   }
-  if (name.ends_with(".scale") || name.ends_with(".input_scale")) {
+  if (is_scale(name)) {
     fit.refusals.push_back(
         fmt::format("head tensor '{}' is an NVFP4 scale: llama.cpp then loads the file only when "
                     "drafting; use a donor in BF16 or Q8_0",

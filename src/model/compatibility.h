@@ -37,6 +37,11 @@ std::optional<std::uint64_t> hyper_parameter(const GgufFile& file, std::string_v
 // Whether llama.cpp never drafts with the model, whatever its head: it lacks a key that the graph needs.
 bool never_drafts(const GgufFile& model, const Architecture& architecture);
 
+// Scales of NVFP4, each a tensor of its own.
+inline bool is_scale(std::string_view tensor_name) {
+  return tensor_name.ends_with(".scale") || tensor_name.ends_with(".input_scale");
+}
+
 // A tensor of a head in names of a checkpoint or of another program, outside of all blocks.
 bool is_raw_head_name(std::string_view tensor_name);
 

@@ -7,6 +7,8 @@
 #include <map>
 #include <span>
 
+#include "model/compatibility.h"
+
 namespace mtpgraft {
 namespace {
 
@@ -73,15 +75,14 @@ bool has(const BlockTensors& block, std::string_view name) {
 
 // Scales of NVFP4 belong to the trunk's types; the head has its own. Where keys and values of latent attention are
 // there by themselves, some files have them joined as well.
-bool is_of_types(std::string_view name) {
-  return name.ends_with(".scale") || name.ends_with(".input_scale") || name == "attn_kv_b.weight";
-}
+bool is_no_part_of_blocks(std::string_view name) { return is_scale(name) || name == "attn_kv_b.weight"; }
 
 std::map<std::uint64_t, BlockTensors> trunk_of(const GgufFile& target, std::uint64_t trunk_blocks) {
   std::map<std::uint64_t, BlockTensors> trunk;
   for (const auto& tensor : target.tensors) {
     const auto split = split_block_name(tensor.name);
-    if (split && split->block < trunk_blocks && !split->name.starts_with("nextn.") && !is_of_types(split->name)) {
+    if (split && split->block < trunk_blocks && !split->name.starts_with("nextn.") &&
+        !is_no_part_of_blocks(split->name)) {
       trunk[split->block].emplace(split->name, tensor.shape);
     }
   }
@@ -127,7 +128,7 @@ class BlockCheck {
       check_names();
     }
     for (const auto& [name, extents] : block_) {
-      if (is_of_types(name)) {
+      if (is_no_part_of_blocks(name)) {
         continue;
       }
       if (name.starts_with("nextn.")) {

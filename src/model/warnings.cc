@@ -11,6 +11,7 @@
 #include "gguf/describe.h"
 #include "gguf/tensor_types.h"
 #include "model/architectures.h"
+#include "model/compatibility.h"
 #include "model/norms.h"
 #include "util/parse.h"
 
@@ -148,8 +149,7 @@ void warn_of_unasked_tensors(const Architecture& architecture, const GgufFile& t
   }
   for (const auto& tensor : target.tensors) {
     const bool is_asked = split_block_name(tensor.name) || is_listed(kAsked, tensor.name) ||
-                          is_listed(architecture.root, tensor.name) || tensor.name.ends_with(".scale") ||
-                          tensor.name.ends_with(".input_scale");
+                          is_listed(architecture.root, tensor.name) || is_scale(tensor.name);
     if (!is_asked) {
       warnings.push_back({"tensor-unasked", fmt::format("llama.cpp does not ask for tensor '{}' in {} models, and "
                                                         "refuses files that have others",

@@ -34,14 +34,14 @@ KeyList keys_of_tensors_only(const GgufFile& model) {
   return keys;
 }
 
-// A head with other experts than the model's stands beside it with keys of its own.
-constexpr auto kExpertKeys = std::to_array<std::string_view>(
+// A head with other experts than the model's stands beside it with these keys of its own.
+constexpr auto kKeysOfTheHead = std::to_array<std::string_view>(
     {"expert_count", "expert_used_count", "expert_feed_forward_length", "leading_dense_block_count"});
 
 bool is_same(const KeyValue* ours, const KeyValue& theirs) { return ours != nullptr && ours->same_value(theirs); }
 
 void take_expert_keys(const GgufFile& model, const GgufFile& donor, KeyList& keys) {
-  for (const auto name : kExpertKeys) {
+  for (const auto name : kKeysOfTheHead) {
     const auto* theirs = donor.find_arch_key(name);
     if (const auto value = theirs != nullptr ? theirs->complete_value() : std::nullopt;
         value && !value->is_array() && !is_same(model.find_arch_key(name), *theirs)) {

@@ -115,7 +115,7 @@ std::string describe_runtime(const Summary& summary) {
     case Runtime::kUnknown:
       break;
   }
-  return fmt::format("v0.5.0 has no MTP code for {}, and may refuse such a file with a head",
+  return fmt::format("{} has no MTP code for {}, and may refuse such a file with a head", kLlamaCppBuild,
                      summary.architecture.empty() ? "this architecture" : summary.architecture);
 }
 

@@ -45,6 +45,23 @@ std::string describe_place(const GgufFile& gguf, const TensorInfo& tensor) {
                      gguf.is_split() ? fmt::format(" of file {}", file - files.begin() + 1) : "");
 }
 
+void add_head_rows(const InspectedFile& file, std::vector<Row>& rows) {
+  const auto& summary = file.summary;
+  rows.push_back({"MTP", describe_head(summary)});
+  for (const auto& line : describe_dialects(summary)) {
+    rows.push_back({"", line});
+  }
+  for (const auto& problem : summary.head.problems) {
+    rows.push_back({"", printable(problem)});
+  }
+  if (!file.grafted_from.empty()) {
+    rows.push_back({"", "grafted from " + quote(file.grafted_from)});
+  }
+  if (summary.head.has_tensors()) {
+    rows.push_back({"", "its values were not looked at: verify, graft and extract do that"});
+  }
+}
+
 std::string describe_file(const InspectedFile& file) {
   const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] = file;
   std::vector<Row> rows;
@@ -72,19 +89,7 @@ std::string describe_file(const InspectedFile& file) {
                                nextn ? fmt::format("{}", *nextn) : "absent", summary.trunk_blocks,
                                summary.block_pattern.empty() ? "" : ", " + summary.block_pattern)});
   }
-  rows.push_back({"MTP", describe_head(summary)});
-  for (const auto& line : describe_dialects(summary)) {
-    rows.push_back({"", line});
-  }
-  for (const auto& problem : summary.head.problems) {
-    rows.push_back({"", printable(problem)});
-  }
-  if (!grafted_from.empty()) {
-    rows.push_back({"", "grafted from " + quote(grafted_from)});
-  }
-  if (summary.head.has_tensors()) {
-    rows.push_back({"", "its values were not looked at: verify, graft and extract do that"});
-  }
+  add_head_rows(file, rows);
   if (mmproj) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }

@@ -47,6 +47,12 @@ TEST(DefaultOutputPath, StaysInTheFolderOfTheTarget) {
 }
 
 // llama.cpp's -hf takes files with "mtp-" in lower case for sidecars.
+TEST(DefaultOutputPath, HasMtpOnlyOnceWhereverItStands) {
+  for (const std::string name : {"MTP-Model-Q4_0.gguf", "Model-MTP-Q4_0.gguf", "Model-MTP.gguf"}) {
+    EXPECT_EQ(default_output_path(name), name);
+  }
+}
+
 TEST(DefaultOutputPath, IsNoSidecarName) {
   EXPECT_EQ(default_output_path("x-q4_0.gguf").find("mtp-"), std::string::npos);
 }
