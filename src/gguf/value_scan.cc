@@ -26,7 +26,7 @@ using Bf16Bits = Ieee<std::uint16_t, 0x7F80>;
 struct F16NibbleBits : F16Bits {
   static Word word(const std::byte* from) {
     unsigned bits = 0;
-    for (unsigned i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < 4; ++i) {
       bits |= static_cast<unsigned>(load<std::uint16_t>(from + 2 * i) >> 12) << (4 * i);
     }
     return static_cast<Word>(bits);
