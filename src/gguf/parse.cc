@@ -317,7 +317,7 @@ class Parser {
     if (type != nullptr && type->block_elements != 0 && tensor.shape[0] % type->block_elements == 0) {
       bytes = tensor_bytes(*type, tensor.shape);
     }
-    const bool is_opaque = type == nullptr || type->origin == TypeOrigin::kClash;
+    const bool is_opaque = type == nullptr || type->block_elements == 0 || type->origin == TypeOrigin::kClash;
     if (is_opaque && !(bytes && reaches(tensor.offset, *bytes, next))) {
       if (next <= tensor.offset) {
         return fail(

@@ -1,4 +1,5 @@
-// Sizes of ggml tensor types, upstream (ggml d99724f2) and ik_llama.cpp (8337e4cd).
+// Sizes of ggml tensor types, upstream (ggml d99724f2) and ik_llama.cpp (8337e4cd); of TurboQuant (00910b10) the names,
+// of ROCmFPX the numbers only.
 #pragma once
 
 #include <cstdint>

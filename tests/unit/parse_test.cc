@@ -165,12 +165,14 @@ TEST(Parse, FindsKeysByArchitecture) {
   EXPECT_EQ(load_model("golden/all-value-types").gguf.architecture(), "");
 }
 
-// A type that no table has: its size follows from the next tensor, so its padding counts as data.
+// A type that no table has, or only by its name: its size follows from the next tensor, so its padding counts as data.
 TEST(Parse, TakesUnknownTypesAsOpaqueBytes) {
-  const auto bytes = GgufBuilder().tensor("odd", {32}, 199, 100).tensor("next", {8}, 0, 32).build();
-  const auto gguf = parse_model("odd", bytes).gguf;
-  EXPECT_EQ(gguf.tensors[0].size_bytes, 128U);
-  EXPECT_EQ(gguf.tensors[1].offset, gguf.data_offset + 128);
+  for (const std::uint32_t type : {199U, 36U, 43U, 100U}) {
+    const auto bytes = GgufBuilder().tensor("odd", {32}, type, 100).tensor("next", {8}, 0, 32).build();
+    const auto gguf = parse_model("odd", bytes).gguf;
+    EXPECT_EQ(gguf.tensors[0].size_bytes, 128U) << type;
+    EXPECT_EQ(gguf.tensors[1].offset, gguf.data_offset + 128) << type;
+  }
 }
 
 // 42 is Q2_0 upstream (64 weights in 18 bytes) and something else in forks.
