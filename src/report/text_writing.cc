@@ -323,8 +323,9 @@ std::string describe_strip(const StripRequest& request, const Job& job, bool det
                         format_bytes(plan.removed_bytes));
   }
   if (job.restores_original) {
-    text += fmt::format("this is {} again, byte for byte: the header has the digest that the record tells\n",
-                        quote(plan.original->file));
+    text += fmt::format(
+        "this is {} again, if no tensor was changed since the graft: size and header are those of the record\n",
+        quote(plan.original->file));
   }
   text += describe_warnings(job.warnings) + describe_writing(writing, plan.files.front(), details);
   return writing.seconds ? text + '\n' : text;

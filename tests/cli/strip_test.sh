@@ -51,7 +51,7 @@ tensors taken out
   blk.12.nextn.shared_head_norm.weight
   blk.12.post_attention_norm.weight
 15 tensors of the head taken out, 1.0 MiB
-this is "$TARGET" again, byte for byte: the header has the digest that the record tells
+this is "$TARGET" again, if no tensor was changed since the graft: size and header are those of the record
 dry run: nothing was written; 6.4 MiB needed, N free
 END_OF_TEXT
 no_leftovers . "${inputs[@]}"
@@ -64,7 +64,7 @@ output  out.gguf                    qwen35  162 tensors, 6.4 MiB (6720000 bytes)
 keys
 $keys_back
 15 tensors of the head taken out, 1.0 MiB
-this is "$TARGET" again, byte for byte: the header has the digest that the record tells
+this is "$TARGET" again, if no tensor was changed since the graft: size and header are those of the record
 6.4 MiB in N s: WAYS
 END_OF_TEXT
 expect_same out.gguf "$TARGET"
