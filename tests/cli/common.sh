@@ -189,15 +189,18 @@ model.write(sys.argv[3])
 END
 }
 
-# stop_while_writing PID DIR: stops the process as soon as it holds a file in DIR open for writing, with a name or not.
+# stop_while_writing PID DIR: stops the process as soon as it holds a file in DIR open for writing, with a name or not,
+# that has bytes already: an empty one may only be there to see whether the place can be written to.
 stop_while_writing() {
-  local pid=$1 directory tries
+  local pid=$1 directory tries fd
   directory=$(realpath "$2")
   for ((tries = 0; tries < 20000; tries++)); do
-    if [[ -n $(find "/proc/$pid/fd" -lname "$directory/*" -perm -200 2>/dev/null) ]]; then
-      kill -STOP "$pid"
-      return
-    fi
+    for fd in $(find "/proc/$pid/fd" -lname "$directory/*" -perm -200 2>/dev/null); do
+      if [[ -s $fd ]]; then
+        kill -STOP "$pid"
+        return
+      fi
+    done
     kill -0 "$pid" 2>/dev/null || break
   done
   fail "it was over before it could be stopped: $last_command"

@@ -92,9 +92,11 @@ for donor in zero zero-norm; do
   done
   expect_exit 1 "$MTPGRAFT" verify $donor.gguf
 done
-cp "$MODELS_DIR/$TARGET" own.gguf
-expect_exit 3 "$MTPGRAFT" graft --in-place own.gguf zero.gguf
-cmp own.gguf "$TARGET" || fail "a refused graft in place has changed the target"
+if ! is_plain_posix; then
+  cp "$MODELS_DIR/$TARGET" own.gguf
+  expect_exit 3 "$MTPGRAFT" graft --in-place own.gguf zero.gguf
+  cmp own.gguf "$TARGET" || fail "a refused graft in place has changed the target"
+fi
 [[ ! -e out.gguf ]] || fail "a head of zeros was written"
 
 # Norms, one by one.
