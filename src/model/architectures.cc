@@ -242,6 +242,10 @@ Architecture find_architecture(std::string_view name) {
   return found != kArchitectures.end() ? *found : Architecture{.name = name};
 }
 
+std::array<std::string_view, 2> sidecar_tensors(const Architecture& architecture) {
+  return {"token_embd.weight", architecture.has_output_norm ? "output_norm.weight" : "output.weight"};
+}
+
 const LayerArray* find_layer_array(std::string_view architecture, std::string_view key) {
   const auto own = find_architecture(architecture).arrays;
   for (const auto arrays : {own, common_layer_arrays()}) {

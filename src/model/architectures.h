@@ -3,6 +3,7 @@
 // (`run_in`), and before that b10257; for what forks do, their sources.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -85,6 +86,10 @@ std::span<const LayerArray> common_layer_arrays();
 
 // The entry of `name`; for a name in no table one that requires nothing.
 Architecture find_architecture(std::string_view name);
+
+// The tensors outside of its head that a sidecar must have. Where there is no output_norm, a mixer of which the head
+// has one of its own stands in for it.
+std::array<std::string_view, 2> sidecar_tensors(const Architecture& architecture);
 
 // What is known of `{architecture}.key`; null if nothing is.
 const LayerArray* find_layer_array(std::string_view architecture, std::string_view key);

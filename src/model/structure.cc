@@ -89,15 +89,15 @@ std::map<std::uint64_t, BlockTensors> trunk_of(const GgufFile& target, std::uint
   return trunk;
 }
 
-BlockTensors head_block(const GgufFile& donor, const Head& head, std::uint64_t index) {
-  BlockTensors block;
+// By the number in the head.
+std::map<std::uint64_t, BlockTensors> head_of(const GgufFile& donor, const Head& head) {
+  std::map<std::uint64_t, BlockTensors> blocks;
   for (const auto i : head.tensors) {
-    const auto split = split_block_name(donor.tensors[i].name);
-    if (split && split->block == head.first_block + index) {
-      block.emplace(split->name, donor.tensors[i].shape);
+    if (const auto split = split_block_name(donor.tensors[i].name)) {
+      blocks[split->block - head.first_block].emplace(split->name, donor.tensors[i].shape);
     }
   }
-  return block;
+  return blocks;
 }
 
 std::string describe(const Extents& extents) { return fmt::format("[{}]", fmt::join(extents, ", ")); }
@@ -110,14 +110,15 @@ bool is_expert_tensor(std::string_view name) {
 // One block of the head on its way through the rules.
 class BlockCheck {
  public:
-  BlockCheck(const GgufFile& target, const std::map<std::uint64_t, BlockTensors>& trunk, const Head& head,
-             std::uint64_t index, const GgufFile& donor, const Architecture& architecture, ExpertRule experts,
+  // `number` is that of the block in the donor.
+  BlockCheck(const GgufFile& target, const std::map<std::uint64_t, BlockTensors>& trunk, const BlockTensors& block,
+             std::uint64_t number, const GgufFile& donor, const Architecture& architecture, ExpertRule experts,
              StructureReport& report)
       : target_(target),
         trunk_(trunk),
         donor_(donor),
-        block_(head_block(donor, head, index)),
-        prefix_(fmt::format("blk.{}.", head.first_block + index)),
+        block_(block),
+        prefix_(fmt::format("blk.{}.", number)),
         architecture_(architecture),
         is_known_(architecture.support != MtpSupport::kUnknown),
         experts_(experts),
@@ -289,7 +290,7 @@ class BlockCheck {
   const GgufFile& target_;
   const std::map<std::uint64_t, BlockTensors>& trunk_;
   const GgufFile& donor_;
-  BlockTensors block_;
+  const BlockTensors& block_;
   std::string prefix_;
   const Architecture& architecture_;
   bool is_known_;
@@ -315,9 +316,10 @@ StructureReport check_structure(const GgufFile& target, std::uint64_t trunk_bloc
                                 const Head& donor_head, const Architecture& architecture, ExpertRule experts) {
   StructureReport report;
   const auto trunk = trunk_of(target, trunk_blocks);
+  auto head = head_of(donor, donor_head);
   const auto has_enough = [&] { return std::max(report.refusals.size(), report.warnings.size()) >= kProblemsMax; };
   for (std::uint64_t i = 0; i < donor_head.block_count && !has_enough(); ++i) {
-    BlockCheck(target, trunk, donor_head, i, donor, architecture, experts, report).run();
+    BlockCheck(target, trunk, head[i], donor_head.first_block + i, donor, architecture, experts, report).run();
   }
   return report;
 }
@@ -330,8 +332,9 @@ const std::vector<std::uint64_t>& LikeBlocks::find(std::uint64_t index, BlockPar
   }
   if (trunk_.empty()) {
     trunk_ = trunk_of(target_, trunk_blocks_);
+    head_blocks_ = head_of(donor_, head_);
   }
-  const auto block = head_block(donor_, head_, index);
+  const auto& block = head_blocks_[index];
   const auto is_alike = [&](const BlockTensors& tensors, const std::string& name, const Extents& extents) {
     if (const auto* own = find_extents(block, name)) {
       return *own == extents;

@@ -57,6 +57,7 @@ class LikeBlocks {
   const Head& head_;
   // Made when they are first asked for: most grafts do not.
   mutable std::map<std::uint64_t, BlockTensors> trunk_;
+  mutable std::map<std::uint64_t, BlockTensors> head_blocks_;
   mutable std::map<std::pair<std::uint64_t, BlockPart>, std::vector<std::uint64_t>> found_;
 };
 

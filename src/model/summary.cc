@@ -114,8 +114,8 @@ SidecarKind sidecar_kind(const GgufFile& file, const Architecture& architecture)
   if (borrows_shared_tensors(file)) {
     return SidecarKind::kBorrowing;
   }
-  const bool has_shared = file.find_tensor("token_embd.weight") != nullptr &&
-                          (!architecture.has_output_norm || file.find_tensor("output_norm.weight") != nullptr);
+  const bool has_shared = std::ranges::all_of(sidecar_tensors(architecture),
+                                              [&](std::string_view name) { return file.find_tensor(name) != nullptr; });
   return has_shared && architecture.loads_sidecar ? SidecarKind::kComplete : SidecarKind::kDonorOnly;
 }
 
@@ -186,13 +186,13 @@ Summary summarise(const GgufFile& file) {
     summary.sidecar = sidecar_kind(file, architecture);
   }
   // Names that forks give the head are told of as such.
+  const auto& model = named ? *named : file;
   if (summary.sidecar) {
     // Its keys and tensors must tell of one model.
-    const auto& model = named ? *named : file;
     const auto structure = check_structure(model, 0, model, summary.head, architecture, ExpertRule::kOwn);
     summary.load_problem = structure.refusals.empty() ? "" : structure.refusals.front();
   }
-  if (const auto warnings = find_load_warnings(named ? *named : file); !warnings.empty()) {
+  if (const auto warnings = find_load_warnings(model); !warnings.empty()) {
     summary.load_problem = warnings.front().message;
   }
   const bool has_foreign_head = summary.head.has_tensors() && !summary.dialects.empty();

@@ -17,12 +17,6 @@
 namespace mtpgraft {
 namespace {
 
-// The tensors that every sidecar needs besides the head. Where a mixer of streams stands in for output_norm, the head
-// has one of its own, and output is needed.
-std::array<std::string_view, 2> needed_tensors(const Architecture& architecture) {
-  return {"token_embd.weight", architecture.has_output_norm ? "output_norm.weight" : "output.weight"};
-}
-
 KeyList keys_of_tensors_only(const GgufFile& model) {
   KeyList keys;
   if (!model.architecture().empty()) {
@@ -51,7 +45,7 @@ void take_expert_keys(const GgufFile& model, const GgufFile& donor, KeyList& key
 }
 
 Status check_shared_tensors(const GgufFile& model, const Architecture& architecture, bool is_target) {
-  for (const auto name : needed_tensors(architecture)) {
+  for (const auto name : sidecar_tensors(architecture)) {
     if (model.find_tensor(name) == nullptr) {
       return Error{.code = ErrorCode::kIncompatible,
                    .message = fmt::format("has no tensor '{}', which llama.cpp wants in a sidecar", name),
