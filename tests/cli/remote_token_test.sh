@@ -56,3 +56,29 @@ forget_cache
 forget_requests
 HF_ENDPOINT=$TLS_ENDPOINT graft "$ENDPOINT/lab/Base-GGUF/resolve/main/mtp-Base-Q8_0.gguf"
 ! requests | grep -v 'authorization=-$' || fail "the token was sent to a server that is not the hub: $last_command"
+
+# A proxy for plain http: it would read what goes to a hub on this machine.
+forget_cache
+mkfifo ready
+python3 - ready <<'PYTHON' &
+import pathlib, socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+pathlib.Path(sys.argv[1]).write_text(str(server.getsockname()[1]))
+while True:
+    client, _ = server.accept()
+    with open("proxied", "ab") as log:
+        log.write(client.recv(65536))
+    client.close()
+PYTHON
+cleanups+=("kill $!")
+read -r port <ready || [[ -n $port ]]
+rm ready
+for variable in http_proxy all_proxy ALL_PROXY; do
+  forget_cache
+  forget_requests
+  expect_exit 0 env -u NO_PROXY -u no_proxy HF_ENDPOINT="$ENDPOINT" "$variable=http://127.0.0.1:$port" "$MTPGRAFT" graft \
+    --no-sync "$TARGET" "hf://private/$BASE" -o proxied.gguf
+  rm -f proxied.gguf
+  requests | grep -q "^hub .*authorization=Bearer $TOKEN\$" || fail "the token was not sent: $last_command"
+done
+[[ ! -e proxied ]] || fail "the proxy got: $(cat proxied)"
