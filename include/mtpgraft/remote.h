@@ -81,7 +81,10 @@ std::vector<RemoteFetch> plan_fetches(const ReadableFile& file, std::span<const 
 // Fetches the ranges now, in one go; reading them is then no wait. Does nothing for what is on disk.
 Status fetch(const ReadableFile& file, std::span<const ByteRange> ranges);
 
-// Returns "libcurl 7.88.1"; empty where there is none, or the library was built without its headers.
+// Whether the library was built to read from servers, by a libcurl that it loads then.
+bool has_http();
+
+// Loads that and returns "libcurl 7.88.1"; empty where there is none, or the library was built without its headers.
 std::string http_library();
 
 }  // namespace mtpgraft

@@ -104,7 +104,7 @@ bool takes_json(const CLI::App& command) { return command.get_option_no_throw("-
 std::optional<int> parse_command_line(int argc, const char* const* argv, CLI::App& app, Program& program) {
   app.name("mtpgraft");
   app.description(std::string(kDescription));
-  app.set_version_flag("--version", version_text);
+  app.set_version_flag("--version", [] { return report::describe_version(build_facts()); });
   app.footer(footer());
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormatter>());
@@ -133,9 +133,12 @@ std::optional<int> parse_command_line(int argc, const char* const* argv, CLI::Ap
   std::ranges::reverse(arguments);
   try {
     app.parse(std::move(arguments));
+  } catch (const CLI::CallForVersion& version) {
+    fmt::print("{}\n", json ? report::version_to_json(build_facts()) : version.what());
+    return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return app.exit(error);  // prints help or version
+      return app.exit(error);  // prints help
     }
     const auto commands = app.get_subcommands();
     const auto* command = commands.empty() ? nullptr : commands.front();

@@ -1,7 +1,5 @@
 #include "cli/version.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <string_view>
 
@@ -25,13 +23,11 @@ constexpr auto kFeatures = std::to_array<std::string_view>({
 
 }  // namespace
 
-std::string version_text() {
-  const auto http = http_library();
+report::BuildFacts build_facts() {
   auto features = file_system_features();
   features.insert(features.end(), kFeatures.begin(), kFeatures.end());
-  return fmt::format("mtpgraft {} ({})\ncompiler   {}\nlibraries  {}\nfeatures   {}, {}", version(), MTPGRAFT_COMMIT,
-                     MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, fmt::join(features, ", "),
-                     http.empty() ? "no http" : fmt::format("http ({}, loaded at run time)", http));
+  features.emplace_back(has_http() ? "http (libcurl, loaded at run time)" : "no http");
+  return {version(), MTPGRAFT_COMMIT, MTPGRAFT_COMPILER, MTPGRAFT_LIBRARIES, std::move(features)};
 }
 
 }  // namespace mtpgraft::cli

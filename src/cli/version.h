@@ -1,10 +1,10 @@
-// What --version prints, which is what a bug report should have.
 #pragma once
 
-#include <string>
+#include "report/version.h"
 
 namespace mtpgraft::cli {
 
-std::string version_text();
+// The texts live as long as the program.
+report::BuildFacts build_facts();
 
 }  // namespace mtpgraft::cli

@@ -135,6 +135,8 @@ Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options)
   return std::unique_ptr<HttpClient>(std::make_unique<CurlClient>(std::move(settings)));
 }
 
+bool has_http() { return true; }
+
 std::string http_library() {
   return load_curl().ok() ? fmt::format("libcurl {}", curl().version_info(CURLVERSION_NOW)->version) : "";
 }

@@ -10,6 +10,8 @@ Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options)
                .hint = "download the file by other means, and name that"};
 }
 
+bool has_http() { return false; }
+
 std::string http_library() { return {}; }
 
 }  // namespace mtpgraft

@@ -27,6 +27,7 @@ interruption() {
   [[ ! -e none.gguf ]] || fail "an output was left by: $last_command"
 }
 
+expect_exit 0 "$MTPGRAFT" --version --json
 answer 0 graft --no-sync "$TARGET" "$DONOR"
 answer 0 graft --no-sync "$TARGET" donor-nan.gguf -o nan.gguf
 answer 0 graft --no-sync "$TARGET" donor-hole.gguf -o hole.gguf

@@ -11,8 +11,18 @@ expect_text "$STDOUT" '^compiler   [A-Za-z]+ [0-9.]+, [A-Za-z]*, [A-Za-z]+ .+$'
 expect_text "$STDOUT" '^libraries  CLI11 [0-9.]+, fmt [0-9.]+, nlohmann_json [0-9.]+, OpenSSL [0-9.]+, spdlog [0-9.]+'
 features='clone, insert, '
 [[ ${PLAIN_POSIX:-OFF} != ON ]] || features=
-expect_text "$STDOUT" "^features   ${features}xxh128.*, (http \(libcurl [0-9.]+, loaded at run time\)|no http)\$"
+expect_text "$STDOUT" "^features   ${features}xxh128.*, (http \(libcurl, loaded at run time\)|no http)\$"
 [[ ${#lines[@]} == 4 ]] || fail "${#lines[@]} lines"
+for order in "--version --json" "--json --version"; do
+  # shellcheck disable=SC2086  # two words
+  expect_exit 0 "$MTPGRAFT" $order
+  [[ $(json "x['command']") == version ]] || fail "not of version: $(cat "$STDOUT")"
+  [[ "mtpgraft $(json "x['result']['version']+' ('+x['result']['commit']+')'")" == "${lines[0]}" ]] || fail "another version"
+  [[ "features   $(json "', '.join(x['result']['features'])")" == "${lines[3]}" ]] || fail "other features"
+  if grep -q 'http (libcurl' "$STDOUT"; then
+    [[ $(json "x['result']['http_library']") == "libcurl "[0-9]* ]] || fail "no version of libcurl: $(cat "$STDOUT")"
+  fi
+done
 
 command -v cmake >/dev/null || skip_all "no cmake"
 command -v git >/dev/null || skip_all "no git"

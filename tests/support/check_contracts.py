@@ -95,9 +95,10 @@ def check_json():
     intro, *parts = page.split("\n## ")
     sections = dict(part.split("\n", 1) for part in parts)
     schemas = load_schemas(sources / "docs")
-    answering = {command for command in commands if "--json" in options[command]}
+    # `mtpgraft --version --json` answers too.
+    answering = {command for command in commands if "--json" in options[command]} | {"version"}
     compare("docs/schema", "file for", answering | {""}, set(schemas))
-    compare("docs/json.md", "command", answering, words_of(section(intro, r"\| field \| \|", r"\n")) & commands)
+    compare("docs/json.md", "command", answering, words_of(section(intro, r"\| field \| \|", r"\n")) & (commands | {"version"}))
     compare("docs/json.md", "section", answering, set(sections) - {"Example", "Remedies", "Warning ids"})
 
     ids = set(schemas["graft"]["$defs"]["warning_id"]["enum"])
@@ -105,7 +106,7 @@ def check_json():
     for name, schema in schemas.items():
         schema["$defs"]["warning_id"] = {}
         known[name] = set().union(*names_in(schema))
-    for name in commands & set(schemas) & set(sections):
+    for name in answering & set(schemas) & set(sections):
         # What is the same as for graft is told there.
         shared = name in ("extract", "strip", "release")
         told = words_of(sections[name])

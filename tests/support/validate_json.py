@@ -91,7 +91,8 @@ def main():
         checked.add((code, text))
         try:
             output = parse(text)
-            command = next((word for word in command_line.split() if word in schemas), "")
+            words = [word.removeprefix("--") for word in command_line.split()]
+            command = next((word for word in words if word in schemas), "")
             offence = find_offence(output, command, int(code), validators, exit_codes)
             fields, texts = found_in(output)
             seen_fields[command] |= fields
