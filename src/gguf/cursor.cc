@@ -47,6 +47,22 @@ Status Cursor::skip(std::uint64_t length, std::string_view what) {
   return ok_status();
 }
 
+std::uint64_t Cursor::skip_buffered_strings(std::uint64_t count) {
+  std::uint64_t passed = 0;
+  auto position = position_;
+  while (passed < count && filled_ - position >= sizeof(std::uint64_t)) {
+    std::uint64_t length = 0;
+    std::memcpy(&length, buffer_.data() + position, sizeof(length));
+    if (length > filled_ - position - sizeof(length)) {
+      break;
+    }
+    position += sizeof(length) + static_cast<std::size_t>(length);
+    ++passed;
+  }
+  position_ = position;
+  return passed;
+}
+
 void Cursor::begin_value(std::uint64_t keep_bytes) {
   in_value_ = true;
   value_from_ = position_;

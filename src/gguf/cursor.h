@@ -42,6 +42,9 @@ class Cursor {
 
   Status skip(std::uint64_t length, std::string_view what);
 
+  // Passes strings, each behind its length (u64), while they lie in the buffer as a whole. Returns how many of `count`.
+  std::uint64_t skip_buffered_strings(std::uint64_t count);
+
   // Between these two, every byte passed is hashed and the first `keep_bytes` of them are kept.
   void begin_value(std::uint64_t keep_bytes);
   Digest end_value(std::vector<std::byte>& kept);

@@ -129,10 +129,7 @@ class Parser {
     item.value_offset = cursor_.offset();
     cursor_.begin_value(KeyValue::kKeptValueBytes);
     if (value.is_array() && value.element_type == ValueType::kString) {
-      for (std::uint64_t i = 0; i < value.element_count; ++i) {
-        MTPGRAFT_TRY(const auto element_bytes, read_string_length(what));
-        MTPGRAFT_CHECK(skip_value(element_bytes, what));
-      }
+      MTPGRAFT_CHECK(skip_strings(value.element_count, what));
     } else {
       MTPGRAFT_CHECK(skip_value(length_bytes, what));
     }
@@ -153,6 +150,18 @@ class Parser {
                   cursor_.offset());
     }
     return cursor_.skip(length, what);
+  }
+
+  Status skip_strings(std::uint64_t count, const std::string& what) {
+    for (std::uint64_t passed = 0;; ++passed) {
+      passed += cursor_.skip_buffered_strings(count - passed);
+      MTPGRAFT_CHECK(skip_value(0, what));
+      if (passed == count) {
+        return ok_status();
+      }
+      MTPGRAFT_TRY(const auto length, read_string_length(what));
+      MTPGRAFT_CHECK(skip_value(length, what));
+    }
   }
 
   Result<ValueType> read_value_type(const std::string& what) {
