@@ -8,7 +8,7 @@
 #include <span>
 #include <utility>
 
-#include "util/json_limits.h"
+#include "util/json.h"
 #include "util/path.h"
 
 namespace mtpgraft {
@@ -39,11 +39,11 @@ Result<Json> read_json(const ReadableFile& file) {
   }
   std::string text(file.size(), '\0');
   MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
-  if (auto excess = find_json_excess(text, kJsonLimits)) {
-    return malformed(std::move(excess->message), excess->offset);
+  auto json = parse_json<Json>(text, kJsonLimits);
+  if (!json.ok() && json.error().code == ErrorCode::kUnsupported) {
+    return malformed(std::move(json.error().message), json.error().offset);
   }
-  auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) {
+  if (!json.ok() || !json.value().is_object()) {
     return malformed("is not a JSON object");
   }
   return json;

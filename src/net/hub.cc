@@ -12,7 +12,7 @@
 #include "net/http_text.h"
 #include "util/checked.h"
 #include "util/environment.h"
-#include "util/json_limits.h"
+#include "util/json.h"
 #include "util/parse.h"
 #include "util/path.h"
 #include "util/text.h"
@@ -275,13 +275,14 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
                  .path = path.repository_path(),
                  .hint = "HF_ENDPOINT must name a server that speaks the Hugging Face Hub's language"};
   };
-  if (const auto excess = find_json_excess(json, kJsonLimits)) {
-    return malformed(excess->message);
+  const auto parsed = parse_json<nlohmann::json>(json, kJsonLimits);
+  if (!parsed.ok() && parsed.error().code == ErrorCode::kUnsupported) {
+    return malformed(parsed.error().message);
   }
-  const auto object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) {
+  if (!parsed.ok() || !parsed.value().is_object()) {
     return malformed("is not a JSON object");
   }
+  const auto& object = parsed.value();
   Repository repository{path.repository_path(), text_of(object, "sha"), {}};
   if (!is_commit(repository.commit)) {
     return malformed("has no commit 'sha'");
@@ -309,10 +310,11 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
 
 std::vector<std::string> parse_hub_names(const std::string& json) {
   std::vector<std::string> names;
-  if (find_json_excess(json, kJsonLimits)) {
+  const auto parsed = parse_json<nlohmann::json>(json, kJsonLimits);
+  if (!parsed.ok()) {
     return names;
   }
-  const auto answer = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  const auto& answer = parsed.value();
   const auto add = [&](const nlohmann::json& list, const char* key) {
     for (const auto& item : list.is_array() ? list : nlohmann::json::array()) {
       if (item.is_object() && !text_of(item, key).empty()) {

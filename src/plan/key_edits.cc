@@ -7,7 +7,7 @@
 #include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "plan/value_json.h"
-#include "util/json_limits.h"
+#include "util/json.h"
 
 namespace mtpgraft {
 
@@ -23,13 +23,13 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
   const auto type = text.substr(equals + 1, colon - equals - 1);
   const auto value = text.substr(colon + 1);
   const bool is_string = type == "str" || type == "string";
-  const auto json = is_string ? Json(std::string(value)) : Json::parse(value, nullptr, false);
-  if (json.is_discarded() || (!is_string && find_json_excess(value))) {
+  const auto json = is_string ? Result<Json>(Json(std::string(value))) : parse_json<Json>(value);
+  if (!json.ok()) {
     return Error{.code = ErrorCode::kUsage,
                  .message = fmt::format("the value for key '{}' is no {}: {}", key, type, value),
                  .hint = R"(numbers, true, false and arrays are written as in JSON: f32:0.5, str[]:["a","b"])"};
   }
-  MTPGRAFT_TRY(auto parsed, parse_value(key, type, json));
+  MTPGRAFT_TRY(auto parsed, parse_value(key, type, json.value()));
   return KeyEdit{std::string(key), std::move(parsed)};
 }
 

@@ -7,7 +7,7 @@
 #include "gguf/format.h"
 #include "plan/value_json.h"
 #include "util/hash.h"
-#include "util/json_limits.h"
+#include "util/json.h"
 
 namespace mtpgraft {
 namespace {
@@ -115,11 +115,12 @@ std::optional<Record> read_record(std::string_view text) {
   if (text != fmt::format("{}{}{}\"}}", body, kSelfDigest, to_hex(digest_text(body)))) {
     return std::nullopt;
   }
-  if (find_json_excess(text)) {
+  const auto parsed = parse_json<Json>(text);
+  if (!parsed.ok()) {
     return std::nullopt;
   }
+  const auto& json = parsed.value();
   try {
-    const auto json = Json::parse(text);
     if (json.at("record") != kRecordVersion) {
       return std::nullopt;
     }

@@ -7,6 +7,7 @@
 
 #include "plan/plan_json.h"
 #include "release/release_job.h"
+#include "util/json.h"
 #include "util/parse.h"
 #include "util/text.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kReleaseSchemaVersion = 1;
 constexpr std::string_view kTool = "mtpgraft";
+constexpr std::size_t kObjectKeysMax = 1000;  // far more than we write
 constexpr std::size_t kSha256Digits = 64;
 constexpr std::string_view kSha256Separator = "  ";
 
@@ -39,22 +41,22 @@ std::string make_release_file(const std::vector<ReleasedGraft>& grafts, std::str
   Json json{
       {"schema_version", kReleaseSchemaVersion}, {"tool", kTool}, {"version", version}, {"grafts", Json::array()}};
   for (const auto& graft : grafts) {
+    const auto record = parse_json<Json>(graft.record);
     auto files = Json::array();
     for (const auto& file : graft.files) {
       files.push_back({{"file", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
     }
-    json["grafts"].push_back(
-        {{"files", std::move(files)},
-         {"checksums", graft.sums_name},
-         {"quant", graft.quant},
-         {"target", model_json(graft.target)},
-         {"donor", model_json(graft.donor)},
-         {"keys", changes_json(graft.key_changes)},
-         {"head", released_head_json(graft)},
-         {"warnings", warnings_json(graft.warnings)},
-         {"record", graft.record.empty() ? Json(nullptr) : Json::parse(graft.record, nullptr, false)},
-         {"command", graft.command},
-         {"llama_server", llama_server_line(graft)}});
+    json["grafts"].push_back({{"files", std::move(files)},
+                              {"checksums", graft.sums_name},
+                              {"quant", graft.quant},
+                              {"target", model_json(graft.target)},
+                              {"donor", model_json(graft.donor)},
+                              {"keys", changes_json(graft.key_changes)},
+                              {"head", released_head_json(graft)},
+                              {"warnings", warnings_json(graft.warnings)},
+                              {"record", record.ok() ? record.value() : Json(nullptr)},
+                              {"command", graft.command},
+                              {"llama_server", llama_server_line(graft)}});
   }
   return json.dump(2, ' ', true, Json::error_handler_t::replace) + '\n';
 }
@@ -70,7 +72,11 @@ std::string make_sha256_file(const std::vector<ReleasedGraft>& grafts) {
 }
 
 bool is_release_file(std::string_view text) {
-  const auto json = Json::parse(text, nullptr, false);
+  const auto parsed = parse_json<Json>(text, {.object_keys = kObjectKeysMax});
+  if (!parsed.ok()) {
+    return false;
+  }
+  const auto& json = parsed.value();
   return json.is_object() && json.contains("tool") && json["tool"] == kTool && json.contains("grafts");
 }
 

@@ -7,6 +7,7 @@
 
 #include "release/graft_options.h"
 #include "release/release_plan.h"
+#include "util/json.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -15,6 +16,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kSchemaVersion = 1;
+
+// A plan comes from others, too; what a real one does not come near.
+constexpr std::size_t kObjectKeysMax = 1000;
+constexpr std::size_t kGraftsMax = 10'000;
+constexpr std::size_t kOptionsMax = 100'000;  // of all grafts together, each with the defaults
 
 enum class Kind { kText, kTextList, kFlag, kInteger, kNumber, kObject, kArray };
 
@@ -164,24 +170,20 @@ class Parser {
 
   ReleasePlan parse(std::string_view text) {
     DuplicateFinder finder;
-    Json json;
-    try {
-      json = Json::parse(text, [&](int /*depth*/, Json::parse_event_t event, const Json& parsed) {
-        finder.see(event, parsed);
-        return true;
-      });
-    } catch (const Json::parse_error& error) {
-      const std::string_view what = error.what();
-      problems_.push_back(
-          {.code = ErrorCode::kMalformed,
-           .message = fmt::format("is not JSON: {}", what.substr(std::min(what.find("] ") + 2, what.size()))),
-           .path = path_,
-           .offset = error.byte > 0 ? error.byte - 1 : 0});
+    auto parsed = parse_json<Json>(text, {.object_keys = kObjectKeysMax},
+                                   [&](int /*depth*/, Json::parse_event_t event, const Json& value) {
+                                     finder.see(event, value);
+                                     return true;
+                                   });
+    if (!parsed.ok()) {
+      parsed.error().path = path_;
+      problems_.push_back(std::move(parsed.error()));
       return {};
     }
     for (const auto& pointer : finder.duplicates) {
       refuse(pointer, "stands twice in its object");
     }
+    const auto& json = parsed.value();
     if (!json.is_object()) {
       refuse("", "must be an object");
       return {};
@@ -283,10 +285,18 @@ class Parser {
     if (grafts.empty() && (fields.contains("grafts") || !json.contains("grafts"))) {
       refuse("/grafts", "must be a list of at least one graft");
     }
-    for (std::size_t i = 0; i < grafts.size(); ++i) {
+    if (grafts.size() > kGraftsMax) {
+      refuse("/grafts", fmt::format("has {} grafts, at most {} are possible", grafts.size(), kGraftsMax));
+      return {};
+    }
+    for (std::size_t i = 0; i < grafts.size() && option_count_ <= kOptionsMax; ++i) {
       read_entry(grafts[i], fmt::format("/grafts/{}", i), defaults, has_default_donor, plan);
     }
-    if (!is_sound) {
+    if (option_count_ > kOptionsMax) {
+      refuse("/grafts",
+             fmt::format("more than {} options altogether, those of /defaults counted for each graft", kOptionsMax));
+    }
+    if (!is_sound || option_count_ > kOptionsMax) {
       plan.entries.clear();
     }
     return plan;
@@ -313,6 +323,7 @@ class Parser {
              "the directory is output_directory, or else the target's");
     }
     entry.options = read_options(fields, pointer, defaults.options);
+    option_count_ += entry.options.size();
     if (problems_.size() == problem_count) {
       plan.entries.push_back(std::move(entry));
     }
@@ -320,6 +331,7 @@ class Parser {
 
   const std::string& path_;
   std::vector<Error>& problems_;
+  std::size_t option_count_ = 0;
 };
 
 }  // namespace

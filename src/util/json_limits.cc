@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <vector>
+
 namespace mtpgraft {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr std::size_t kDepthMax = 64;
 }  // namespace
 
 std::optional<JsonExcess> find_json_excess(std::string_view text, const JsonLimits& limits) {
-  std::size_t depth = 0;
+  std::vector<std::size_t> open;  // for each list or object, its colons so far
   std::size_t separators = 0;
   std::size_t number_bytes = 0;
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -27,20 +29,28 @@ std::optional<JsonExcess> find_json_excess(std::string_view text, const JsonLimi
       }
       case '[':
       case '{':
-        if (++depth > kDepthMax) {
+        if (open.size() == kDepthMax) {
           return JsonExcess{fmt::format("is nested more than {} levels deep", kDepthMax), at};
         }
+        open.push_back(0);
         break;
       case ']':
       case '}':
-        depth -= depth > 0 ? 1 : 0;
+        if (!open.empty()) {
+          open.pop_back();
+        }
         break;
       case ',':
       case ':':
         if (++separators > limits.separators) {
           return JsonExcess{fmt::format("has more than {} commas and colons", limits.separators), at};
         }
+        if (text[at] == ':' && !open.empty() && ++open.back() > limits.object_keys) {
+          return JsonExcess{fmt::format("has more than {} keys in one object", limits.object_keys), at};
+        }
         break;
+      case '\0':
+        return JsonExcess{"has a zero byte", at};
       case ' ':
       case '\t':
       case '\r':

@@ -18,10 +18,12 @@ struct JsonExcess {
 struct JsonLimits {
   std::size_t separators = SIZE_MAX;   // commas and colons, of which every value but the first of a list has one
   std::size_t token_bytes = SIZE_MAX;  // of a string or number
+  // Keys of one object. An ordered_json looks through all of them for each that is added.
+  std::size_t object_keys = SIZE_MAX;
 };
 
-// The first place where the text exceeds the limits, or is nested deeper than anything that is meant well. Does not
-// tell whether it is JSON.
+// The first place where the text exceeds the limits, is nested deeper than anything that is meant well, or has a zero
+// byte, which the parser takes for the end. Does not tell whether it is JSON.
 std::optional<JsonExcess> find_json_excess(std::string_view text, const JsonLimits& limits = {});
 
 }  // namespace mtpgraft

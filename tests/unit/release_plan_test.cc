@@ -299,5 +299,48 @@ TEST(ReleasePlan, RefusesOutputsThatAreNoGoodNames) {
               ElementsAre(HasSubstr("/grafts/0: the output's name has a backslash or a line break")));
 }
 
+std::string repeated(std::size_t count, std::string_view text) {
+  std::string all;
+  while (count-- > 0) {
+    all += text;
+  }
+  return all;
+}
+
+// A plan may come from anyone. What is measured is refused in one line, before it takes memory or time.
+TEST(ReleasePlanLimits, DeepNestingIsRefused) {
+  for (const auto* bracket : {"[", "{\"a\":"}) {
+    EXPECT_THAT(problems_of_text(repeated(150'000, bracket)), ElementsAre("is nested more than 64 levels deep"));
+    EXPECT_THAT(problems_of("\"grafts\": " + repeated(150'000, bracket)),
+                ElementsAre("is nested more than 64 levels deep"));
+  }
+}
+
+TEST(ReleasePlanLimits, ManyKeysAreRefusedAndNotCompared) {
+  std::string keys;
+  for (int i = 0; i < 70'000; ++i) {
+    keys += "\"" + std::to_string(i) + "\": 1,";
+  }
+  EXPECT_THAT(problems_of(keys + "\"z\": 1"), ElementsAre("has more than 1000 keys in one object"));
+  EXPECT_THAT(problems_of_graft("\"options\": {" + keys + "\"z\": 1}"),
+              ElementsAre("has more than 1000 keys in one object"));
+  EXPECT_THAT(problems_of(repeated(70'000, "\"a\": 1,") + "\"z\": 1"),
+              ElementsAre("has more than 1000 keys in one object"));
+}
+
+TEST(ReleasePlanLimits, GraftsTimesDefaultsAreRefused) {
+  EXPECT_THAT(problems_of("\"grafts\": [" + repeated(10'000, "0,") + "0]"),
+              ElementsAre("/grafts: has 10001 grafts, at most 10000 are possible"));
+  EXPECT_THAT(
+      problems_of(R"("defaults": {"donor": "d", "options": {"set": [)" + repeated(10'000, "\"a=u8:1\",") +
+                  R"("a=u8:1"]}}, "grafts": [)" + repeated(9'000, "{\"target\": \"t\"},") + "{\"target\": \"t\"}]"),
+      ElementsAre("/grafts: more than 100000 options altogether, those of /defaults counted for each graft"));
+}
+
+TEST(ReleasePlanLimits, AZeroByteIsNoEnd) {
+  using namespace std::string_literals;
+  EXPECT_THAT(problems_of_text("{}\0{"s), ElementsAre("has a zero byte"));
+}
+
 }  // namespace
 }  // namespace mtpgraft

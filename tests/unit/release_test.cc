@@ -139,5 +139,13 @@ TEST(GraftOptions, RefuseWhatTheyCannotBe) {
                                     HasSubstr("/d: 'nonsense' is not KEY=TYPE:VALUE"), "/e: excludes split_head"));
 }
 
+TEST_F(ReleaseTest, MeasuresAnOldListBeforeItReadsIt) {
+  std::filesystem::create_directory(folder_.path("out"));
+  std::ofstream(folder_.path("out/release.json")) << std::string(150'000, '[');
+  const auto report = run();
+  ASSERT_EQ(report.problems.size(), 1U);
+  EXPECT_EQ(report.problems[0].message, "exists, and is not a list of a release");
+}
+
 }  // namespace
 }  // namespace mtpgraft
