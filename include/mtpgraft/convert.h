@@ -15,6 +15,9 @@ namespace mtpgraft {
 struct ConvertOptions {
   std::uint32_t type;       // ggml type id for the head's matrices: F32, F16, BF16, Q8_0, or what ggml can make
   std::string ggml_path{};  // ggml's library or its directory; empty: it is looked for, where the type needs it
+  // Whether it is looked for beyond MTPGRAFT_GGML: beside a llama-server on PATH, then where the system's libraries
+  // are.
+  bool searches_ggml = true;
 };
 
 struct ConvertedDonor {
@@ -23,6 +26,10 @@ struct ConvertedDonor {
   std::string ggml_version;                  // the ggml that makes the data; empty if none is needed
   std::string ggml_path;                     // its library; likewise
 };
+
+// Whether `path` is the very library, or its directory, that a user named: by `named` or, where that is empty, by
+// MTPGRAFT_GGML.
+bool is_named_ggml(const std::string& path, const std::string& named);
 
 // Makes of `donor`, whose parse is `gguf`, one with the matrices of its head in another type. Converts nothing yet. The
 // ggml that it loads stays in the program. Fails with kUsage for a type

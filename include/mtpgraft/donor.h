@@ -65,6 +65,7 @@ struct DonorRequest {
   std::string path;
   std::string head_type{};           // converts the matrices, as "q8_0" in any case; empty: as the donor has them
   std::string ggml_path{};           // see ConvertOptions
+  bool searches_ggml = true;         // likewise
   std::optional<int> norm_offset{};  // see CheckpointOptions; kUsage where the donor is no checkpoint
   RemoteFlags remote{};              // for a path on a server
 };

@@ -22,6 +22,8 @@ struct ReleaseRequest {
   bool dry_run = false;                  // check all, write nothing
   Overwrite overwrite = Overwrite::kNo;  // kYes: replace outputs and lists that are not what the plan makes
   Durability durability = Durability::kSync;
+  // The ggml for all grafts (see ConvertOptions). A plan may name one only if it is this one, or that of MTPGRAFT_GGML.
+  std::string ggml_path{};
 };
 
 struct ReleasedFile {

@@ -62,6 +62,7 @@ enum class Remedy {
   kSetKeys,           // give the keys of the context's extension one by one; `subject` is the architecture
   kGiveYarnFactor,    // a factor above 1, such as 4
   kSayNormOffset,     // say whether 1 is to be added to norms (1) or is in them (0)
+  kAllowGgml,         // name the ggml to load, `subject` if it is known: none is loaded on the word of a file
   kNameGgml,          // name the file of ggml's library, of another llama.cpp where one was found
   kHeadBeside,        // extract a sidecar for the target: the head does not fit into it, and drafts beside it
   kExtractForTarget,  // name a target, which gives its keys and shared tensors, or extract the tensors alone

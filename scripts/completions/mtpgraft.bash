@@ -79,10 +79,11 @@ _mtpgraft() {
         esac
         ;;
       release)
-        options="-h --help -n --dry-run -j --jobs -f --force --no-sync --json -q --quiet"
+        options="-h --help -n --dry-run -j --jobs -f --force --no-sync --ggml --json -q --quiet"
         words="" files=('*.json')
         case $previous in
           -j | --jobs) words="" files=() ;;
+          --ggml) words="" files=('*') ;;
         esac
         ;;
       cache)

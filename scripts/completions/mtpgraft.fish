@@ -62,6 +62,7 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s n -l dry-run -d
 complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s j -l jobs -x -d 'Grafts that are written at once (default: 1)'
 complete -c mtpgraft -n '__fish_seen_subcommand_from release' -s f -l force -d 'Replace outputs and lists that are not what the plan makes'
 complete -c mtpgraft -n '__fish_seen_subcommand_from release' -l no-sync -d 'Do not wait until the outputs are on the disk'
+complete -c mtpgraft -n '__fish_seen_subcommand_from release' -l ggml -r -F -d 'The ggml of all head_types that need one'
 complete -c mtpgraft -n '__fish_seen_subcommand_from cache' -l list -d 'Print what is there, the longest unused first'
 complete -c mtpgraft -n '__fish_seen_subcommand_from cache' -l clear -d 'Remove all of it'
 complete -c mtpgraft -n '__fish_seen_subcommand_from completion' -a 'bash fish zsh'

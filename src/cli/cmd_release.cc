@@ -65,6 +65,9 @@ void add_release(CLI::App& app, Program& program) {
   command->add_flag_callback(
       "--no-sync", [&request] { request.durability = Durability::kNoSync; },
       "Do not wait until the outputs are on the disk");
+  command->add_option("--ggml", request.ggml_path, "The ggml of all head_types that need one; a plan alone names none")
+      ->option_text("PATH")
+      ->type_name(kAnyFiles);
   command->footer(
       "Examples:\n"
       "  mtpgraft release --dry-run PLAN.json\n"

@@ -192,14 +192,14 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
 }
 
 // The ggml that makes those types, ready to do so; nothing if all are built in.
-Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& types, const std::string& path) {
+Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& types, const ConvertOptions& options) {
   std::optional<GgmlLibrary> ggml;
   for (const auto* type : types) {
     if (can_quantize(type->id)) {
       continue;
     }
     if (!ggml) {
-      MTPGRAFT_TRY(ggml, GgmlLibrary::load(path));
+      MTPGRAFT_TRY(ggml, GgmlLibrary::load(options.ggml_path, options.searches_ggml));
     }
     MTPGRAFT_CHECK(ggml->prepare(*type));
   }
@@ -219,7 +219,7 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
       types.insert(find_tensor_type(tensors[i].type));
     }
   }
-  MTPGRAFT_TRY(const auto ggml, load_ggml(types, options.ggml_path));
+  MTPGRAFT_TRY(const auto ggml, load_ggml(types, options));
   if (ggml) {
     converted.ggml_version = ggml->version();
     converted.ggml_path = ggml->path();

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "mtpgraft/convert.h"
 #include "util/dynamic_library.h"
 #include "util/environment.h"
 #include "util/file_names.h"
@@ -22,21 +23,47 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kVariable = "MTPGRAFT_GGML";
+constexpr auto kExecutable = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
+
 std::array<std::string, 2> file_names() { return {library_file_name("ggml-base"), library_file_name("ggml-base", 0)}; }
 
-// Where the libraries of an installed llama.cpp can be, by the llama-server on PATH.
+bool is_program(const fs::path& path) {
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  return fs::is_regular_file(status) && (status.permissions() & kExecutable) != fs::perms::none;
+}
+
+// Where the libraries of an installed llama.cpp can be, by the llama-server on PATH. Entries that depend on the current
+// directory do not count: it may be a folder that was downloaded.
 std::vector<fs::path> installed_directories() {
   std::vector<fs::path> directories;
   std::istringstream path(environment("PATH"));
   for (std::string directory; std::getline(path, directory, path_separator());) {
     std::error_code error;
     const auto server = fs::canonical(as_path(directory) / program_file_name("llama-server"), error);
-    if (!error) {
+    if (!error && as_path(directory).is_absolute() && is_program(server)) {
       directories.push_back(server.parent_path());
       directories.push_back(server.parent_path().parent_path() / "lib");
     }
   }
   return directories;
+}
+
+// The library that a path means, which may be its directory; empty if that has none.
+fs::path find_library(const std::string& path) {
+  std::error_code error;
+  // Without a directory the system would look for the name among its libraries.
+  const auto absolute = fs::absolute(as_path(path), error);
+  if (!fs::is_directory(absolute, error)) {
+    return absolute;
+  }
+  for (const auto& name : file_names()) {
+    if (fs::exists(absolute / name, error)) {
+      return absolute / name;
+    }
+  }
+  return {};
 }
 
 // ggml's function for one type, "quantize_q4_K".
@@ -55,6 +82,12 @@ void find_symbol(void* handle, const char* name, Function*& function, std::vecto
 }
 
 }  // namespace
+
+bool is_named_ggml(const std::string& path, const std::string& named) {
+  const auto given = named.empty() ? environment(kVariable) : named;
+  std::error_code error;
+  return !given.empty() && fs::equivalent(find_library(path), find_library(given), error);
+}
 
 Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
   const auto loaded = load_library(file);
@@ -91,29 +124,27 @@ Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {
 }
 
 Result<GgmlLibrary> GgmlLibrary::load_given(const std::string& path) {
-  std::error_code error;
-  // Without a directory the system would look for the name among its libraries.
-  const auto absolute = fs::absolute(as_path(path), error);
-  if (!fs::is_directory(absolute, error)) {
-    return load_file(absolute.string());
+  const auto file = find_library(path);
+  if (file.empty()) {
+    return Error{.code = ErrorCode::kIo,
+                 .message = fmt::format("has no {}", fmt::join(file_names(), " or ")),
+                 .path = path,
+                 .remedy = Remedy::kNameGgml};
   }
-  for (const auto& name : file_names()) {
-    if (fs::exists(absolute / name, error)) {
-      return load_file((absolute / name).string());
-    }
-  }
-  return Error{.code = ErrorCode::kIo,
-               .message = fmt::format("has no {}", fmt::join(file_names(), " or ")),
-               .path = path,
-               .remedy = Remedy::kNameGgml};
+  return load_file(file.string());
 }
 
-Result<GgmlLibrary> GgmlLibrary::load(const std::string& path) {
+Result<GgmlLibrary> GgmlLibrary::load(const std::string& path, bool searches) {
   if (!path.empty()) {
     return load_given(path);
   }
-  if (const auto given = environment("MTPGRAFT_GGML"); !given.empty()) {
+  if (const auto given = environment(kVariable); !given.empty()) {
     return load_given(given);
+  }
+  if (!searches) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .message = "the head was made with a ggml, and verify loads only one that is named",
+                 .remedy = Remedy::kAllowGgml};
   }
   std::vector<std::string> tried;
   const auto directories = installed_directories();

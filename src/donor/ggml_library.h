@@ -14,8 +14,8 @@ namespace mtpgraft {
 class GgmlLibrary {
  public:
   // `path` is the library or its directory. If it is empty: $MTPGRAFT_GGML, else beside a llama-server on PATH, else
-  // where the system's libraries are.
-  static Result<GgmlLibrary> load(const std::string& path);
+  // where the system's libraries are; the last two only if `searches`.
+  static Result<GgmlLibrary> load(const std::string& path, bool searches = true);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string version() const;

@@ -22,7 +22,7 @@ Status convert(const DonorRequest& request, Donor& donor) {
         .hint = "f32, f16, bf16, q8_0; with ggml also q6_k, q5_k, q4_k and others (q4_k_m is a mixture of types)",
         .field = RequestField::kHeadType};
   }
-  MTPGRAFT_TRY(auto converted, convert_head(donor.file, donor.gguf, {*type, request.ggml_path}));
+  MTPGRAFT_TRY(auto converted, convert_head(donor.file, donor.gguf, {*type, request.ggml_path, request.searches_ggml}));
   donor.file = std::move(converted.file);
   donor.warnings = std::move(converted.warnings);
   donor.labels.head_type = tensor_type_name(*type);

@@ -38,6 +38,7 @@ Result<VerifyReport> verify(const VerifyRequest& request, const Context& context
   // What the user says counts, also if it is something else: then the comparison tells.
   if (recorded && donor_request.head_type.empty()) {
     donor_request.head_type = recorded->head_type;
+    donor_request.searches_ggml = false;  // the file that is checked may come from anyone
   }
   MTPGRAFT_TRY(const auto trunk_norms, read_trunk_norms(*target.file, target.gguf));
   MTPGRAFT_TRY(auto donor, open_donor(donor_request, target.gguf.architecture(), context,

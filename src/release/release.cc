@@ -9,8 +9,10 @@
 #include <mutex>
 #include <set>
 
+#include "mtpgraft/convert.h"
 #include "mtpgraft/verify.h"
 #include "mtpgraft/version.h"
+#include "release/check_places.h"
 #include "release/graft_options.h"
 #include "release/lists.h"
 #include "release/release_job.h"
@@ -95,8 +97,9 @@ class Release {
       MTPGRAFT_CHECK(check_space());
     }
     collect_report();
-    check_lists(problems_.empty());
-    check_names();
+    for (auto&& error : check_places()) {
+      problems_.push_back(std::move(error));
+    }
     return request_.dry_run || !problems_.empty() ? ok_status() : read_heads();
   }
 
@@ -148,9 +151,7 @@ class Release {
 
   // One of the defaults is a problem of many grafts.
   void add_problem(Error problem) {
-    if (std::ranges::none_of(problems_, [&](const Error& other) {
-          return other.path == problem.path && other.message == problem.message;
-        })) {
+    if (told_.emplace(problem.path, problem.message).second) {
       problems_.push_back(std::move(problem));
     }
   }
@@ -161,10 +162,28 @@ class Release {
     job.request = to_request(job.graft, places_.plan, request_.plan, faults);
     job.request.output.overwrite = request_.overwrite;
     job.request.output.durability = request_.durability;
+    if (auto fault = choose_ggml(job)) {
+      faults.push_back(std::move(*fault));
+    }
     for (auto& fault : faults) {
       add_problem(std::move(fault));
     }
     return faults.empty();
+  }
+
+  // Loading a library runs its code: which one says the user, never a plan.
+  [[nodiscard]] std::optional<Error> choose_ggml(ReleaseJob& job) const {
+    auto& path = job.request.donor.ggml_path;
+    const auto planned = std::exchange(path, request_.ggml_path);
+    if (planned.empty() || is_named_ggml(planned, request_.ggml_path)) {
+      return std::nullopt;
+    }
+    return in_plan({.code = ErrorCode::kMalformed,
+                    .message = fmt::format("'{}' is a library to load, which only the user may name", planned),
+                    .field = RequestField::kGgml,
+                    .remedy = Remedy::kAllowGgml,
+                    .subject = planned},
+                   job.graft);
   }
 
   // Where in the plan the request comes from that failed.
@@ -215,102 +234,16 @@ class Release {
     }
   }
 
+  std::vector<Error> check_places() {
+    auto lists = check_lists(report_.grafts, places_.lists, problems_.empty(), request_.overwrite, files_);
+    report_.lists = std::move(lists.paths);
+    warnings_ = std::move(lists.warnings);
+    auto errors = std::move(lists.problems);
+    std::ranges::move(check_names(jobs_, report_.lists, plan_stamps_, files_), std::back_inserter(errors));
+    return errors;
+  }
+
   [[nodiscard]] std::string list_path(std::string_view name) const { return path_in(places_.lists, std::string(name)); }
-
-  // An old list is replaced; what only has the name of one is not, nor one with files that have left the plan.
-  void check_lists(bool all_planned) {
-    const auto check_list = [&](const std::string& path, const std::function<bool(std::string_view)>& is_list) {
-      report_.lists.push_back(path);
-      if (!exists(path)) {
-        return;
-      }
-      const auto file = files_.open(path);
-      const auto text = file.ok() ? read_text(*file.value(), kListBytesMax) : Result<std::string>(file.error());
-      if (text.ok() && is_list(text.value())) {
-        return;
-      }
-      if (request_.overwrite == Overwrite::kNo) {
-        problems_.push_back(text.ok() ? Error{.code = ErrorCode::kRefused,
-                                              .message = "exists, and is not a list of a release",
-                                              .path = path,
-                                              .remedy = Remedy::kOverwriteList}
-                                      : text.error());
-      }
-    };
-    for (const auto& graft : report_.grafts) {
-      if (!graft.files.empty()) {
-        check_list(list_path(graft.sums_name), [](std::string_view text) {
-          const auto sums = parse_checkfile(text);
-          return sums.bad_lines.empty() && !sums.checksums.empty();
-        });
-      }
-    }
-    const auto sums_path = list_path(kSha256FileName);
-    check_list(sums_path, [&](std::string_view text) {
-      const auto names = names_in_sha256_file(text);
-      if (names && all_planned) {
-        check_dropped(sums_path, *names);
-      }
-      return names.has_value();
-    });
-    check_list(list_path(kReleaseFileName), is_release_file);
-  }
-
-  // Files of the old list that this release does not make would lie unlisted beside it.
-  void check_dropped(const std::string& list, const std::vector<std::string>& names) {
-    for (const auto& name : names) {
-      if (std::ranges::any_of(report_.grafts, [&](const auto& graft) {
-            return std::ranges::find(graft.files, name, &ReleasedFile::name) != graft.files.end();
-          })) {
-        continue;
-      }
-      if (request_.overwrite == Overwrite::kNo) {
-        problems_.push_back({.code = ErrorCode::kRefused,
-                             .message = fmt::format("names '{}', which the plan does not make", name),
-                             .path = list,
-                             .remedy = Remedy::kDropList});
-      } else if (exists(list_path(name))) {
-        warnings_.push_back(fmt::format("{}: is no longer part of the release", list_path(name)));
-      }
-    }
-  }
-
-  // No file is to be written that is an input, or that is to be written twice.
-  void check_names() {
-    const auto refuse = [&](const std::string& path, std::string what) {
-      problems_.push_back(
-          {.code = ErrorCode::kRefused, .message = std::move(what), .path = path, .remedy = Remedy::kNameOutput});
-    };
-    std::vector<FileStamp> inputs = plan_stamps_;
-    for (const auto& job : jobs_) {
-      inputs.insert(inputs.end(), job.inputs.begin(), job.inputs.end());
-    }
-    std::set<std::string> seen;
-    const auto check_name = [&](const std::string& path, const std::optional<FileStamp>& kept) {
-      if (!seen.insert(as_path(path).lexically_normal().string()).second) {
-        refuse(path, "would be written twice");
-      }
-      if (!exists(path)) {
-        return;
-      }
-      const auto file = files_.open(path);
-      const auto stamp = file.ok() ? file.value()->stamp() : std::nullopt;
-      if (!file.ok()) {
-        problems_.push_back(file.error());
-      } else if (stamp && stamp != kept &&
-                 std::ranges::any_of(inputs, [&](const auto& input) { return input.identity == stamp->identity; })) {
-        refuse(path, "is to be written, and is an input of the release");
-      }
-    };
-    for (const auto& job : jobs_) {
-      for (std::size_t i = 0; i < job.released.files.size(); ++i) {
-        check_name(job.released.files[i].path, job.kept[i]);
-      }
-    }
-    for (const auto& path : report_.lists) {
-      check_name(path, std::nullopt);
-    }
-  }
 
   // Works on the grafts in that state; what stands in the way of one is no reason to leave out the others. Fails only
   // if it was interrupted.
@@ -387,7 +320,8 @@ class Release {
   std::vector<FileStamp> plan_stamps_;
   std::vector<ReleaseJob> jobs_;
   std::vector<Error> problems_;
-  std::vector<std::string> warnings_;  // of no graft
+  std::set<std::pair<std::string, std::string>> told_;  // paths and messages of problems
+  std::vector<std::string> warnings_;                   // of no graft
   ReleaseReport report_;
 };
 

@@ -212,7 +212,7 @@ std::string describe_files(const Output& writing) {
 
 // What verify must be told besides the files: the record tells how the graft was made, but without one it must be told,
 // and edits it cannot be told.
-std::optional<std::string> verify_flags(const GraftRequest& request) {
+std::optional<std::string> verify_flags(const GraftRequest& request, const RecordLabels& labels) {
   std::string flags;
   const auto add = [&](std::string_view name, const std::string& value) {
     flags += value.empty() ? "" : fmt::format(" {} {}", name, shell_quoted(value));
@@ -221,8 +221,11 @@ std::optional<std::string> verify_flags(const GraftRequest& request) {
     if (!request.edits.empty() || request.yarn_factor) {
       return std::nullopt;
     }
-    add("--head-type", request.donor.head_type);
     add("--norm-offset", request.donor.norm_offset ? fmt::format("{}", *request.donor.norm_offset) : "");
+  }
+  // verify looks for a ggml only if it is told the type.
+  if (request.no_record || !labels.ggml_version.empty()) {
+    add("--head-type", request.donor.head_type);
   }
   add("--ggml", request.donor.ggml_path);
   return flags;
@@ -264,7 +267,7 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
   }
   if (writing.in_place) {
     next.emplace_back("to check it", fmt::format("mtpgraft verify {}", shell_quoted(writing.path)));
-  } else if (const auto flags = verify_flags(request)) {
+  } else if (const auto flags = verify_flags(request, job.donor->labels)) {
     const auto& donor_path = job.donor->pinned_path.empty() ? request.donor.path : job.donor->pinned_path;
     next.emplace_back("to prove it byte for byte",
                       fmt::format("mtpgraft verify {} --target {} --donor {}{}", shell_quoted(writing.path),
