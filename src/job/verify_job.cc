@@ -14,6 +14,15 @@ Result<VerifyReport> verify_file_alone(const VerifyRequest& request, const Conte
   return report;
 }
 
+// The parse does not outlive the call: a model of many tensors has a large one.
+Result<std::optional<RecordLabels>> read_labels(const std::vector<std::shared_ptr<const ReadableFile>>& files) {
+  const auto model = read_model(files);
+  if (!model.ok() && model.error().code == ErrorCode::kIo) {
+    return model.error();
+  }
+  return model.ok() ? find_record_labels(model.value().gguf) : std::nullopt;
+}
+
 }  // namespace
 
 Result<VerifyReport> verify(const VerifyRequest& request, const Context& context) {
@@ -29,12 +38,8 @@ Result<VerifyReport> verify(const VerifyRequest& request, const Context& context
   for (const auto& file : files) {
     bytes += file->size();
   }
-  const auto model = read_model(files);
-  if (!model.ok() && model.error().code == ErrorCode::kIo) {
-    return model.error();
-  }
   auto donor_request = request.donor;
-  const auto recorded = model.ok() ? find_record_labels(model.value().gguf) : std::nullopt;
+  MTPGRAFT_TRY(const auto recorded, read_labels(files));
   // What the user says counts, also if it is something else: then the comparison tells.
   if (recorded && donor_request.head_type.empty()) {
     donor_request.head_type = recorded->head_type;

@@ -14,31 +14,34 @@ namespace {
 void place_data(Assembly& assembly, std::uint64_t data_offset) {
   auto at = data_offset;
   for (auto& tensor : assembly.tensors) {
-    tensor.info.offset = at;
-    at = align_up(at + tensor.info.size_bytes, assembly.target.alignment);
+    tensor.offset = at;
+    at = align_up(at + tensor.in_output().size_bytes, assembly.target.alignment);
   }
 }
 
 // The target's own bytes where they say the same.
 void add_info(const Assembly& assembly, const TensorEntry& tensor, std::uint64_t data_offset, Layout& layout) {
   const auto& from = *tensor.from;
-  layout.begin(Region::Kind::kTensorInfo, tensor.info.name);
+  layout.begin(Region::Kind::kTensorInfo, layout.keep(tensor.in_output().name));
   const bool is_in_header = tensor.source == Source::kTarget && from.info_end <= assembly.target.infos_end;
-  if (is_in_header && from.name == tensor.info.name && from.type == tensor.info.type &&
-      from.offset - assembly.target.data_offset == tensor.info.offset - data_offset) {
+  if (is_in_header && tensor.other == nullptr &&
+      from.offset - assembly.target.data_offset == tensor.offset - data_offset) {
     layout.add_copy(Source::kTarget, from.info_offset, from.info_end - from.info_offset);
   } else {
-    layout.add(serialize_tensor_info(tensor.info, data_offset));
+    auto info = tensor.in_output();
+    info.offset = tensor.offset;
+    layout.add(serialize_tensor_info(info, data_offset));
   }
 }
 
 Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>& record) {
   Layout layout;
+  layout.reserve(assembly.keys.size() + 3 * assembly.tensors.size() + 4);
   layout.begin(Region::Kind::kCounts);
   layout.add(
       serialize_counts(assembly.target.version, assembly.tensors.size(), assembly.keys.size() + (record ? 1 : 0)));
   for (const auto& [key, item, value] : assembly.keys) {
-    layout.begin(Region::Kind::kKey, key);
+    layout.begin(Region::Kind::kKey, layout.keep(key));
     if (item != nullptr) {
       layout.add_copy(Source::kTarget, item->offset, item->end - item->offset);
     } else {
@@ -46,10 +49,10 @@ Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>
     }
   }
   if (record) {
-    layout.begin(Region::Kind::kKey, std::string(kRecordKey));
+    layout.begin(Region::Kind::kKey, kRecordKey);
     layout.add(serialize_key(kRecordKey, string_value(*record)));
   }
-  const auto data_offset = assembly.tensors.empty() ? 0 : assembly.tensors.front().info.offset;
+  const auto data_offset = assembly.tensors.empty() ? 0 : assembly.tensors.front().offset;
   for (const auto& tensor : assembly.tensors) {
     add_info(assembly, tensor, data_offset, layout);
   }
@@ -64,10 +67,12 @@ std::uint64_t padding_in_target(const GgufFile& target, const TensorInfo& tensor
   return std::min(padding, end - tensor.offset - tensor.size_bytes);
 }
 
-void lay_out_data(const Assembly& assembly, Layout& layout) {
+// `first_info` is the region of the first tensor's info, which has the name that its data get, too.
+void lay_out_data(const Assembly& assembly, std::size_t first_info, Layout& layout) {
+  auto info = first_info;
   for (const auto& tensor : assembly.tensors) {
-    assert(layout.size() == tensor.info.offset);
-    layout.begin(Region::Kind::kTensorData, tensor.info.name);
+    assert(layout.size() == tensor.offset);
+    layout.begin(Region::Kind::kTensorData, layout.region(info++).name);
     if (tensor.values != nullptr) {
       const auto bytes = std::as_bytes(std::span(*tensor.values));
       layout.add({bytes.begin(), bytes.end()});
@@ -95,12 +100,12 @@ void lay_out_data(const Assembly& assembly, Layout& layout) {
 std::uint64_t bytes_of(const std::vector<TensorEntry>& tensors) {
   std::uint64_t bytes = 0;
   for (const auto& tensor : tensors) {
-    bytes += tensor.info.size_bytes;
+    bytes += tensor.in_output().size_bytes;
   }
   return bytes;
 }
 
-TensorEntry keep_tensor(const TensorInfo& tensor) { return {tensor, Source::kTarget, &tensor}; }
+TensorEntry keep_tensor(const TensorInfo& tensor) { return {Source::kTarget, &tensor}; }
 
 FilePlan assemble(Assembly& assembly) {
   place_data(assembly, 0);
@@ -110,6 +115,7 @@ FilePlan assemble(Assembly& assembly) {
     record->append((assembly.congruent_offset - header_bytes) % kCloneBlockBytes, ' ');
   }
   auto layout = lay_out_header(assembly, record);
+  const auto first_info = layout.region_count() - assembly.tensors.size();
   FilePlan plan;
   if (!assembly.tensors.empty()) {
     // ggml pads the header only where data follow.
@@ -118,7 +124,7 @@ FilePlan assemble(Assembly& assembly) {
   }
   plan.data_offset = layout.size();
   plan.tensor_count = assembly.tensors.size();
-  lay_out_data(assembly, layout);
+  lay_out_data(assembly, first_info, layout);
   std::move(layout).finish(plan);
   return plan;
 }

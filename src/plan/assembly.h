@@ -1,6 +1,7 @@
 // Puts keys and tensors in order and gives each byte of an output its place.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,12 +11,17 @@
 
 namespace mtpgraft {
 
+// There are as many as tensors in the output, so what stays as it is is not copied.
 struct TensorEntry {
-  TensorInfo info;         // as in the output, its offset but for assemble() to tell
   Source source;           // whose data these are
   const TensorInfo* from;  // in the source
+  // What the output says of it, but the offset; null: what the source says.
+  std::shared_ptr<const TensorInfo> other{};
   // Written in the place of the source's data if the type is another one.
   const std::vector<float>* values = nullptr;
+  std::uint64_t offset = 0;  // of its data in the output, as assemble() finds it
+
+  [[nodiscard]] const TensorInfo& in_output() const { return other != nullptr ? *other : *from; }
 };
 
 // The target's tensor as it is.

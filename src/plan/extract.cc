@@ -77,7 +77,7 @@ Result<std::vector<TensorEntry>> share_tensors(const GgufFile& model, const Gguf
                    .path = donor.path,
                    .offset = theirs->info_offset};
     } else {
-      entries.push_back({*theirs, Source::kDonor, theirs});
+      entries.push_back({Source::kDonor, theirs});
     }
   }
   return entries;

@@ -115,13 +115,15 @@ std::vector<TensorEntry> rename_head(const HeadPlacement& placement) {
   for (std::size_t i = 0; i < head.tensors.size(); ++i) {
     const auto& tensor = donor.tensors[head.tensors[i]];
     const auto split = split_block_name(tensor.name).value();
-    TensorEntry entry{tensor, Source::kDonor, &tensor};
-    entry.info.name = fmt::format("blk.{}.{}", split.block - head.first_block + trunk_blocks, split.name);
+    TensorEntry entry{Source::kDonor, &tensor};
+    auto info = tensor;
+    info.name = fmt::format("blk.{}.{}", split.block - head.first_block + trunk_blocks, split.name);
     if (tensor.is_vector() && tensor.type != tensor_type::kF32) {
-      entry.info.type = tensor_type::kF32;
-      entry.info.size_bytes = tensor.element_count() * sizeof(float);
+      info.type = tensor_type::kF32;
+      info.size_bytes = tensor.element_count() * sizeof(float);
       entry.values = &data.vectors[i].value();
     }
+    entry.other = std::make_shared<TensorInfo>(std::move(info));
     entries.push_back(std::move(entry));
   }
   return entries;
@@ -131,7 +133,9 @@ std::vector<HeadTensor> describe_head(const std::vector<TensorEntry>& head) {
   std::vector<HeadTensor> tensors;
   tensors.reserve(head.size());
   for (const auto& entry : head) {
-    tensors.push_back({entry.info.name, entry.from->name, entry.info, entry.from->type});
+    auto info = entry.in_output();
+    info.offset = entry.offset;
+    tensors.push_back({info.name, entry.from->name, info, entry.from->type});
   }
   return tensors;
 }

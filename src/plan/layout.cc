@@ -2,7 +2,9 @@
 
 namespace mtpgraft {
 
-void Layout::begin(Region::Kind kind, std::string name) { regions_.push_back({kind, std::move(name), size_, 0}); }
+std::string_view Layout::keep(std::string name) { return names_->emplace_back(std::move(name)); }
+
+void Layout::begin(Region::Kind kind, std::string_view name) { regions_.push_back({kind, name, size_, 0}); }
 
 void Layout::begin_padding() {
   const auto& last = regions_.back();
@@ -49,6 +51,7 @@ void Layout::pad_up_to(std::uint64_t size) {
 void Layout::finish(FilePlan& plan) && {
   plan.segments = std::move(segments_);
   plan.regions = std::move(regions_);
+  plan.names = std::move(names_);
   plan.output_size = size_;
 }
 

@@ -1,7 +1,11 @@
 // Collects the segments and regions of an output in the order of its bytes.
 #pragma once
 
+#include <deque>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "gguf/serialize.h"
 #include "mtpgraft/file_plan.h"
@@ -12,8 +16,17 @@ class Layout {
  public:
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
-  // Names the bytes added until the next begin().
-  void begin(Region::Kind kind, std::string name = {});
+  // Keeps a name for begin() and for the plan.
+  std::string_view keep(std::string name);
+
+  // Names the bytes added until the next begin(). `name` is one that is kept, or lives as long as the program.
+  void begin(Region::Kind kind, std::string_view name = {});
+
+  // Takes memory for as many regions at once.
+  void reserve(std::size_t region_count) { regions_.reserve(region_count); }
+
+  [[nodiscard]] std::size_t region_count() const { return regions_.size(); }
+  [[nodiscard]] const Region& region(std::size_t index) const { return regions_[index]; }
 
   void add(Bytes bytes);
   // Names the bytes added until the next begin() as padding of what stands before them.
@@ -30,6 +43,7 @@ class Layout {
 
   std::vector<Segment> segments_;
   std::vector<Region> regions_;
+  std::shared_ptr<std::deque<std::string>> names_ = std::make_shared<std::deque<std::string>>();
   std::uint64_t size_ = 0;
 };
 

@@ -226,6 +226,7 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   }
   if (is_one_file) {
     const auto trunk_tensors = static_cast<std::ptrdiff_t>(first.tensors.size());
+    first.tensors.reserve(first.tensors.size() + head.size());
     std::ranges::move(head, std::back_inserter(first.tensors));
     plan.files.push_back(assemble(first));
     head.assign(first.tensors.begin() + trunk_tensors, first.tensors.end());

@@ -103,15 +103,16 @@ FilePlan keep_file(const GgufFile& target, std::size_t index) {
     layout.add_copy(Source::kTarget, at, end - at);
   };
   const auto tensors = target.tensors_of_file(index);
+  auto info = layout.region_count();
   for (const auto& tensor : tensors) {
     add_up_to(tensor.info_offset);
-    layout.begin(Region::Kind::kTensorInfo, tensor.name);
+    layout.begin(Region::Kind::kTensorInfo, layout.keep(tensor.name));
     add_up_to(tensor.info_end);
   }
   for (const auto& tensor : tensors) {
     layout.begin_padding();
     add_up_to(tensor.offset);
-    layout.begin(Region::Kind::kTensorData, tensor.name);
+    layout.begin(Region::Kind::kTensorData, layout.region(info++).name);
     add_up_to(tensor.offset + tensor.size_bytes);
   }
   layout.begin_padding();

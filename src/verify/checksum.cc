@@ -165,7 +165,7 @@ std::vector<Checksum> ChecksumCollector::finish() {
   std::vector<Checksum> checksums{{std::string(kMetadataName), kAlgorithm, to_hex(state.metadata.value_or(Digest{}))}};
   for (const auto& region : state.plan.regions) {
     if (region.kind == Region::Kind::kTensorInfo) {
-      checksums.push_back({region.name, kAlgorithm, to_hex(state.digests.at(region.name))});
+      checksums.push_back({std::string(region.name), kAlgorithm, to_hex(state.digests.at(region.name))});
     }
   }
   return checksums;

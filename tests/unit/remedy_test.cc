@@ -52,7 +52,7 @@ TEST(Remedy, HasWordsForEveryFront) {
 TEST(Remedy, OfAPlanNamesNoOptionsButThoseOfRelease) {
   for (const auto remedy : all_remedies()) {
     auto text = advice(error_with(remedy), Front::kPlan);
-    for (const std::string_view known : {"--force", "'mtpgraft cache --clear'"}) {
+    for (const std::string_view known : {"--force", "--ggml", "'mtpgraft cache --clear'"}) {
       if (const auto at = text.find(known); at != std::string::npos) {
         text.erase(at, known.size());
       }
