@@ -64,6 +64,9 @@ struct RecordLabels {
   std::string head_type{};           // "Q8_0" if the head was converted, else empty
   std::string ggml_version{};        // the ggml that converted it; empty if none did
   std::optional<int> norm_offset{};  // 0 or 1, what the user said is to be added to norms
+  // Where the head has a file of its own, that has the key mtpgraft.padding, if it helps file systems to clone the
+  // head.
+  bool pads_head_file = true;
 };
 
 // Reads the labels of the file's record; nothing if it has none that can be read.

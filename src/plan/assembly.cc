@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <map>
 
 #include "gguf/serialize.h"
 #include "plan/layout.h"
@@ -9,6 +10,9 @@
 
 namespace mtpgraft {
 namespace {
+
+// Less is copied in a moment.
+constexpr std::uint64_t kMinSharedBytes = std::uint64_t{4} << 20;
 
 // Data offsets: one tensor after the other, each padded.
 void place_data(Assembly& assembly, std::uint64_t data_offset) {
@@ -34,12 +38,12 @@ void add_info(const Assembly& assembly, const TensorEntry& tensor, std::uint64_t
   }
 }
 
-Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>& record) {
+Layout lay_out_header(const Assembly& assembly, const std::optional<PaddedKey>& padded_key) {
   Layout layout;
   layout.reserve(assembly.keys.size() + 3 * assembly.tensors.size() + 4);
   layout.begin(Region::Kind::kCounts);
   layout.add(
-      serialize_counts(assembly.target.version, assembly.tensors.size(), assembly.keys.size() + (record ? 1 : 0)));
+      serialize_counts(assembly.target.version, assembly.tensors.size(), assembly.keys.size() + (padded_key ? 1 : 0)));
   for (const auto& [key, item, value] : assembly.keys) {
     layout.begin(Region::Kind::kKey, layout.keep(key));
     if (item != nullptr) {
@@ -48,9 +52,9 @@ Layout lay_out_header(const Assembly& assembly, const std::optional<std::string>
       layout.add(serialize_key(key, value));
     }
   }
-  if (record) {
-    layout.begin(Region::Kind::kKey, kRecordKey);
-    layout.add(serialize_key(kRecordKey, string_value(*record)));
+  if (padded_key) {
+    layout.begin(Region::Kind::kKey, padded_key->key);
+    layout.add(serialize_key(padded_key->key, string_value(padded_key->text)));
   }
   const auto data_offset = assembly.tensors.empty() ? 0 : assembly.tensors.front().offset;
   for (const auto& tensor : assembly.tensors) {
@@ -107,14 +111,32 @@ std::uint64_t bytes_of(const std::vector<TensorEntry>& tensors) {
 
 TensorEntry keep_tensor(const TensorInfo& tensor) { return {Source::kTarget, &tensor}; }
 
+std::optional<PaddedKey> pad_for_cloning(const Assembly& assembly, const GgufFile& donor) {
+  std::map<std::uint64_t, std::uint64_t> bytes_at;  // by the offset of the data that would put them right
+  std::uint64_t at = 0;
+  for (const auto& tensor : assembly.tensors) {
+    const auto& source = tensor.source == Source::kTarget ? assembly.target : donor;
+    const auto offset = tensor.from->offset - source.file_at(tensor.from->offset).offset;
+    if (tensor.values == nullptr) {
+      bytes_at[(offset - at) % kCloneBlockBytes] += tensor.from->size_bytes;
+    }
+    at = align_up(at + tensor.in_output().size_bytes, assembly.target.alignment);
+  }
+  const auto most = std::ranges::max_element(bytes_at, {}, &decltype(bytes_at)::value_type::second);
+  if (most == bytes_at.end() || most->second < kMinSharedBytes) {
+    return std::nullopt;
+  }
+  return PaddedKey{kPaddingKey, "", most->first};
+}
+
 FilePlan assemble(Assembly& assembly) {
   place_data(assembly, 0);
-  auto record = assembly.record;
-  if (record && !assembly.tensors.empty() && assembly.target.alignment <= kCloneBlockBytes) {
-    const auto header_bytes = lay_out_header(assembly, record).size();
-    record->append((assembly.congruent_offset - header_bytes) % kCloneBlockBytes, ' ');
+  auto padded_key = assembly.padded_key;
+  if (padded_key && !assembly.tensors.empty() && assembly.target.alignment <= kCloneBlockBytes) {
+    const auto header_bytes = lay_out_header(assembly, padded_key).size();
+    padded_key->text.append((padded_key->data_offset - header_bytes) % kCloneBlockBytes, ' ');
   }
-  auto layout = lay_out_header(assembly, record);
+  auto layout = lay_out_header(assembly, padded_key);
   const auto first_info = layout.region_count() - assembly.tensors.size();
   FilePlan plan;
   if (!assembly.tensors.empty()) {

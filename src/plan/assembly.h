@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtpgraft/plan.h"
@@ -30,16 +31,28 @@ TensorEntry keep_tensor(const TensorInfo& tensor);
 // The bytes of their data in the output, without padding.
 std::uint64_t bytes_of(const std::vector<TensorEntry>& tensors);
 
+// Of a file that has no record and whose tensors file systems can clone: a string of spaces.
+inline constexpr std::string_view kPaddingKey = "mtpgraft.padding";
+
+// A string that stands behind all other keys. As many spaces follow it as give the tensor data the same place in a disk
+// block as `data_offset` has, so that file systems can share the blocks.
+struct PaddedKey {
+  std::string_view key;
+  std::string text;
+  std::uint64_t data_offset;
+};
+
 struct Assembly {
   const GgufFile& target;  // version, alignment, and what is copied
   KeyList keys;
   std::vector<TensorEntry> tensors;
-  // The record, and where the data of the target began before any graft: spaces after the record give the data here the
-  // same place in a disk block.
-  std::optional<std::string> record;
-  std::uint64_t congruent_offset = 0;
+  std::optional<PaddedKey> padded_key;
   std::uint64_t size_max = UINT64_MAX;  // where the last tensor's padding ends at the latest
 };
+
+// The key with which most bytes of the tensors, which are all of the output's, have the place in a disk block that they
+// have in their source; nothing where so few have it that copying them is no matter.
+std::optional<PaddedKey> pad_for_cloning(const Assembly& assembly, const GgufFile& donor);
 
 // Sets the offsets of the tensors, too.
 FilePlan assemble(Assembly& assembly);

@@ -106,7 +106,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   }
   std::ranges::move(warn_of_values(donor, head_data), std::back_inserter(plan.warnings));
   const HeadPlacement placement{model, first_block, donor, donor_head, head_data};
-  Assembly assembly{.target = model, .keys = keys_of(model), .tensors = {}, .record = {}};
+  Assembly assembly{.target = model, .keys = keys_of(model), .tensors = {}, .padded_key = {}};
   if (target != nullptr) {
     MTPGRAFT_TRY(assembly.keys, set_head_keys(placement, std::move(assembly.keys)));
   }
@@ -127,11 +127,13 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
     assembly.keys = set_split_keys(1, 0, std::move(assembly.keys));
     MTPGRAFT_TRY(assembly.tensors, share_tensors(model, donor, donor_head));
   }
+  remove_key(assembly.keys, kPaddingKey);
   plan.first_head_block = first_block;
   plan.head_block_count = donor_head.block_count;
   auto head = rename_head(placement);
   const auto shared = static_cast<std::ptrdiff_t>(assembly.tensors.size());
   std::ranges::move(head, std::back_inserter(assembly.tensors));
+  assembly.padded_key = pad_for_cloning(assembly, donor);
   plan.files.push_back(assemble(assembly));
   head.assign(assembly.tensors.begin() + shared, assembly.tensors.end());
   plan.head_bytes = bytes_of(head);

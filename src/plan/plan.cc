@@ -135,10 +135,10 @@ Status check_record_size(std::size_t bytes) {
 }
 
 std::string make_record(const HeadPlacement& placement, const std::vector<TensorEntry>& head,
-                        const GraftOptions& options, const RecordOrigin& origin) {
+                        const GraftOptions& options, const RecordLabels& labels, const RecordOrigin& origin) {
   const auto& donor = placement.donor;
   Record record;
-  record.labels = *options.labels;
+  record.labels = labels;
   record.origin = origin;
   record.donor_architecture = donor.architecture();
   const auto* name = donor.find_key("general.name");
@@ -172,12 +172,27 @@ void append(std::vector<Warning>& warnings, std::vector<Warning> more) {
 }
 
 Status add_record(const HeadPlacement& placement, const Head& target_head, const std::vector<TensorEntry>& head,
-                  const GraftOptions& options, Assembly& first) {
+                  const GraftOptions& options, const RecordLabels& labels, Assembly& first) {
   MTPGRAFT_TRY(const auto origin, find_origin(placement.target, target_head, options, first.keys));
-  first.record = make_record(placement, head, options, origin);
-  MTPGRAFT_CHECK(check_record_size(first.record->size()));
-  first.congruent_offset = origin.data_offset;
+  first.padded_key = PaddedKey{kRecordKey, make_record(placement, head, options, labels, origin), origin.data_offset};
+  MTPGRAFT_CHECK(check_record_size(first.padded_key->text.size()));
   return ok_status();
+}
+
+// The head's own file, if the output has one.
+std::optional<Assembly> make_head_file(const HeadPlacement& placement, const OtherFiles& other_files,
+                                       std::size_t tensor_count, const std::vector<TensorEntry>& head,
+                                       const GraftOptions& options) {
+  const auto found = std::ranges::find_if(other_files, [](const auto& kept) { return !kept; });
+  if (found == other_files.end()) {
+    return std::nullopt;
+  }
+  const auto number = static_cast<std::size_t>(found - other_files.begin()) + 1;
+  auto file = assemble_head_file(placement.target, number, 1 + other_files.size(), tensor_count, head);
+  if (options.labels && options.labels->pads_head_file) {
+    file.padded_key = pad_for_cloning(file, placement.donor);
+  }
+  return file;
 }
 
 }  // namespace
@@ -220,28 +235,23 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   Assembly first{.target = target,
                  .keys = std::move(keys),
                  .tensors = keep_trunk(target, target_head, first_file_tensors),
-                 .record = {}};
+                 .padded_key = {}};
+  auto head_file = make_head_file(placement, other_files, tensor_count, head, options);
   if (options.labels) {
-    MTPGRAFT_CHECK(add_record(placement, target_head, head, options, first));
+    auto labels = *options.labels;
+    labels.pads_head_file = head_file && head_file->padded_key;
+    MTPGRAFT_CHECK(add_record(placement, target_head, head, options, labels, first));
   }
-  if (is_one_file) {
-    const auto trunk_tensors = static_cast<std::ptrdiff_t>(first.tensors.size());
-    first.tensors.reserve(first.tensors.size() + head.size());
-    std::ranges::move(head, std::back_inserter(first.tensors));
-    plan.files.push_back(assemble(first));
-    head.assign(first.tensors.begin() + trunk_tensors, first.tensors.end());
-  } else {
-    plan.files.push_back(assemble(first));
+  auto& with_head = head_file ? head_file->tensors : first.tensors;
+  if (!head_file) {
+    with_head.reserve(with_head.size() + head.size());
+    with_head.insert(with_head.end(), head.begin(), head.end());
   }
+  plan.files.push_back(assemble(first));
   for (const auto& kept : other_files) {
-    if (kept) {
-      plan.files.push_back(keep_file(target, *kept));
-    } else {
-      auto own = assemble_head_file(target, plan.files.size(), file_count, tensor_count, std::move(head));
-      plan.files.push_back(assemble(own));
-      head = std::move(own.tensors);
-    }
+    plan.files.push_back(kept ? keep_file(target, *kept) : assemble(*head_file));
   }
+  std::copy_backward(with_head.end() - static_cast<std::ptrdiff_t>(head.size()), with_head.end(), head.end());
   plan.head_tensors = describe_head(head);
   return plan;
 }

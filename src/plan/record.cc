@@ -101,6 +101,9 @@ std::string write_record(const Record& record) {
                   {"tensors", record.head.tensor_count},
                   {"bytes", record.head.bytes},
                   {"xxh128", to_hex(record.head.digest)}};
+  if (record.labels.pads_head_file) {
+    json["head"]["padded"] = true;
+  }
   for (const auto& [key, value] : record.edits) {
     json["edits"].push_back({{"key", key}, {"to", value ? value_to_json(*value) : Json(nullptr)}});
   }
@@ -135,6 +138,7 @@ std::optional<Record> read_record(std::string_view text) {
     }
     record.labels = {json.at("tool"),         target.at("file"), donor.at("file"), donor.value("head_type", ""),
                      donor.value("ggml", ""), std::nullopt};
+    record.labels.pads_head_file = head.value("padded", false);
     if (donor.contains("norm_offset")) {
       record.labels.norm_offset = count_from_json(donor.at("norm_offset")) == 0 ? 0 : 1;
     }

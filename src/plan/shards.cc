@@ -127,7 +127,7 @@ FilePlan keep_file(const GgufFile& target, std::size_t index) {
 
 Assembly assemble_head_file(const GgufFile& target, std::size_t number, std::size_t file_count,
                             std::size_t tensor_count, std::vector<TensorEntry> tensors) {
-  Assembly assembly{.target = target, .keys = {}, .tensors = std::move(tensors), .record = {}};
+  Assembly assembly{.target = target, .keys = {}, .tensors = std::move(tensors), .padded_key = {}};
   const auto values = split_values(number, file_count, tensor_count);
   for (std::size_t i = 0; i < kSplitKeys.size(); ++i) {
     set_key(assembly.keys, kSplitKeys[i], values[i]);

@@ -190,7 +190,7 @@ Result<Plan> make_strip_plan(const GgufFile& file, const StripOptions& options) 
   MTPGRAFT_TRY(const auto kept_files, choose_kept_files(file, head));
   const auto file_count = 1 + kept_files.size();
   Assembly first{
-      .target = file, .keys = {}, .tensors = keep_trunk(file, head, file.files.front().tensor_count), .record = {}};
+      .target = file, .keys = {}, .tensors = keep_trunk(file, head, file.files.front().tensor_count), .padded_key = {}};
 
   Plan plan;
   plan.removed_tensors = names_of_head(file, head);
