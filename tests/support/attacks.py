@@ -66,6 +66,7 @@ MODEL_COMMANDS = {label: READERS[label] for label in ("inspect", "graft to", "gr
 CHECKPOINT_COMMANDS = {"graft": "graft BIG FILE -o out.gguf", "extract": "extract FILE --for BIG -o out.gguf"}
 RECORD_COMMANDS = {label: READERS[label] for label in ("inspect", "strip", "verify")}
 LIST_COMMANDS = {"verify -c": "verify TARGET -c FILE"}
+PLAN_COMMANDS = {"release": "release FILE", "release -n": "release --dry-run FILE"}
 # What shows most of a model's text.
 SHOW_COMMANDS = {
     **READERS,
@@ -692,6 +693,30 @@ def records(scratch):
         split__count={"type": "u16", "value": 65535, "place": 0}, split__no={"type": "u16", "value": 0, "place": 0})
 
 
+# Plans of releases
+
+
+def plans():
+    def plan(options="", grafts='{"target": "target.gguf", "donor": "donor.gguf"}'):
+        return f'{{"schema_version": 1, "defaults": {{"options": {{{options}}}}}, "grafts": [{grafts}]}}'.encode()
+
+    graft = '{"target": "../target.gguf", "donor": "../donor.gguf", "options": {%s}}'
+    yield "plan-deep", "150,000 lists, one in the other", b"[" * 150_000
+    yield "plan-deep-objects", "100,000 objects, one in the other", b'{"a":' * 100_000
+    yield "plan-deep-value", "a target of 150,000 lists", plan(grafts='{"target": ' + "[" * 150_000)
+    yield "plan-keys", "70,000 keys that there are not", plan(",".join(f'"{i}": 1' for i in range(70_000)))
+    yield "plan-same-keys", "the same key 80,000 times", plan('"set": ["a"],' * 80_000 + '"strict": true')
+    yield "plan-grafts", "60,000 grafts", plan(grafts=",".join(['{"target":"a"}'] * 60_000))
+    yield "plan-defaults", "9,000 grafts times 9,000 options", plan(
+        '"set": [' + ",".join(['"a=u8:1"'] * 9_000) + "]", ",".join(['{"target":"a","donor":"b"}'] * 9_000))
+    yield "plan-1-gb", "a plan of 1 GB, in a sparse file", Hole(plan(), 10**9)
+    yield "plan-nul", "a zero byte, and another plan behind it", plan() + b"\0" + plan()
+    yield "plan-ggml", "a library of the plan's own", plan(grafts=graft % '"head_type": "q4_k", "ggml": "evil.so"')
+    yield "plan-ggml-ugly", "the same with terminal controls in its name", plan(
+        grafts=graft % f'"head_type": "q4_k", "ggml": {json.dumps(UGLY[:-1])}')
+    yield "plan-ggml-directory", "a directory as the library", plan(grafts=graft % '"head_type": "q4_k", "ggml": "/"')
+
+
 # Checksum lists
 
 
@@ -759,6 +784,8 @@ def corpus(models_dir, scratch):
     yield "safetensors", single("safetensors-", safetensors(models_dir), CHECKPOINT_COMMANDS, ".safetensors")
     yield "Checkpoint folders", folders(checkpoints(models_dir), CHECKPOINT_COMMANDS)
     yield "Records", single("", records(scratch), RECORD_COMMANDS, ".gguf")
+    yield "Plans of releases", (
+        Attack(name, what, {f"{name}/plan.json": data}, PLAN_COMMANDS) for name, what, data in plans())
     yield "Checksum lists", single("", lists(), LIST_COMMANDS, ".sums")
 
 
