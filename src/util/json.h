@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -19,13 +21,17 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {},
   if (auto excess = find_json_excess(text, limits)) {
     return Error{.code = ErrorCode::kUnsupported, .message = std::move(excess->message), .offset = excess->offset};
   }
+  const auto not_json = [](std::string_view what, std::optional<std::uint64_t> offset) {
+    const auto words = std::min(what.find("] ") + 2, what.size());
+    return Error{
+        .code = ErrorCode::kMalformed, .message = "is not JSON: " + std::string(what.substr(words)), .offset = offset};
+  };
   try {
     return Json::parse(text, callback);
   } catch (const typename Json::parse_error& error) {
-    const std::string_view what = error.what();
-    return Error{.code = ErrorCode::kMalformed,
-                 .message = "is not JSON: " + std::string(what.substr(std::min(what.find("] ") + 2, what.size()))),
-                 .offset = error.byte > 0 ? error.byte - 1 : 0};
+    return not_json(error.what(), error.byte > 0 ? error.byte - 1 : 0);
+  } catch (const typename Json::exception& error) {
+    return not_json(error.what(), {});  // a number that no double can hold
   }
 }
 

@@ -711,6 +711,7 @@ def plans():
         '"set": [' + ",".join(['"a=u8:1"'] * 9_000) + "]", ",".join(['{"target":"a","donor":"b"}'] * 9_000))
     yield "plan-1-gb", "a plan of 1 GB, in a sparse file", Hole(plan(), 10**9)
     yield "plan-nul", "a zero byte, and another plan behind it", plan() + b"\0" + plan()
+    yield "plan-1e400", "a number that no double can hold", plan('"yarn": 1e400')
     yield "plan-ggml", "a library of the plan's own", plan(grafts=graft % '"head_type": "q4_k", "ggml": "evil.so"')
     yield "plan-ggml-ugly", "the same with terminal controls in its name", plan(
         grafts=graft % f'"head_type": "q4_k", "ggml": {json.dumps(UGLY[:-1])}')
