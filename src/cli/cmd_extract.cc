@@ -20,7 +20,8 @@ Result<int> run_extract(const ExtractCommand& options, const OutputOptions& outp
   MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
   MTPGRAFT_CHECK(print_answer(
       output, [&] { return report::extract_to_json(request, job); },
-      [&] { return report::describe_extract(request, job, shows_details(options.write)); }));
+      [&] { return report::describe_extract(request, job, shows_details(options.write)); }, Quiet::kOmits,
+      report::describe_completion(job.output)));
   return exit_code(obstacle);
 }
 

@@ -22,7 +22,8 @@ Result<int> run_graft(const GraftCommand& options, const OutputOptions& output, 
   MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
   MTPGRAFT_CHECK(print_answer(
       output, [&] { return report::graft_to_json(request, job); },
-      [&] { return report::describe_graft(request, job, shows_details(options.write)); }));
+      [&] { return report::describe_graft(request, job, shows_details(options.write)); }, Quiet::kOmits,
+      report::describe_completion(job.output)));
   return exit_code(obstacle);
 }
 

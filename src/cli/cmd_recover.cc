@@ -12,9 +12,10 @@ struct RecoverOptions {
 
 Result<int> run_recover(const RecoverOptions& options, const OutputOptions& output, FileSystem& files) {
   MTPGRAFT_TRY(const auto recovery, files.recover(options.target));
+  const auto outcome = report::describe_recovery(options.target, recovery);
   MTPGRAFT_CHECK(print_answer(
-      output, [&] { return report::recovery_to_json(options.target, recovery); },
-      [&] { return report::describe_recovery(options.target, recovery); }));
+      output, [&] { return report::recovery_to_json(options.target, recovery); }, [&] { return outcome + '\n'; },
+      Quiet::kOmits, recovery == Recovery::kNothingToDo ? "" : outcome));
   return 0;
 }
 

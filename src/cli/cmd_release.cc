@@ -40,7 +40,8 @@ Result<int> run_release(const ReleaseRequest& request, const OutputOptions& outp
   }
   MTPGRAFT_CHECK(print_answer(
       output, [&] { return report::release_to_json(report); },
-      [&] { return request.dry_run ? report::describe_release_plan(report) : report::describe_release(report); }));
+      [&] { return request.dry_run ? report::describe_release_plan(report) : report::describe_release(report); },
+      Quiet::kOmits, report.wrote && report.problems.empty() ? "all outputs and lists are complete" : ""));
   return report.problems.empty() ? 0 : exit_code(report.problems.front().code);
 }
 

@@ -24,7 +24,8 @@ Result<int> run_strip(const StripCommand& options, const OutputOptions& output, 
   MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
   MTPGRAFT_CHECK(print_answer(
       output, [&] { return report::strip_to_json(request, job); },
-      [&] { return report::describe_strip(request, job, shows_details(options.write)); }));
+      [&] { return report::describe_strip(request, job, shows_details(options.write)); }, Quiet::kOmits,
+      report::describe_completion(job.output)));
   return exit_code(obstacle);
 }
 

@@ -38,6 +38,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace mtpgraft::cli
 
 int main(int argc, char** argv) {
+  mtpgraft::cli::hold_closed_streams();
   try {
     return mtpgraft::cli::run(argc, argv);
   } catch (const std::exception& error) {

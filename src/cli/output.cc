@@ -10,6 +10,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "util/text.h"
@@ -24,6 +25,12 @@ spdlog::logger& logger() {
     return made;
   }();
   return *instance;
+}
+
+// Whether all of it has reached the system; else errno tells why not.
+bool write_out(std::string_view text) {
+  erase_progress();
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
 }
 
 }  // namespace
@@ -59,30 +66,31 @@ void log_error(const Error& error, report::Front front) {
 }
 
 int report_error(const Error& error, std::string_view command, bool json) {
-  if (json) {
-    erase_progress();
-    fmt::print("{}\n", report::error_to_json(error, command));
-  } else {
+  if (!json || !write_out(report::error_to_json(error, command) + '\n')) {
     log_error(error, report::Front::kCommandLine);
   }
   return exit_code(error.code);
 }
 
-Status print_text(std::string_view text) {
-  erase_progress();
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return Error{.code = ErrorCode::kIo,
-                 .message = fmt::format("cannot write to stdout: {}", std::generic_category().message(errno))};
+Status print_text(std::string_view text, std::string_view done) {
+  if (write_out(text)) {
+    return ok_status();
   }
-  return ok_status();
+  const auto number = errno;
+  if (number == EPIPE && done.empty()) {
+    raise_broken_pipe();
+  }
+  return Error{.code = ErrorCode::kIo,
+               .message = fmt::format("cannot write to stdout: {}{}{}", std::generic_category().message(number),
+                                      done.empty() ? "" : "; ", done)};
 }
 
 Status print_answer(const OutputOptions& output, const std::function<std::string()>& json,
-                    const std::function<std::string()>& text, Quiet quiet) {
+                    const std::function<std::string()>& text, Quiet quiet, std::string_view done) {
   if (output.json) {
-    return print_text(json() + '\n');
+    return print_text(json() + '\n', done);
   }
-  return output.quiet && quiet == Quiet::kOmits ? ok_status() : print_text(text());
+  return output.quiet && quiet == Quiet::kOmits ? ok_status() : print_text(text(), done);
 }
 
 }  // namespace mtpgraft::cli

@@ -23,17 +23,20 @@ void log_problem(std::string_view message);  // also with --quiet
 // Prints the error on stderr, in the words of the command line or of a plan.
 void log_error(const Error& error, report::Front front);
 
-// Prints the error on stderr, or as the JSON object of `command` on stdout; returns its exit code.
+// Prints the error on stderr, or as the JSON object of `command` on stdout, or on stderr after all if stdout fails;
+// returns its exit code.
 int report_error(const Error& error, std::string_view command, bool json);
 
-// Prints text on stdout; a failing one (a full disk behind a redirection) is an error.
-Status print_text(std::string_view text);
+// Prints text on stdout; a failing one (a full disk behind a redirection) is an error. Where only the answer is lost, a
+// pipe that nobody reads any more ends the program, as it ends others.
+Status print_text(std::string_view text, std::string_view done = {});
 
 // Whether --quiet leaves an answer for people out.
 enum class Quiet { kOmits, kPrints };
 
-// Prints the answer of a command: one line of JSON with --json, else the text for people.
+// Prints the answer of a command: one line of JSON with --json, else the text for people. `done`, which may be empty,
+// tells what the command has made; it is part of the error if the answer cannot be printed.
 Status print_answer(const OutputOptions& output, const std::function<std::string()>& json,
-                    const std::function<std::string()>& text, Quiet quiet = Quiet::kOmits);
+                    const std::function<std::string()>& text, Quiet quiet = Quiet::kOmits, std::string_view done = {});
 
 }  // namespace mtpgraft::cli

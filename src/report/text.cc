@@ -201,7 +201,7 @@ std::string describe_recovery(const std::string& path, Recovery recovery) {
   const auto* const outcome = recovery == Recovery::kRolledBack  ? "rolled back: it is what it was before the graft"
                               : recovery == Recovery::kCompleted ? "completed: the graft was whole but for its journal"
                                                                  : "nothing to recover";
-  return fmt::format("{}: {}\n", printable(path), outcome);
+  return fmt::format("{}: {}", printable(path), outcome);
 }
 
 namespace {

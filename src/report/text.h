@@ -27,6 +27,9 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
 std::string describe_extract(const ExtractRequest& request, const Job& job, bool details);
 std::string describe_strip(const StripRequest& request, const Job& job, bool details);
 
+// What there is now, whatever becomes of the answer: "'X.gguf' is complete"; empty if nothing was written.
+std::string describe_completion(const Output& output);
+
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details);
 
 std::string describe_recovery(const std::string& path, Recovery recovery);

@@ -279,6 +279,16 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
   return next.empty() ? text + '\n' : text;
 }
 
+std::string describe_completion(const Output& output) {
+  if (!output.seconds) {
+    return "";
+  }
+  const auto text = fmt::format("{} is complete", quote(output.path));
+  return output.files.size() < 2    ? text
+         : output.files.size() == 2 ? fmt::format("{}, and so is the other file", text)
+                                    : fmt::format("{}, and so are the other {} files", text, output.files.size() - 1);
+}
+
 std::string describe_extract(const ExtractRequest& request, const Job& job, bool details) {
   const auto& plan = job.plan;
   const auto& writing = job.output;
