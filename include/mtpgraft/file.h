@@ -256,8 +256,12 @@ class FileSystem : public FileSource {
   // Makes one directory, for release(). One that is there is no error. The default fails with kUnsupported.
   virtual Status make_directory(const std::string& path);
 
+  // Fails with kRefused, and the reason, where open_to_change() would for what the file is called: `path` is a symbolic
+  // link, has other names or that of a digest, or is read-only. Opens nothing. The default refuses nothing.
+  virtual Status check_changeable(const std::string& path);
+
   // Opens a file that stage_in_place() is to change; until it is closed no other program has it open. Fails with
-  // kRefused if it is in use, read-only, or has other names.
+  // kRefused if it is in use, and as check_changeable() does.
   virtual Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) = 0;
 
   // Returns how `file`, from open_to_change(), can be changed; fails with kRefused, and the reason, if it cannot.
@@ -271,7 +275,7 @@ class FileSystem : public FileSource {
                                                              InPlaceMethod method) = 0;
 
   // Ends a change in place that was interrupted: the file is then what it was, or, if only the last step was missing,
-  // what it was to become. Fails with kRefused while another program changes it.
+  // what it was to become. Fails with kRefused while another program changes it, and if `path` is a symbolic link.
   virtual Result<Recovery> recover(const std::string& path) = 0;
 };
 

@@ -49,6 +49,7 @@ enum class Remedy {
   kOverwriteChanged,  // the same where the output is there, and is not what would be made
   kOtherDisk,         // write to a disk with more space
   kWriteNewFile,      // write a new file instead of changing this one in place
+  kNameNewFile,       // the same of a file whose name says what it holds: the new one needs a name
   kLeaveOutInPlace,   // the same of a split model, whose unchanged files cost nothing
   kRecover,           // undo the change in place that was interrupted, if none is running: recover()
   kCopyAuto,          // CopyMethod::kAuto, which copies what cannot be cloned

@@ -81,6 +81,9 @@ Result<report::InspectedFile> inspect(const Subject& subject, const InspectOptio
   report::InspectedFile inspected;
   MTPGRAFT_CHECK(open_inspected(subject, context, inspected));
   inspected.summary = summarise(inspected.gguf);
+  if (inspected.summary.head.state == HeadState::kPlaceholder && !subject.source) {
+    inspected.is_changeable = !inspected.gguf.is_split() && context.files.check_changeable(subject.path).ok();
+  }
   if (const auto labels = find_record_labels(inspected.gguf)) {
     inspected.grafted_from = labels->donor_file;
   }

@@ -290,7 +290,7 @@ class RemovalFile final : public ChangedFile {
 Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path) {
   const auto in_use = refusal(path, "another program has the file open", "end that program first ('fuser' names it)");
   // Should another program wait for our lease to end, O_NONBLOCK makes us the one who gives way.
-  FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK); }));
+  FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW); }));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     return errno == EWOULDBLOCK || errno == ETXTBSY ? in_use : io_error(path, "open for writing");

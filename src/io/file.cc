@@ -69,6 +69,8 @@ Result<std::shared_ptr<void>> FileSystem::lock_names(const std::string& /*path*/
   return std::shared_ptr<void>();
 }
 
+Status FileSystem::check_changeable(const std::string& /*path*/) { return ok_status(); }
+
 Status FileSystem::make_directory(const std::string& path) {
   return Error{.code = ErrorCode::kUnsupported, .message = "directories cannot be made here", .path = path};
 }

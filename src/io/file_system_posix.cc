@@ -24,7 +24,7 @@ Status check_no_journal(const std::string& path) {
   if (is_being_changed) {
     return Error{.code = ErrorCode::kRefused,
                  .message = "an in-place change of this file is running or was interrupted",
-                 .path = path,
+                 .path = link_destination(path),  // recover() takes no links
                  .remedy = Remedy::kRecover};
   }
   return ok_status();
@@ -168,6 +168,8 @@ class PosixFileSystem final : public FileSystem {
     }
     return sync_directory_of(path);
   }
+
+  Status check_changeable(const std::string& path) override { return mtpgraft::check_changeable(path); }
 
   Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) override {
     MTPGRAFT_CHECK(check_no_journal(path));

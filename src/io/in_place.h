@@ -9,6 +9,8 @@
 
 namespace mtpgraft {
 
+Status check_changeable(const std::string& path);
+
 // `path` has no journal.
 Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path);
 

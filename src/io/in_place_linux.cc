@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "io/block_insertion_linux.h"
+#include "io/changeable_name.h"
 #include "io/io_posix.h"
 #include "io/journal_linux.h"
 #include "io/recovery_linux.h"
@@ -57,10 +58,13 @@ Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFi
 
 }  // namespace
 
-Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) {
+Status check_changeable(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     return io_error(path, "open");
+  }
+  if (S_ISDIR(status.st_mode)) {
+    return io_error(path, "open for writing", EISDIR);
   }
   if (status.st_nlink > 1) {
     return Error{.code = ErrorCode::kRefused,
@@ -76,6 +80,11 @@ Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) {
                  .hint = "chmod u+w it first",
                  .remedy = Remedy::kWriteNewFile};
   }
+  return check_own_name(path);
+}
+
+Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) {
+  MTPGRAFT_CHECK(check_changeable(path));
   MTPGRAFT_TRY(auto file, open_with_lease(path));
   return std::unique_ptr<ReadableFile>(std::move(file));
 }
@@ -107,6 +116,10 @@ Result<Recovery> recover_in_place(const std::string& path) {
   const auto journal_name = journal_path(path);
   struct stat status {};
   const int number = ::stat(path.c_str(), &status) == 0 ? 0 : errno;
+  if (number == 0 && S_ISDIR(status.st_mode)) {
+    return io_error(path, "open", EISDIR);
+  }
+  MTPGRAFT_CHECK(check_no_link(path));
   MTPGRAFT_TRY(const bool is_interrupted, has_journal(path));
   if (number != 0) {
     auto error = io_error(path, "open", number);

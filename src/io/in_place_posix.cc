@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "io/changeable_name.h"
 #include "io/io_posix.h"
 #include "io/journal_name.h"
 
@@ -18,8 +19,14 @@ Error refusal(const std::string& path) {
 
 }  // namespace
 
+Status check_changeable(const std::string& path) {
+  MTPGRAFT_CHECK(check_own_name(path));
+  return refusal(path);
+}
+
 // in_place_method() will refuse it, but for a better reason there may be.
 Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) {
+  MTPGRAFT_CHECK(check_own_name(path));
   MTPGRAFT_TRY(auto file, PosixReadableFile::open(path));
   return std::unique_ptr<ReadableFile>(std::move(file));
 }
@@ -34,6 +41,7 @@ Result<std::unique_ptr<StagedFile>> stage_in_place(const PosixReadableFile& file
 }
 
 Result<Recovery> recover_in_place(const std::string& path) {
+  MTPGRAFT_CHECK(check_no_link(path));
   MTPGRAFT_TRY(const bool is_interrupted, has_journal(path));
   if (is_interrupted) {
     return Error{.code = ErrorCode::kRefused,
@@ -41,7 +49,10 @@ Result<Recovery> recover_in_place(const std::string& path) {
                  .path = path};
   }
   struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? Result<Recovery>(Recovery::kNothingToDo) : io_error(path, "open");
+  if (::stat(path.c_str(), &status) != 0) {
+    return io_error(path, "open");
+  }
+  return S_ISDIR(status.st_mode) ? Result<Recovery>(io_error(path, "open", EISDIR)) : Recovery::kNothingToDo;
 }
 
 }  // namespace mtpgraft

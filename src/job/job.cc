@@ -24,15 +24,22 @@ namespace mtpgraft {
 namespace {
 
 Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
-  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open_to_change(path));
+  const Error split{.code = ErrorCode::kRefused,
+                    .message = "a split model is not changed in place",
+                    .path = path,
+                    .remedy = Remedy::kLeaveOutInPlace};
+  auto opened = files.open_to_change(path);
+  if (!opened.ok()) {
+    // To be told of another name, and then that this is one of several files, would be twice in vain.
+    const auto model = open_model(files, path);
+    return model.ok() && model.value().gguf.is_split() ? split : opened.error();
+  }
+  const std::shared_ptr<const ReadableFile> file = std::move(opened).value();
   MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
   if (is_lone_shard(gguf)) {
-    return Error{.code = ErrorCode::kRefused,
-                 .message = "a split model is not changed in place",
-                 .path = path,
-                 .remedy = Remedy::kLeaveOutInPlace};
+    return split;
   }
-  return OpenedModel{std::move(file), std::move(gguf)};
+  return OpenedModel{file, std::move(gguf)};
 }
 
 Result<OpenedModel> open_target(const std::string& path, const OutputRequest& output, FileSystem& files) {

@@ -75,9 +75,10 @@ Json key_json(const KeyValue& item) {
   return json;
 }
 
-Json head_json(const GgufFile& file, const Summary& summary, const std::string& grafted_from) {
+Json head_json(const InspectedFile& inspected) {
+  const auto& summary = inspected.summary;
   const auto& head = summary.head;
-  const auto next_step = describe_next_step(summary, file.path);
+  const auto next_step = describe_next_step(summary, inspected.gguf.path, inspected.is_changeable);
   Json json{{"state", head_state_name(head.state)},
             {"usable", summary.is_usable},
             {"values_checked", false},
@@ -90,7 +91,7 @@ Json head_json(const GgufFile& file, const Summary& summary, const std::string& 
             {"verdict", describe_verdict(summary)},
             {"llama_cpp", describe_runtime(summary)},
             {"advice", next_step.empty() ? Json(nullptr) : Json(next_step)},
-            {"grafted_from", grafted_from.empty() ? Json(nullptr) : Json(grafted_from)}};
+            {"grafted_from", inspected.grafted_from.empty() ? Json(nullptr) : Json(inspected.grafted_from)}};
   if (!summary.dialects.empty()) {
     json["dialects"] = summary.dialects;
   }
@@ -111,7 +112,7 @@ Json projector_json(const ProjectorFit& fit) {
 }
 
 Json file_json(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, origin, changeable] = file;
   Json json{{"path", gguf.path},
             {"format", is_checkpoint ? "safetensors" : "gguf"},
             {"size", gguf.size},
@@ -129,7 +130,7 @@ Json file_json(const InspectedFile& file) {
             {"trunk_blocks", summary.trunk_blocks},
             {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
             {"notes", notes},
-            {"mtp", head_json(gguf, summary, grafted_from)}};
+            {"mtp", head_json(file)}};
   if (mmproj) {
     json["mmproj"] = projector_json(*mmproj);
   }

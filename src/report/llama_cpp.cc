@@ -4,7 +4,9 @@
 
 #include "model/architectures.h"
 #include "model/dialect.h"
+#include "mtpgraft/output_name.h"
 #include "mtpgraft/remote.h"
+#include "mtpgraft/split.h"
 #include "util/text.h"
 
 namespace mtpgraft::report {
@@ -32,6 +34,12 @@ std::string describe_refusal(const Summary& summary) {
 // "no head; made of https://huggingface.co/Qwen/Qwen3.5-9B".
 std::string describe_absence(const Summary& summary) {
   return summary.base_model.empty() ? "no head" : fmt::format("no head; made of {}", summary.base_model);
+}
+
+// Whether a graft of it needs no -o, since its name leaves room for "-MTP".
+bool names_its_output(const std::string& path) {
+  const auto shard = parse_shard_name(path);
+  return default_output_path(path, shard ? shard->count : 1) != path;
 }
 
 std::string describe_sidecar(const Summary& summary) {
@@ -123,18 +131,22 @@ bool can_draft(std::string_view architecture) { return find_architecture(archite
 
 bool can_draft_beside(std::string_view architecture) { return find_architecture(architecture).loads_sidecar; }
 
-std::string describe_next_step(const Summary& summary, const std::string& path) {
+std::string describe_next_step(const Summary& summary, const std::string& path, bool is_changeable) {
   const auto& head = summary.head;
   // A file on a server must be downloaded first: the commands take a local one.
   const auto quoted = shell_quoted(is_remote(path) ? path.substr(path.rfind('/') + 1) : path);
-  const auto graft = fmt::format("mtpgraft graft {} DONOR puts a head in, taken from the base model's GGUF", quoted);
+  const auto* const output = names_its_output(path) ? "" : " -o NEW.gguf";
+  const auto graft =
+      fmt::format("mtpgraft graft {} DONOR{} puts a head in, taken from the base model's GGUF", quoted, output);
   switch (head.state) {
     case HeadState::kNone:
       return summary.runtime == Runtime::kRuns ? graft : "";
     case HeadState::kPresent:
       return summary.is_usable ? fmt::format("llama-server -m {} {}", quoted, kDraftOptions) : "";
     case HeadState::kPlaceholder:
-      return fmt::format("{}; mtpgraft strip --in-place {} makes it load without one", graft, quoted);
+      return is_changeable
+                 ? fmt::format("{}; mtpgraft strip --in-place {} makes it load without one", graft, quoted)
+                 : fmt::format("{}; mtpgraft strip {} -o NEW.gguf makes one that loads without", graft, quoted);
     case HeadState::kSidecar:
       return summary.is_draft_model ? fmt::format("llama-server -m MODEL -md {} {}", quoted, kDraftOptions)
              : summary.sidecar == SidecarKind::kTrimmed ? ""
@@ -143,7 +155,7 @@ std::string describe_next_step(const Summary& summary, const std::string& path) 
       return "it can be a graft's donor";
     case HeadState::kBroken:
       return head.has_tensors()
-                 ? fmt::format("mtpgraft graft --replace {} DONOR puts a sound head in its place", quoted)
+                 ? fmt::format("mtpgraft graft --replace {} DONOR{} puts a sound head in its place", quoted, output)
                  : "";
     case HeadState::kShard:
       return head.has_tensors() && head.problems.empty()

@@ -20,6 +20,6 @@ bool can_draft(std::string_view architecture);
 bool can_draft_beside(std::string_view architecture);
 
 // The commands that make more of the file at `path`; empty if there are none.
-std::string describe_next_step(const Summary& summary, const std::string& path);
+std::string describe_next_step(const Summary& summary, const std::string& path, bool is_changeable = true);
 
 }  // namespace mtpgraft::report

@@ -21,6 +21,7 @@ struct InspectedFile {
   bool is_checkpoint = false;               // gguf is what its head amounts to
   std::vector<std::string> notes{};         // how it was read, if it is a checkpoint or on a server
   std::string grafted_from{};               // the record's donor file; empty if the file is no graft
+  bool is_changeable = true;                // in place, as far as its name tells; asked of placeholders only
 
   [[nodiscard]] bool is_misfit() const { return mmproj && !mmproj->fits.value_or(false); }
 };

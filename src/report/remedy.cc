@@ -28,7 +28,8 @@ constexpr auto kFields = std::to_array<FieldWords>({
     {RequestField::kStrict, "--strict", "strict"},
 });
 
-// {path} is the error's path, quoted for a shell; {subject} its subject. Empty: there is nothing to do in that front.
+// {path} is the error's path, quoted for a shell; {subject} its subject. Empty: there is
+// nothing to do in that front.
 struct Words {
   std::string_view alone;
   std::string_view after_hint{};  // after "HINT, or "; empty if that is the same
@@ -70,6 +71,7 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      "write-new-file",
      {"write a new file instead: leave out --in-place", "leave out --in-place"},
      {"write a new file instead"}},
+    {Remedy::kNameNewFile, "name-new-file", {"make a new file: -o FILE instead of --in-place"}, {"make a new file"}},
     {Remedy::kLeaveOutInPlace,
      "leave-out-in-place",
      {"leave out --in-place: the files that stay as they are get a second name, and are not copied"},

@@ -63,7 +63,8 @@ void add_head_rows(const InspectedFile& file, std::vector<Row>& rows) {
 }
 
 std::string describe_file(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from, is_changeable] =
+      file;
   std::vector<Row> rows;
   rows.push_back(
       {"verdict", is_checkpoint ? "a checkpoint's head, good as a donor" : printable(describe_verdict(summary))});
@@ -94,7 +95,7 @@ std::string describe_file(const InspectedFile& file) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
   rows.push_back({"llama.cpp", is_checkpoint ? "reads no safetensors" : printable(describe_runtime(summary))});
-  if (const auto next_step = describe_next_step(summary, gguf.path); !next_step.empty()) {
+  if (const auto next_step = describe_next_step(summary, gguf.path, is_changeable); !next_step.empty()) {
     rows.push_back({"", printable(next_step)});
   }
   auto text = printable(gguf.path) + '\n' + format_table(rows, "  ");
@@ -120,7 +121,8 @@ std::string describe_file(const InspectedFile& file) {
 
 std::string compare_inspected(const std::vector<InspectedFile>& files) {
   std::vector<Row> rows{{"file", "model", "size", "tensors", "trunk", "MTP", "head", "drafts"}};
-  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from] : files) {
+  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from,
+                    is_changeable] : files) {
     const bool has_head = summary.head.has_tensors();
     rows.push_back(
         {printable(gguf.path), printable(summary.architecture), format_bytes(gguf.size),

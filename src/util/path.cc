@@ -21,4 +21,9 @@ std::string real_path(const std::string& path) {
   return error ? path : real.string();
 }
 
+std::string link_destination(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_symlink(as_path(path), ignored) ? real_path(path) : path;
+}
+
 }  // namespace mtpgraft

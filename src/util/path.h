@@ -21,4 +21,7 @@ std::string parent_of(std::string_view path);
 // Where symbolic links lead; `path` itself if there is nothing.
 std::string real_path(const std::string& path);
 
+// Where `path` leads if its last part is a symbolic link; else, and if it leads nowhere, `path` itself.
+std::string link_destination(const std::string& path);
+
 }  // namespace mtpgraft

@@ -160,8 +160,9 @@ expect_help completion SHELL bash fish zsh --help -h
 
 # An answer that cannot be written is no success.
 if [[ -w /dev/full ]]; then
+  cp "$TARGET" own.gguf
   for command in "inspect $TARGET" "checksum $TARGET" "verify $GRAFT" "graft -n -o other.gguf $TARGET $DONOR" \
-    "extract -n -o other.gguf $DONOR" "strip -n -o other.gguf $GRAFT" "recover $TARGET" \
+    "extract -n -o other.gguf $DONOR" "strip -n -o other.gguf $GRAFT" "recover own.gguf" \
     "completion bash"; do
     code=0
     # shellcheck disable=SC2086

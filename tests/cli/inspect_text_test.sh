@@ -49,7 +49,7 @@ target-placeholder.gguf
   blocks     block_count 13, nextn_predict_layers 1: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        placeholder: declares a head at blk.12, has none of its tensors
   llama.cpp  refuses it: the head's tensors are missing
-             mtpgraft graft target-placeholder.gguf DONOR puts a head in, taken from the base model's GGUF; mtpgraft strip --in-place target-placeholder.gguf makes it load without one
+             mtpgraft graft target-placeholder.gguf DONOR puts a head in, taken from the base model's GGUF; mtpgraft strip target-placeholder.gguf -o NEW.gguf makes one that loads without
 END
 expect_answer target-broken-head.gguf <<'END'
 target-broken-head.gguf

@@ -352,15 +352,19 @@ TEST_F(InsertionTest, WithoutAJournalThereIsNothingToRecover) {
   expect_recovery(path, Recovery::kNothingToDo, bytes);
 }
 
-TEST_F(InsertionTest, RecoversThroughASymbolicLink) {
+TEST_F(InsertionTest, RecoversThroughALinkedDirectoryButNotThroughALinkToTheFile) {
   const auto change = make_change(5'000, 50'000, kBlock);
   const auto path = put(change.before);
   std::filesystem::create_directory(folder_.path("elsewhere"));
+  std::filesystem::create_directory_symlink("..", folder_.path("elsewhere/up"));
+  const auto linked = folder_.path("elsewhere/up/file");
   const auto link = folder_.path("elsewhere/link");
   std::filesystem::create_symlink(path, link);
-  ASSERT_EQ(in_child([&] { return apply_change(link, change, die_in_step(3)).ok() ? 0 : 1; }), kKilled);
+  EXPECT_THAT(open_with_lease(link), FailsWith(ErrorCode::kIo, "symbolic links"));
+  ASSERT_EQ(in_child([&] { return apply_change(linked, change, die_in_step(3)).ok() ? 0 : 1; }), kKilled);
   EXPECT_TRUE(std::filesystem::exists(path + ".mtpgraft-journal"));
-  expect_recovery(link, Recovery::kRolledBack, change.before);
+  EXPECT_THAT(recover_in_place(link), FailsWith(ErrorCode::kRefused, "is a symbolic link"));
+  expect_recovery(linked, Recovery::kRolledBack, change.before);
 }
 
 TEST_F(InsertionTest, ADamagedJournalMendsNothing) {
@@ -577,7 +581,8 @@ TEST_F(InsertionTest, AnInterruptedFileIsRefusedUnderAllItsNames) {
     EXPECT_THAT(files->open_to_change(name), FailsWith(ErrorCode::kRefused, "interrupted"));
     EXPECT_THAT(files->check_output(name, {}, Overwrite::kYes), FailsWith(ErrorCode::kRefused, "interrupted"));
   }
-  const auto recovery = files->recover(link);
+  EXPECT_THAT(files->recover(link), FailsWith(ErrorCode::kRefused, "is a symbolic link"));
+  const auto recovery = files->recover(path);
   ASSERT_THAT(recovery, IsOk());
   EXPECT_EQ(recovery.value(), Recovery::kRolledBack);
   EXPECT_THAT(files->open(path), IsOk());

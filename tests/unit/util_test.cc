@@ -13,12 +13,27 @@
 #include "util/parallel.h"
 #include "util/parse.h"
 #include "util/sha256.h"
+#include "util/stored_name.h"
 #include "util/text.h"
 
 namespace mtpgraft {
 namespace {
 
 constexpr std::uint64_t kMax = UINT64_MAX;
+
+TEST(DigestName, IsHexadecimalOfTheLengthOfADigest) {
+  const std::string digits = "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef";
+  for (const auto& name : {digits, "sha256-" + digits, "SHA256-" + digits, "sha256:" + digits, digits.substr(24),
+                           digits + ".gguf", digits + ".incomplete", "sha256-" + digits + "-partial"}) {
+    EXPECT_TRUE(is_digest_name(name)) << name;
+    EXPECT_TRUE(is_digest_name("a/b/" + name)) << name;
+  }
+  for (const auto& name :
+       {digits.substr(1), digits + "0", "g" + digits.substr(1), "Model-" + digits, std::string("sha256-"),
+        "sha256-" + digits + "/X.gguf", std::string("X.gguf"), std::string(), digits + "/"}) {
+    EXPECT_FALSE(is_digest_name(name)) << name;
+  }
+}
 
 TEST(Checked, AddNoticesOverflow) {
   EXPECT_EQ(checked_add(kMax - 1, 1), kMax);
