@@ -96,8 +96,8 @@ class ChangedFile : public StagedFile {
  protected:
   ChangedFile(const PosixReadableFile& file, const InPlaceChange& change, AfterStep after_step)
       : file_(file), change_(change), header_(change.kept.offset), after_step_(std::move(after_step)) {
-    journal_.inode = file.status().st_ino;
-    journal_.inserted_bytes = shift_of(change.kept);
+    journal().inode = file.status().st_ino;
+    journal().inserted_bytes = shift_of(change.kept);
   }
 
   void passed(std::string_view step) const {
@@ -113,20 +113,21 @@ class ChangedFile : public StagedFile {
   }
 
   Status begin() {
-    MTPGRAFT_TRY(const auto staged, PosixStagedFile::create(journal_path(file_.path()), journal_size(journal_)));
-    MTPGRAFT_CHECK(write_journal(journal_, *staged));
-    MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
+    MTPGRAFT_CHECK(journal_file_.create(file_));
     has_begun_ = true;
     passed("wrote the journal");
-    if (journal_.inserted_bytes > 0) {
+    if (journal().inserted_bytes > 0) {
       start_dropping_cache();
     }
     return ok_status();
   }
 
+  [[nodiscard]] Journal& journal() { return journal_file_.content(); }
+  [[nodiscard]] const Journal& journal() const { return journal_file_.content(); }
+
   const PosixReadableFile& file_;
   const InPlaceChange change_;
-  Journal journal_;
+  JournalFile journal_file_;
   std::vector<std::byte> header_;  // the new one
   bool has_begun_ = false;         // the journal is on disk
   const AfterStep after_step_;
@@ -154,14 +155,14 @@ class InsertionFile final : public ChangedFile {
         stored_bytes_(stored_bytes_of(file.descriptor())),
         end_(file.size()),
         started_(file.size()) {
-    journal_.old_size = file.size();
-    journal_.new_size = change.new_size;
+    journal().old_size = file.size();
+    journal().new_size = change.new_size;
   }
 
   // Also where the header is complete: what could not be synced must not stay.
   ~InsertionFile() override {
     if (has_begun_) {
-      (void)undo_change(file_, journal_).ok();
+      (void)undo_change(file_, journal_file_).ok();
     }
   }
 
@@ -183,8 +184,8 @@ class InsertionFile final : public ChangedFile {
     passed("synced the head");
     MTPGRAFT_CHECK(enter(JournalStep::kInsert));
     cache_droppers_.clear();  // waits for them
-    if (journal_.inserted_bytes > 0) {
-      MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, journal_.inserted_bytes));
+    if (journal().inserted_bytes > 0) {
+      MTPGRAFT_CHECK(change_blocks(fd, path, FALLOC_FL_INSERT_RANGE, "insert blocks", 0, journal().inserted_bytes));
       passed("inserted");
       MTPGRAFT_CHECK(sync_file(fd, path));
       passed("synced the insertion");
@@ -195,39 +196,39 @@ class InsertionFile final : public ChangedFile {
     passed("synced the header");
     has_begun_ = false;
     const auto stored = stored_bytes_of(fd);
-    MTPGRAFT_CHECK(delete_journal(path));
+    MTPGRAFT_CHECK(journal_file_.remove());
     passed("deleted the journal");
     return stored - std::min(stored, stored_bytes_);
   }
 
  private:
   // Where `offset` of the output stands before the insertion.
-  [[nodiscard]] std::uint64_t before_insertion(std::uint64_t offset) const { return offset - journal_.inserted_bytes; }
+  [[nodiscard]] std::uint64_t before_insertion(std::uint64_t offset) const { return offset - journal().inserted_bytes; }
 
   // The header is complete here: what comes before the kept range is written before what comes after it.
   Status begin_insertion() {
     if (has_begun_) {
       return ok_status();
     }
-    MTPGRAFT_TRY(journal_.old_header, read_present_header());
-    journal_.new_header = std::move(header_);
+    MTPGRAFT_TRY(journal().old_header, read_present_header());
+    journal().new_header = std::move(header_);
     return begin();
   }
 
   Status enter(JournalStep step) {
-    MTPGRAFT_CHECK(enter_step(file_.path(), journal_, step));
+    MTPGRAFT_CHECK(journal_file_.enter(step));
     passed("entered a step");
     return ok_status();
   }
 
   // Where nothing was inserted, the old header still stands there: only the blocks that differ are written.
   Status write_header() {
-    const bool is_over_old = journal_.inserted_bytes == 0;
+    const bool is_over_old = journal().inserted_bytes == 0;
     const std::size_t piece_bytes = is_over_old ? kCloneBlockBytes : std::size_t{1} << 20;
-    const auto header = std::span<const std::byte>(journal_.new_header);
+    const auto header = std::span<const std::byte>(journal().new_header);
     for (std::size_t done = 0; done < header.size(); done += piece_bytes) {
       const auto piece = header.subspan(done, std::min(piece_bytes, header.size() - done));
-      if (is_over_old && std::ranges::equal(piece, std::span(journal_.old_header).subspan(done, piece.size()))) {
+      if (is_over_old && std::ranges::equal(piece, std::span(journal().old_header).subspan(done, piece.size()))) {
         continue;
       }
       MTPGRAFT_CHECK(write_fully(file_.descriptor(), file_.path(), done, piece));
@@ -263,23 +264,23 @@ class RemovalFile final : public ChangedFile {
  public:
   RemovalFile(const PosixReadableFile& file, const InPlaceChange& change, AfterStep after_step)
       : ChangedFile(file, change, std::move(after_step)) {
-    journal_.step = JournalStep::kHeader;
-    journal_.old_size = change.new_size;
-    journal_.new_size = file.size();
+    journal().step = JournalStep::kHeader;
+    journal().old_size = change.new_size;
+    journal().new_size = file.size();
   }
 
   ~RemovalFile() override {
     if (has_begun_) {
-      (void)end_change(file_, journal_).ok();
+      (void)end_change(file_, journal_file_).ok();
     }
   }
 
   Result<std::uint64_t> commit(Overwrite /*overwrite*/, Durability /*durability*/) override {
-    MTPGRAFT_TRY(journal_.new_header, read_present_header());
-    journal_.old_header = std::move(header_);
+    MTPGRAFT_TRY(journal().new_header, read_present_header());
+    journal().old_header = std::move(header_);
     MTPGRAFT_CHECK(begin());
     cache_droppers_.clear();  // waits for them
-    MTPGRAFT_CHECK(undo_change(file_, journal_, after_step_));
+    MTPGRAFT_CHECK(undo_change(file_, journal_file_, after_step_));
     has_begun_ = false;
     return std::uint64_t{0};
   }

@@ -16,7 +16,6 @@
 #include "io/recovery_linux.h"
 #include "io/staged_file_posix.h"
 #include "util/path.h"
-#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -113,7 +112,6 @@ Result<std::unique_ptr<StagedFile>> stage_in_place(const PosixReadableFile& file
 }
 
 Result<Recovery> recover_in_place(const std::string& path) {
-  const auto journal_name = journal_path(path);
   struct stat status {};
   const int number = ::stat(path.c_str(), &status) == 0 ? 0 : errno;
   if (number == 0 && S_ISDIR(status.st_mode)) {
@@ -139,29 +137,9 @@ Result<Recovery> recover_in_place(const std::string& path) {
     }
     return opened.error();
   }
-  const auto& file = opened.value();
-  FileDescriptor fd(
-      retry([&] { return ::open(journal_name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
-  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-    return io_error(journal_name, "open");
-  }
-  // In a directory that others may write to, as /tmp, they could plant one, and with it any bytes. Only root and the
-  // file's owner get the lease that a change in place needs.
-  if (status.st_uid != file->status().st_uid && status.st_uid != 0) {
-    return Error{.code = ErrorCode::kRefused,
-                 .message = "the journal belongs to another user than the file",
-                 .path = journal_name,
-                 .hint = "if it is not yours, delete it"};
-  }
-  const PosixReadableFile journal_file(journal_name, std::move(fd), status);
-  MTPGRAFT_TRY(auto journal, read_journal(journal_file));
-  if (journal.inode != file->status().st_ino) {
-    return Error{.code = ErrorCode::kRefused,
-                 .message = "its journal belongs to another file of this name",
-                 .path = path,
-                 .hint = "if this one is whole, delete " + shell_quoted(journal_name)};
-  }
-  return end_change(*file, journal);
+  const auto& file = *opened.value();
+  MTPGRAFT_TRY(auto journal, JournalFile::open(file));
+  return end_change(file, journal);
 }
 
 }  // namespace mtpgraft

@@ -2,15 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 
-#include "io/file_descriptor.h"
 #include "io/io_posix.h"
+#include "io/staged_file_posix.h"
 #include "mtpgraft/digest.h"
 #include "util/hash.h"
+#include "util/path.h"
+#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -31,6 +34,25 @@ std::string format_journal(const Journal& journal) {
                           to_hex(hasher.finish()));
   text.resize(kTextBytes, '\n');
   return text;
+}
+
+Error foreign_journal(const std::string& path, std::string message, std::string hint) {
+  return {.code = ErrorCode::kRefused, .message = std::move(message), .path = path, .hint = std::move(hint)};
+}
+
+// Lets those read and write it who may read and write the target, and nobody else.
+Status adopt_access(int fd, const std::string& path, const struct stat& target) {
+  auto mode = target.st_mode & 0777;
+  if (::fchown(fd, target.st_uid, target.st_gid) != 0) {
+    if (!is_unsupported(errno)) {
+      return io_error(path, "give it the file's owner");
+    }
+    mode &= 0700;
+  }
+  if (::fchmod(fd, mode) != 0 && !is_unsupported(errno)) {
+    return io_error(path, "give it the file's permissions");
+  }
+  return ok_status();
 }
 
 }  // namespace
@@ -85,25 +107,87 @@ Result<Journal> read_journal(const ReadableFile& file) {
   return is_step && format_journal(journal) == text ? Result<Journal>(std::move(journal)) : damaged;
 }
 
-Status enter_step(const std::string& path, Journal& journal, JournalStep step) {
-  const auto name = journal_path(path);
-  const FileDescriptor fd(retry([&] { return ::open(name.c_str(), O_WRONLY | O_CLOEXEC); }));
-  if (!fd.valid()) {
-    return io_error(name, "open");
+Status JournalFile::open_directory(const std::string& target_path) {
+  path_ = journal_path(target_path);
+  name_ = as_path(path_).filename().string();
+  directory_ =
+      FileDescriptor(retry([&] { return ::open(parent_of(path_).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); }));
+  return directory_.valid() ? ok_status() : Status(io_error(path_, "open the directory"));
+}
+
+Result<JournalFile> JournalFile::open(const PosixReadableFile& target) {
+  JournalFile journal;
+  MTPGRAFT_CHECK(journal.open_directory(target.path()));
+  const auto& path = journal.path_;
+  struct stat named {};
+  if (::fstatat(journal.directory_.get(), journal.name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0) {
+    return io_error(path, "open");
   }
-  const auto byte = static_cast<std::byte>(step);
-  MTPGRAFT_CHECK(write_fully(fd.get(), name, kJournalStepOffset, {&byte, 1}));
-  MTPGRAFT_CHECK(sync_file(fd.get(), name));
-  journal.step = step;
+  if (!S_ISREG(named.st_mode)) {
+    return foreign_journal(path, S_ISLNK(named.st_mode) ? "the journal is a symbolic link" : "the journal is no file",
+                           "no change in place has made it; delete it");
+  }
+  FileDescriptor fd(retry([&] {
+    return ::openat(journal.directory_.get(), journal.name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  }));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
+    return io_error(path, "open");
+  }
+  if (!is_same_file(named, status)) {
+    return foreign_journal(path, "another file has taken the journal's name", "look who writes there, and try again");
+  }
+  // In a directory that others may write to, as /tmp, they could plant one, and with it any bytes. Only root and the
+  // file's owner get the lease that a change in place needs.
+  if (status.st_uid != target.status().st_uid && status.st_uid != 0) {
+    return foreign_journal(path, "the journal belongs to another user than the file", "if it is not yours, delete it");
+  }
+  journal.file_ = std::make_unique<PosixReadableFile>(path, std::move(fd), status);
+  MTPGRAFT_TRY(journal.content_, read_journal(*journal.file_));
+  if (journal.content_.inode != target.status().st_ino) {
+    return foreign_journal(target.path(), "its journal belongs to another file of this name",
+                           "if this one is whole, delete " + shell_quoted(path));
+  }
+  return journal;
+}
+
+Status JournalFile::create(const PosixReadableFile& target) {
+  MTPGRAFT_CHECK(open_directory(target.path()));
+  MTPGRAFT_TRY(const auto staged, PosixStagedFile::create(path_, journal_size(content_)));
+  MTPGRAFT_CHECK(adopt_access(staged->descriptor(), path_, target.status()));
+  MTPGRAFT_CHECK(write_journal(content_, *staged));
+  // Committing closes the other one.
+  FileDescriptor fd(::fcntl(staged->descriptor(), F_DUPFD_CLOEXEC, 0));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
+    return io_error(path_, "create");
+  }
+  MTPGRAFT_CHECK(staged->commit(Overwrite::kNo, Durability::kSync));
+  file_ = std::make_unique<PosixReadableFile>(path_, std::move(fd), status);
   return ok_status();
 }
 
-Status delete_journal(const std::string& path) {
-  const auto journal = journal_path(path);
-  if (::unlink(journal.c_str()) != 0) {
-    return io_error(journal, "delete");
+Status JournalFile::enter(JournalStep step) {
+  const auto byte = static_cast<std::byte>(step);
+  MTPGRAFT_CHECK(write_fully(file_->descriptor(), path_, kJournalStepOffset, {&byte, 1}));
+  MTPGRAFT_CHECK(sync_file(file_->descriptor(), path_));
+  content_.step = step;
+  return ok_status();
+}
+
+Status JournalFile::remove() {
+  struct stat named {};
+  if (::fstatat(directory_.get(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0) {
+    return io_error(path_, "delete");
   }
-  return sync_directory_of(journal);
+  if (!is_same_file(named, file_->status())) {
+    return foreign_journal(path_, "another file has taken the journal's name",
+                           "the changed file itself is whole; look what this one is, and delete it");
+  }
+  if (::unlinkat(directory_.get(), name_.c_str(), 0) != 0) {
+    return io_error(path_, "delete");
+  }
+  return sync_directory_of(path_);
 }
 
 }  // namespace mtpgraft

@@ -13,11 +13,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "io/file_descriptor.h"
 #include "io/journal_name.h"
+#include "io/readable_file_posix.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
@@ -53,10 +56,38 @@ Status write_journal(const Journal& journal, StagedFile& file);
 // kMalformed if it is not what write_journal() makes.
 Result<Journal> read_journal(const ReadableFile& file);
 
-// Changes `journal`, and by one byte that of `path`, so that there is no state between the steps; on disk when it
-// returns.
-Status enter_step(const std::string& path, Journal& journal, JournalStep step);
+// A journal beside the file that it belongs to. From create() or open() on it is held open, and is that file whatever
+// gets its name meanwhile.
+class JournalFile {
+ public:
+  JournalFile() = default;
 
-Status delete_journal(const std::string& path);
+  // Opens the journal of `target`. Fails with kRefused unless it is a regular file that belongs to the target's owner
+  // or to root, and was made for this very target.
+  static Result<JournalFile> open(const PosixReadableFile& target);
+
+  // Writes `content` to a new journal of `target`; it is on disk when this returns. Who may not read the target may not
+  // read it either.
+  Status create(const PosixReadableFile& target);
+
+  // As on disk; until create() it is the caller's to fill.
+  [[nodiscard]] Journal& content() { return content_; }
+  [[nodiscard]] const Journal& content() const { return content_; }
+
+  // Changes the step, by one byte, so that there is no state between the steps; on disk when it returns.
+  Status enter(JournalStep step);
+
+  // Deletes it, if its name is still its own.
+  Status remove();
+
+ private:
+  Status open_directory(const std::string& target_path);
+
+  std::string path_;
+  std::string name_;  // in the directory
+  FileDescriptor directory_;
+  std::unique_ptr<PosixReadableFile> file_;
+  Journal content_;
+};
 
 }  // namespace mtpgraft

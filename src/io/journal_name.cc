@@ -15,7 +15,8 @@ std::string journal_path(const std::string& path) {
 
 Result<bool> has_journal(const std::string& path) {
   std::error_code error;
-  const auto status = std::filesystem::status(as_path(journal_path(path)), error);
+  // What stands under its name may be anything, also a link to nothing: recover() tells.
+  const auto status = std::filesystem::symlink_status(as_path(journal_path(path)), error);
   // Where the journal's name would be too long there cannot be one.
   if (status.type() == std::filesystem::file_type::not_found || error == std::errc::filename_too_long) {
     return false;

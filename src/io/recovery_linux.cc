@@ -90,7 +90,8 @@ bool is_partly_written(std::span<const std::byte> bytes, const Journal& journal)
 
 }  // namespace
 
-Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step) {
+Status undo_change(const PosixReadableFile& file, JournalFile& journal_file, const AfterStep& after_step) {
+  const auto& journal = journal_file.content();
   const auto fd = file.descriptor();
   const auto& path = file.path();
   const auto passed = [&](std::string_view step) {
@@ -128,7 +129,7 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
   }
   if (journal.step != JournalStep::kAppend) {
     // Also if that is what is read there: when syncing it failed, the step on the disk is still another.
-    MTPGRAFT_CHECK(enter_step(path, journal, JournalStep::kInsert));
+    MTPGRAFT_CHECK(journal_file.enter(JournalStep::kInsert));
     passed("entered a step");
   }
   if (gap.length > 0) {
@@ -141,12 +142,13 @@ Status undo_change(const PosixReadableFile& file, Journal& journal, const AfterS
   passed("cut the end");
   MTPGRAFT_CHECK(sync_file(fd, path));
   passed("synced the end");
-  MTPGRAFT_CHECK(delete_journal(path));
+  MTPGRAFT_CHECK(journal_file.remove());
   passed("deleted the journal");
   return ok_status();
 }
 
-Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, const AfterStep& after_step) {
+Result<Recovery> end_change(const PosixReadableFile& file, JournalFile& journal_file, const AfterStep& after_step) {
+  const auto& journal = journal_file.content();
   MTPGRAFT_TRY(const auto size, size_of(file.descriptor(), file.path()));
   if (may_have_new_header(size, journal)) {
     MTPGRAFT_TRY(const auto header, read_first(file, journal.new_header.size()));
@@ -154,11 +156,11 @@ Result<Recovery> end_change(const PosixReadableFile& file, Journal& journal, con
       // When syncing it failed, the system takes for written what is not on the disk; now it has to write it.
       MTPGRAFT_CHECK(write_fully(file.descriptor(), file.path(), 0, header));
       MTPGRAFT_CHECK(sync_file(file.descriptor(), file.path()));
-      MTPGRAFT_CHECK(delete_journal(file.path()));
+      MTPGRAFT_CHECK(journal_file.remove());
       return Recovery::kCompleted;
     }
   }
-  MTPGRAFT_CHECK(undo_change(file, journal, after_step));
+  MTPGRAFT_CHECK(undo_change(file, journal_file, after_step));
   return Recovery::kRolledBack;
 }
 

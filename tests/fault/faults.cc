@@ -26,6 +26,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -148,6 +149,13 @@ std::string absolute(const char* path) {
   return plain.size() > 1 && plain.ends_with('/') ? plain.substr(0, plain.size() - 1) : plain;
 }
 
+// A name in a directory that is open. Program and library ask for plain names so.
+std::string path_at(int directory, const char* name) {
+  const std::lock_guard lock(faults().mutex);
+  const auto found = faults().paths.find(directory);
+  return found == faults().paths.end() ? "" : found->second + '/' + name;
+}
+
 std::string path_of(int fd) {
   const std::lock_guard lock(faults().mutex);
   const auto found = faults().paths.find(fd);
@@ -224,8 +232,7 @@ int change_names(const Call& call, const std::string& gone, const std::string& m
   return result;
 }
 
-int open_file(const char* name, int flags, mode_t mode) {
-  const auto path = absolute(name);
+int open_file(const std::string& path, int flags, const std::function<int()>& really) {
   const bool is_unnamed = (flags & O_TMPFILE) == O_TMPFILE;
   const bool is_new = is_unnamed || (flags & O_CREAT) != 0;
   if (is_unnamed && !faults().has_tmpfile && faults().is_watched(path)) {
@@ -233,7 +240,6 @@ int open_file(const char* name, int flags, mode_t mode) {
     return -1;
   }
   const Call call("open", kInterruptible | (is_new ? kTakesSpace | kChanges : 0U), path);
-  const auto really = [&] { return REAL(open64)(name, flags, mode); };
   const int fd = is_new && !is_unnamed ? change_names(call, "", path, really) : run(call, really);
   if (fd >= 0 && call.is_watched()) {
     faults().paths[fd] = is_unnamed ? path + "/(unnamed)" : path;
@@ -258,7 +264,36 @@ int open64(const char* name, int flags, ...) {
   va_start(arguments, flags);
   const auto mode = va_arg(arguments, mode_t);
   va_end(arguments);
-  return open_file(name, flags, mode);
+  return open_file(absolute(name), flags, [&] { return REAL(open64)(name, flags, mode); });
+}
+
+int openat64(int directory, const char* name, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const auto mode = va_arg(arguments, mode_t);
+  va_end(arguments);
+  return open_file(path_at(directory, name), flags, [&] { return REAL(openat64)(directory, name, flags, mode); });
+}
+
+int fcntl64(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  auto* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  const auto really = [&] { return REAL(fcntl64)(fd, command, argument); };
+  if (command != F_DUPFD_CLOEXEC) {
+    return really();
+  }
+  const auto path = path_of(fd);
+  const Call call("dup", 0, path);
+  const int copy = run(call, really);
+  if (copy >= 0 && call.is_watched()) {
+    faults().paths[copy] = path;
+    if (call.disk() != nullptr) {
+      call.disk()->watch(copy);
+    }
+  }
+  return copy;
 }
 
 FILE* fopen64(const char* name, const char* how) {
@@ -402,6 +437,12 @@ int unlink(const char* name) noexcept {
   return change_names(Call("unlink", kNames | kChanges, path), path, "", [&] { return REAL(unlink)(name); });
 }
 
+int unlinkat(int directory, const char* name, int flags) noexcept {
+  const auto path = path_at(directory, name);
+  return change_names(Call("unlink", kNames | kChanges, path), path, "",
+                      [&] { return REAL(unlinkat)(directory, name, flags); });
+}
+
 int access(const char* name, int how) noexcept {
   return run(Call("access", 0, absolute(name)), [&] { return REAL(access)(name, how); });
 }
@@ -420,6 +461,11 @@ int lstat(const char* name, struct stat* status) noexcept {
 
 int lstat64(const char* name, struct stat64* status) noexcept {
   return run(Call("lstat", 0, absolute(name)), [&] { return REAL(lstat64)(name, status); });
+}
+
+int fstatat64(int directory, const char* name, struct stat64* status, int flags) noexcept {
+  return run(Call("fstatat", 0, path_at(directory, name)),
+             [&] { return REAL(fstatat64)(directory, name, status, flags); });
 }
 
 int fstat64(int fd, struct stat64* status) noexcept {

@@ -87,6 +87,12 @@ SHOW_COMMANDS = {
     "option": "inspect --FILE",
     "command": "FILE",
 }
+# Of systems that change nothing in place, too: what a name tells is said first.
+PLACE_COMMANDS = {
+    "inspect": "inspect FILE",
+    "graft --in-place": "graft --in-place FILE DONOR",
+    "strip --in-place": "strip --in-place FILE",
+}
 SPLIT_COMMANDS = {label: READERS[label] for label in ("inspect", "graft to", "verify", "checksum")}
 
 
@@ -718,6 +724,23 @@ def plans():
     yield "plan-ggml-directory", "a directory as the library", plan(grafts=graft % '"head_type": "q4_k", "ggml": "/"')
 
 
+# Changes in place
+
+
+def places():
+    digest = "0123456789abcdef" * 4
+    model, journal = raw_file(), "model.gguf.mtpgraft-journal"
+    yield "place-link-into-cache", "a link to a file of a cache, which is called by its digest", {
+        "model.gguf": Link(f"blobs/{digest}"), f"blobs/{digest}": model}
+    yield "place-digest", "a file of Ollama's, called by its digest", {f"sha256-{digest}": model}
+    yield "journal-link", "a link at the journal's name, to a file that could be written", {
+        "model.gguf": model, journal: Link("other"), "other": model}
+    yield "journal-link-to-nothing", "a link at the journal's name, to a file that could be made", {
+        "model.gguf": model, journal: Link("nothing")}
+    yield "journal-of-another-file", "a journal that names another inode", {
+        "model.gguf": model, journal: b"mtpgraft journal 1, step 3\ninode 2\n".ljust(4096, b"\n")}
+
+
 # Checksum lists
 
 
@@ -787,6 +810,9 @@ def corpus(models_dir, scratch):
     yield "Records", single("", records(scratch), RECORD_COMMANDS, ".gguf")
     yield "Plans of releases", (
         Attack(name, what, {f"{name}/plan.json": data}, PLAN_COMMANDS) for name, what, data in plans())
+    yield "Files that are changed in place", (
+        Attack(name, what, {f"{name}/{path}": data for path, data in files.items()}, PLACE_COMMANDS)
+        for name, what, files in places())
     yield "Checksum lists", single("", lists(), LIST_COMMANDS, ".sums")
 
 

@@ -367,6 +367,24 @@ TEST_F(InsertionTest, RecoversThroughALinkedDirectoryButNotThroughALinkToTheFile
   expect_recovery(linked, Recovery::kRolledBack, change.before);
 }
 
+// What gets the journal's name meanwhile is somebody else's.
+TEST_F(InsertionTest, AFileThatTakesTheJournalsNameIsNeitherWrittenNorDeleted) {
+  const auto change = make_change(5'000, 50'000, kBlock);
+  for (const std::string moment : {"wrote the journal", "synced the header"}) {
+    const auto path = put(change.before);
+    const auto other = noise(5'000, 9);
+    write_bytes(folder_.path("other"), other);
+    const auto replace = [&](std::string_view step) {
+      if (step == moment) {
+        std::filesystem::rename(folder_.path("other"), journal_path(path));
+      }
+    };
+    EXPECT_THAT(apply_change(path, change, replace), FailsWith(ErrorCode::kRefused, "taken the journal's name"));
+    EXPECT_TRUE(read_bytes(path) == change.after);
+    EXPECT_TRUE(read_bytes(journal_path(path)) == other);
+  }
+}
+
 TEST_F(InsertionTest, ADamagedJournalMendsNothing) {
   const auto change = make_change(5'000, 50'000, kBlock);
   const auto path = put(change.before);

@@ -40,10 +40,7 @@ std::size_t first_change(const Change& removal) { return removal.in_place.kept.o
 int die_in_recovery(const std::string& path, std::size_t step) {
   return in_child([&] {
     const auto file = open_with_lease(path);
-    const auto files = make_file_system();
-    std::filesystem::copy(journal_path(path), path + ".copy", std::filesystem::copy_options::overwrite_existing);
-    auto journal = read_journal(*files->open(path + ".copy").value());
-    std::filesystem::remove(path + ".copy");
+    auto journal = JournalFile::open(*file.value());
     return end_change(*file.value(), journal.value(), die_in_step(step)).ok() ? 0 : 1;
   });
 }
