@@ -63,16 +63,31 @@ Error name_the_output(std::string message) {
   return {.code = ErrorCode::kUsage, .message = std::move(message), .remedy = Remedy::kNameOutput};
 }
 
+// The path of an output that the request does not name.
+Result<std::string> name_after_target(const GraftRequest& request, const GgufFile& target, std::size_t file_count) {
+  std::error_code ignored;
+  const auto real = link_destination(request.target);
+  const auto* name = target.find_key("general.name");
+  const auto model_name = name != nullptr ? name->value.text().value_or("") : "";
+  const auto named = naming_path(request.target, real, model_name);
+  if (named != request.target && std::filesystem::equivalent(as_path("."), as_path(parent_of(real)), ignored)) {
+    return name_the_output(fmt::format("'{}' is stored under a digest, and here among others like it", request.target));
+  }
+  auto path = default_output_path(named, file_count);
+  if (path == request.target) {
+    return name_the_output(fmt::format("'{}' has MTP in its name already", request.target));
+  }
+  return path;
+}
+
 // The path of the output, or of its first file.
-Result<std::string> choose_output(const GraftRequest& request, std::size_t file_count) {
+Result<std::string> choose_output(const GraftRequest& request, const GgufFile& target, std::size_t file_count) {
   if (request.output.in_place) {
     return request.target;
   }
-  const bool is_named = !request.output.path.empty();
-  auto path =
-      is_named ? first_output_path(request.output.path, file_count) : default_output_path(request.target, file_count);
-  if (!is_named && path == request.target) {
-    return name_the_output(fmt::format("'{}' has MTP in its name already", request.target));
+  auto path = first_output_path(request.output.path, file_count);
+  if (request.output.path.empty()) {
+    MTPGRAFT_TRY(path, name_after_target(request, target, file_count));
   }
   if (!is_first_name(path, file_count)) {
     return name_the_output(
@@ -201,7 +216,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
-  MTPGRAFT_TRY(job.output.path, choose_output(request, job.plan.files.size()));
+  MTPGRAFT_TRY(job.output.path, choose_output(request, job.target, job.plan.files.size()));
   MTPGRAFT_CHECK(compare_models(job));
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));

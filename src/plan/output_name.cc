@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "mtpgraft/split.h"
+#include "util/parse.h"
 #include "util/path.h"
+#include "util/stored_name.h"
+#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -57,13 +62,53 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
+// The name of a model in several files, also if upper case has come into it.
+std::optional<ShardName> find_shard_name(std::string_view path) {
+  auto shard = parse_shard_name(lowered(path));
+  if (shard) {
+    shard->prefix = path.substr(0, shard->prefix.size());
+  }
+  return shard;
+}
+
+// The path without what tells that it is a GGUF, one of several, or not complete.
+std::string stem_path(std::string_view path) {
+  path = without_partial_endings(path);
+  const auto shard = find_shard_name(path);
+  return shard ? shard->prefix : std::string(without_gguf_extension(path));
+}
+
+bool is_below_blobs(const std::filesystem::path& path) {
+  const auto directory = path.parent_path();
+  return std::ranges::any_of(directory, [](const auto& part) { return part == "blobs"; });
+}
+
+// The text as a file name that every file system takes, and that looks like those of other models; may be empty.
+std::string as_file_name(std::string_view text) {
+  constexpr std::string_view kForbidden = R"( /\:*?"<>|)";
+  constexpr std::size_t kBytesMax = 120;  // most file systems allow 255, and more words come behind it
+  std::string name;
+  for (const char c : printable(text)) {
+    if (kForbidden.find(c) == std::string_view::npos) {
+      name += c;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  name.erase(0, name.find_first_not_of(".-"));
+  name.resize(std::min(name.size(), kBytesMax));
+  while (!name.empty() && !is_utf8(name)) {
+    name.pop_back();  // of a character that was cut
+  }
+  name.resize(name.find_last_not_of(".-") + 1);
+  return name;
+}
+
 }  // namespace
 
 std::string default_output_path(const std::string& target_path, std::size_t file_count) {
-  const auto shard = parse_shard_name(target_path);
-  const auto path = as_path(shard ? shard->prefix + ".gguf" : target_path);
-  const bool has_extension = path.extension() == ".gguf";
-  auto stem = has_extension ? path.stem().string() : path.filename().string();
+  const auto path = as_path(stem_path(target_path));
+  auto stem = path.filename().string();
   const auto name = upper(stem);
   if (!has_word(name, "MTP")) {
     stem.insert(find_quantisation(name), "-MTP");
@@ -71,20 +116,30 @@ std::string default_output_path(const std::string& target_path, std::size_t file
   return first_output_path((path.parent_path() / as_path(stem + ".gguf")).string(), file_count);
 }
 
+std::string naming_path(const std::string& target_path, const std::string& real_path, std::string_view model_name) {
+  const bool is_link = real_path != target_path;
+  if (!is_digest_name(real_path) && !(is_link && is_below_blobs(as_path(real_path)))) {
+    return target_path;
+  }
+  if (!is_digest_name(target_path)) {
+    return base_name(target_path);
+  }
+  const auto name = as_file_name(without_gguf_extension(model_name));
+  return name.empty() || is_digest_name(name) ? "model.gguf" : name + ".gguf";
+}
+
 std::string quantisation_in_name(const std::string& path) {
-  const auto shard = parse_shard_name(path);
-  const auto name = as_path(shard ? shard->prefix : path);
-  const auto stem = (name.extension() == ".gguf" ? name.stem() : name.filename()).string();
+  const auto stem = as_path(stem_path(path)).filename().string();
   const auto at = find_quantisation(upper(stem));
   return at == stem.size() ? "" : stem.substr(at + 1);
 }
 
 std::string first_output_path(const std::string& path, std::size_t file_count) {
-  if (file_count == 1 || parse_shard_name(path)) {
+  if (file_count == 1) {
     return path;
   }
-  const std::string_view extension = path.ends_with(".gguf") ? ".gguf" : "";
-  return format_shard_name({path.substr(0, path.size() - extension.size()), 1, file_count});
+  const auto shard = find_shard_name(path);
+  return format_shard_name(shard ? *shard : ShardName{std::string(without_gguf_extension(path)), 1, file_count});
 }
 
 }  // namespace mtpgraft

@@ -233,6 +233,13 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
   released.target.path = path_in(places.plan, job.graft.target);
   released.donor.path = path_in(places.plan, job.graft.donor);
   released.output = path_in(places.plan, job.graft.output);
+  const auto& target = released.target.path;
+  if (naming_path(target, link_destination(target), "") != target && parent_of(released.output) == parent_of(target)) {
+    return Error{.code = ErrorCode::kRefused,
+                 .message = "is stored under a digest in a cache, and the output would stand beside it",
+                 .path = target,
+                 .hint = "give the plan an output_directory"};
+  }
   // Also of a graft that fails, so that all is said of the others.
   for (const auto& path : {released.target.path, released.donor.path}) {
     if (const auto file = files.open(path); file.ok()) {

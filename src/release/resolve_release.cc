@@ -11,6 +11,7 @@
 #include "release/release_plan.h"
 #include "util/glob.h"
 #include "util/path.h"
+#include "util/stored_name.h"
 
 namespace mtpgraft {
 namespace {
@@ -161,6 +162,11 @@ class Resolver {
       if (model_path(graft.output) == model_path(target)) {
         refuse(pointer, fmt::format("'{}' has MTP in its name already", target),
                "give the plan an output_directory, or the graft an output");
+        continue;
+      }
+      if (entry.output.empty() && is_digest_name(target)) {
+        refuse(pointer, fmt::format("'{}' is stored under a digest, which is no name for an output", target),
+               "give the graft an output");
         continue;
       }
       if (plan_.output_directory.empty() && target.starts_with('/')) {

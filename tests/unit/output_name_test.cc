@@ -67,6 +67,64 @@ TEST(DefaultOutputPath, NamesTheFirstOfSeveralFiles) {
   EXPECT_EQ(first_output_path("out", 1), "out");
 }
 
+TEST(DefaultOutputPath, TakesUpperCaseAndUnfinishedDownloadsForPlainNames) {
+  for (const std::string ending : {"GGUF", "Gguf", "gguf.part", "GGUF.PART", "gguf.incomplete", "gguf.crdownload",
+                                   "gguf.downloadInProgress", "gguf.aria2", "gguf.!qB", "gguf.tmp.part"}) {
+    EXPECT_EQ(default_output_path("a/X-Q4_K_M." + ending), "a/X-MTP-Q4_K_M.gguf") << ending;
+  }
+  EXPECT_EQ(quantisation_in_name("X-MTP-Q6_K.GGUF"), "Q6_K");
+  EXPECT_EQ(quantisation_in_name("X-q6_k.gguf.part"), "q6_k");
+  EXPECT_EQ(default_output_path("a/X-Q4_K_M-00001-OF-00003.GGUF", 4), "a/X-MTP-Q4_K_M-00001-of-00004.gguf");
+  EXPECT_EQ(first_output_path("OUT.GGUF", 4), "OUT-00001-of-00004.gguf");
+  EXPECT_EQ(first_output_path("OUT-00001-of-00004.GGUF", 4), "OUT-00001-of-00004.gguf");
+  EXPECT_EQ(first_output_path("OUT.GGUF", 1), "OUT.GGUF");
+  // Nothing of a name is left without them.
+  EXPECT_EQ(default_output_path("a/.gguf"), "a/.gguf-MTP.gguf");
+  EXPECT_EQ(default_output_path("a/.part"), "a/.part-MTP.gguf");
+}
+
+const std::string kDigest(64, 'a');
+
+TEST(NamingPath, IsTheTargetsOwnUnlessItIsStoredUnderADigest) {
+  EXPECT_EQ(naming_path("a/X.gguf", "a/X.gguf", "Name"), "a/X.gguf");
+  EXPECT_EQ(naming_path("a/X.gguf", "/store/Y.gguf", "Name"), "a/X.gguf");
+  EXPECT_EQ(naming_path("blobs/X.gguf", "blobs/X.gguf", "Name"), "blobs/X.gguf");
+  EXPECT_EQ(naming_path("a/X.gguf", "/store/blobs.old/Y", "Name"), "a/X.gguf");
+  EXPECT_EQ(naming_path("a/X.gguf", "/store/blobs", "Name"), "a/X.gguf");
+  EXPECT_EQ(naming_path("X-" + kDigest + ".gguf", "X-" + kDigest + ".gguf", "Name"), "X-" + kDigest + ".gguf");
+}
+
+TEST(NamingPath, IsTheLinksNameWithoutDirectory) {
+  EXPECT_EQ(naming_path("a/X.gguf", "/hub/blobs/" + kDigest, "Name"), "X.gguf");
+  EXPECT_EQ(naming_path("a/X.gguf", "/hub/blobs/sha256/ab/anything", "Name"), "X.gguf");
+  EXPECT_EQ(naming_path("a/X-00001-of-00003.gguf", "/store/" + kDigest, "Name"), "X-00001-of-00003.gguf");
+}
+
+TEST(NamingPath, IsTheModelsNameWhereTheTargetHasNone) {
+  struct Names {
+    std::string model;
+    std::string path;
+  };
+  const std::vector<Names> cases{
+      {"Qwen3.6 27B", "Qwen3.6-27B.gguf"},
+      {"Model.gguf", "Model.gguf"},
+      {"../../etc/passwd", "etc-passwd.gguf"},
+      {"...", "model.gguf"},
+      {"", "model.gguf"},
+      {kDigest, "model.gguf"},
+      {"-rf", "rf.gguf"},
+      {R"(a\b:c*d?e"f<g>h|i)", "a-b-c-d-e-f-g-h-i.gguf"},
+      {"two  spaces ", "two-spaces.gguf"},
+      {std::string("a\nb\0c", 5), "a-nb-x00c.gguf"},
+      {std::string(500, 'n'), std::string(120, 'n') + ".gguf"},
+      {std::string(119, 'n') + "\u00e9", std::string(119, 'n') + ".gguf"},
+  };
+  for (const auto& [model, path] : cases) {
+    EXPECT_EQ(naming_path("ollama/blobs/sha256-" + kDigest, "ollama/blobs/sha256-" + kDigest, model), path) << model;
+    EXPECT_EQ(naming_path(kDigest, "/store/" + kDigest, model), path) << model;
+  }
+}
+
 TEST(QuantisationInName, IsWhatStandsBehindTheLastSeparator) {
   EXPECT_EQ(quantisation_in_name("dir-Q8_0/X-MTP-Q6_K.gguf"), "Q6_K");
   EXPECT_EQ(quantisation_in_name("X.UD-q4_k_xl.gguf"), "UD-q4_k_xl");
