@@ -51,6 +51,12 @@ CopyRange clonable_part(const CopyRange& range);
 
 class ReadableFile;
 
+// Who may read and write a file: the bits that POSIX has for its owner, its group and all others.
+using Permissions = std::uint32_t;
+
+// What a new file has, less what the user's umask takes away.
+inline constexpr Permissions kNewFilePermissions = 0666;
+
 // Says which file it is, whatever it is called: a device, and a number of 128 bits on it. An inode is 64 of these.
 struct FileIdentity {
   std::uint64_t device = 0;
@@ -99,6 +105,9 @@ class ReadableFile {
 
   // Returns the bytes that storage really holds for it; less than size() for a sparse file.
   [[nodiscard]] virtual std::uint64_t stored_bytes() const = 0;
+
+  // The default is those of a new file.
+  [[nodiscard]] virtual Permissions permissions() const;
 
   // Returns the parts of this file's [range.offset, +length) that lie in the very blocks on disk that hold `source` at
   // range.source_offset, relative to the range, in order. Empty where the file system cannot tell; that is the default.
@@ -230,6 +239,11 @@ class FileSystem : public FileSource {
 
   // Starts an output of exactly `size` bytes; ranges never written read as zeros. Never null.
   virtual Result<std::unique_ptr<StagedFile>> stage(const std::string& path, std::uint64_t size) = 0;
+
+  // The same with at most these permissions, less what the user's umask takes away; the owner may always write. The
+  // default is stage().
+  virtual Result<std::unique_ptr<StagedFile>> stage_with(const std::string& path, std::uint64_t size,
+                                                         Permissions permissions);
 
   // Starts an output that is `file` itself, which must outlive it, under another name. `file` is one of this file
   // system, else kUsage.

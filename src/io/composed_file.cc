@@ -87,6 +87,14 @@ Status ComposedFile::check_unchanged() const {
   return ok_status();
 }
 
+Permissions ComposedFile::permissions() const {
+  auto permissions = kNewFilePermissions;
+  for (const auto& file : files_) {
+    permissions &= file->permissions();
+  }
+  return permissions;
+}
+
 std::vector<FilePiece> ComposedFile::pieces(const ByteRange& range) const {
   std::vector<FilePiece> pieces;
   auto at = range.offset;

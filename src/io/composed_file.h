@@ -36,6 +36,8 @@ class ComposedFile final : public ReadableFile {
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   Status check_unchanged() const override;
   [[nodiscard]] std::uint64_t stored_bytes() const override { return size_; }
+  // Those that all of its files have.
+  [[nodiscard]] Permissions permissions() const override;
   [[nodiscard]] std::vector<FilePiece> pieces(const ByteRange& range) const override;
   [[nodiscard]] std::vector<const ReadableFile*> sources() const override;
   [[nodiscard]] std::vector<FilePiece> reads(const ByteRange& range) const override;

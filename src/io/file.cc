@@ -38,6 +38,8 @@ std::vector<FilePiece> ReadableFile::reads(const ByteRange& range) const { retur
 
 std::vector<const ReadableFile*> ReadableFile::sources() const { return {this}; }
 
+Permissions ReadableFile::permissions() const { return kNewFilePermissions; }
+
 std::optional<FileStamp> ReadableFile::stamp() const { return std::nullopt; }
 
 Result<std::optional<std::string>> StagedFile::clone_from(const ReadableFile& /*source*/, const CopyRange& /*range*/) {
@@ -61,6 +63,11 @@ Result<CopyCounts> StagedFile::copy_from(const ReadableFile& source, const CopyR
   CopyCounts counts;
   counts.buffered = range.length;
   return counts;
+}
+
+Result<std::unique_ptr<StagedFile>> FileSystem::stage_with(const std::string& path, std::uint64_t size,
+                                                           Permissions /*permissions*/) {
+  return stage(path, size);
 }
 
 Result<std::uint64_t> FileSystem::file_system_of(const std::string& /*path*/) { return std::uint64_t{0}; }

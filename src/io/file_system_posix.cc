@@ -72,7 +72,12 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<StagedFile>> stage(const std::string& path, std::uint64_t size) override {
-    MTPGRAFT_TRY(auto staged, PosixStagedFile::create(path, size));
+    return stage_with(path, size, kNewFilePermissions);
+  }
+
+  Result<std::unique_ptr<StagedFile>> stage_with(const std::string& path, std::uint64_t size,
+                                                 Permissions permissions) override {
+    MTPGRAFT_TRY(auto staged, PosixStagedFile::create(path, size, permissions));
     return std::unique_ptr<StagedFile>(std::move(staged));
   }
 

@@ -23,6 +23,7 @@ class PosixReadableFile : public ReadableFile {
   [[nodiscard]] std::uint64_t stored_bytes() const override {
     return static_cast<std::uint64_t>(status_.st_blocks) * 512;
   }
+  [[nodiscard]] Permissions permissions() const override { return status_.st_mode & 0666; }
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   Status check_unchanged() const override;
   [[nodiscard]] std::optional<FileStamp> stamp() const override;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,14 @@ int make_hidden(const std::string& path, std::string& name, Make make) {
     }
   }
   return result;
+}
+
+// Whatever the umask says. Some file systems have permissions of their own, which need not be changed.
+void let_owner_write(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) == 0 && (status.st_mode & S_IWUSR) == 0) {
+    ::fchmod(fd, (status.st_mode | S_IWUSR) & 07777);
+  }
 }
 
 // Whether source and copy together would push everything else out of memory.
@@ -149,17 +158,20 @@ Error output_exists(const std::string& path) {
       .code = ErrorCode::kRefused, .message = "the output exists", .path = path, .remedy = Remedy::kOverwriteOutput};
 }
 
-Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::string& path, std::uint64_t size) {
+Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::string& path, std::uint64_t size,
+                                                                 Permissions permissions) {
+  const auto mode = static_cast<mode_t>(permissions | S_IWUSR);
   std::string staged_path;
-  FileDescriptor fd(system::open_unnamed(parent_of(path), 0666));
+  FileDescriptor fd(system::open_unnamed(parent_of(path), mode));
   if (!fd.valid() && errno != EIO && errno != ENOSPC && errno != EDQUOT) {
-    fd = FileDescriptor(make_hidden(path, staged_path, [](const char* hidden) {
-      return retry([&] { return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666); });
+    fd = FileDescriptor(make_hidden(path, staged_path, [mode](const char* hidden) {
+      return retry([&] { return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode); });
     }));
   }
   if (!fd.valid()) {
     return io_error(path, "create");
   }
+  let_owner_write(fd.get());
   std::unique_ptr<PosixStagedFile> staged(new PosixStagedFile(path, std::move(staged_path), std::move(fd)));
   if (retry([&] { return ::ftruncate(staged->fd_.get(), static_cast<off_t>(size)); }) != 0) {
     return io_error(path, "create");

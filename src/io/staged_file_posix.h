@@ -12,7 +12,9 @@ namespace mtpgraft {
 class PosixStagedFile final : public StagedFile {
  public:
   // Makes a file of `size` bytes without a name, or a hidden one where the system or the file system cannot do that.
-  static Result<std::unique_ptr<PosixStagedFile>> create(const std::string& path, std::uint64_t size);
+  // It has these permissions, less what the user's umask takes away; its owner may write it.
+  static Result<std::unique_ptr<PosixStagedFile>> create(const std::string& path, std::uint64_t size,
+                                                         Permissions permissions);
 
   PosixStagedFile(const PosixStagedFile&) = delete;
   PosixStagedFile& operator=(const PosixStagedFile&) = delete;

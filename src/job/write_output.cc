@@ -17,6 +17,15 @@ using Clock = std::chrono::steady_clock;
 using Way = OutputFile::Way;
 using StagedFiles = std::vector<std::unique_ptr<StagedFile>>;
 
+// What the output has of the file that it is made of. A checkpoint is many files, and none of them a model.
+Permissions permissions_of(const Job& job, std::size_t index) {
+  if (job.extract_form) {
+    return job.donor->is_checkpoint ? kNewFilePermissions : job.sources.donor->permissions();
+  }
+  const auto* kept = kept_file(job.plan.files[index], job.sources);
+  return kept != nullptr ? kept->permissions() : job.sources.target->permissions();
+}
+
 // Writes the files of one job under no name, then gives all of them their names.
 class Writer {
  public:
@@ -51,7 +60,7 @@ class Writer {
       return files_.stage_link(path, *kept_file(job_.plan.files[index], job_.sources),
                                way == Way::kSymlinked ? LinkMethod::kSymbolic : LinkMethod::kHard);
     }
-    return files_.stage(path, size);
+    return files_.stage_with(path, size, permissions_of(job_, index));
   }
 
   [[nodiscard]] CopyMethod method_of(Way way) const {
@@ -102,10 +111,10 @@ class Writer {
   StagedFiles staged_;
 };
 
-Result<std::unique_ptr<StagedFile>> stage_checksums(const std::vector<Checksum>& checksums,
+Result<std::unique_ptr<StagedFile>> stage_checksums(const std::vector<Checksum>& checksums, Permissions permissions,
                                                     const OutputRequest& request, FileSystem& files) {
   const auto text = format_checksums(checksums);
-  MTPGRAFT_TRY(auto staged, files.stage(request.checksums, text.size()));
+  MTPGRAFT_TRY(auto staged, files.stage_with(request.checksums, text.size(), permissions));
   MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
   return staged;
 }
@@ -128,7 +137,7 @@ Status write_checksums_by_reading(const Job& job, const Context& context) {
   MTPGRAFT_TRY(const auto written, open_model(context.files, job.output.path));
   MTPGRAFT_TRY(const auto checksums, compute_checksums(*written.file, written.gguf, DigestAlgorithm::kXxh128,
                                                        context.begin(Phase::kChecksum, written.file->size())));
-  MTPGRAFT_TRY(const auto staged, stage_checksums(checksums, job.request, context.files));
+  MTPGRAFT_TRY(const auto staged, stage_checksums(checksums, written.file->permissions(), job.request, context.files));
   return name_checksums(*staged, job.request);
 }
 
@@ -156,7 +165,8 @@ Status write_with_checksums(Job& job, const Context& context) {
   Writer writer(job, context);
   MTPGRAFT_CHECK(writer.stage(
       [&](std::size_t) { return ByteSink([&](std::span<const std::byte> bytes) { collector.observe(bytes); }); }));
-  MTPGRAFT_TRY(const auto staged, stage_checksums(collector.finish(), job.request, context.files));
+  MTPGRAFT_TRY(const auto staged,
+               stage_checksums(collector.finish(), permissions_of(job, 0), job.request, context.files));
   MTPGRAFT_CHECK(writer.name());
   return keep_output(name_checksums(*staged, job.request), job.output);
 }

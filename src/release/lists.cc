@@ -105,7 +105,8 @@ Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max)
   return text;
 }
 
-Status write_list(FileSystem& files, const std::string& path, std::string_view text, Durability durability) {
+Status write_list(FileSystem& files, const std::string& path, std::string_view text, Permissions permissions,
+                  Durability durability) {
   if (exists(path)) {
     MTPGRAFT_TRY(const auto file, files.open(path));
     MTPGRAFT_TRY(const auto old, read_text(*file, kListBytesMax));
@@ -113,7 +114,7 @@ Status write_list(FileSystem& files, const std::string& path, std::string_view t
       return ok_status();
     }
   }
-  MTPGRAFT_TRY(const auto staged, files.stage(path, text.size()));
+  MTPGRAFT_TRY(const auto staged, files.stage_with(path, text.size(), permissions));
   MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
   MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, durability));
   return ok_status();

@@ -27,7 +27,8 @@ Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max)
 inline constexpr std::uint64_t kListBytesMax = std::uint64_t{64} << 20;
 
 // A list that is as it should be is left alone; any other is replaced.
-Status write_list(FileSystem& files, const std::string& path, std::string_view text, Durability durability);
+Status write_list(FileSystem& files, const std::string& path, std::string_view text, Permissions permissions,
+                  Durability durability);
 
 // What JSON calls the head of a graft.
 nlohmann::ordered_json released_head_json(const ReleasedGraft& graft);

@@ -296,14 +296,17 @@ class Release {
   // release.json is the last: when it tells of the release, everything is there.
   Status write_lists() {
     collect_report();
-    const auto write = [&](std::string_view name, std::string_view text) {
-      return write_list(files_, list_path(name), text, request_.durability);
+    const auto write = [&](std::string_view name, std::string_view text, Permissions permissions) {
+      return write_list(files_, list_path(name), text, permissions, request_.durability);
     };
+    // Who may not read one of the outputs is not told of it either.
+    auto of_all = kNewFilePermissions;
     for (const auto& job : jobs_) {
-      MTPGRAFT_CHECK(write(job.released.sums_name, job.sums));
+      MTPGRAFT_CHECK(write(job.released.sums_name, job.sums, job.permissions));
+      of_all &= job.permissions;
     }
-    MTPGRAFT_CHECK(write(kSha256FileName, make_sha256_file(report_.grafts)));
-    return write(kReleaseFileName, make_release_file(report_.grafts, version()));
+    MTPGRAFT_CHECK(write(kSha256FileName, make_sha256_file(report_.grafts), of_all));
+    return write(kReleaseFileName, make_release_file(report_.grafts, version()), of_all);
   }
 
   // The system's failures before those of files, and these before what was refused.

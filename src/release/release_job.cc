@@ -168,6 +168,7 @@ Status finish(ReleaseJob& job, const ModelFiles& outputs, const Digesters& diges
     checksums.insert(checksums.end(), of_file.begin() + (i == 0 ? 0 : 1), of_file.end());
   }
   job.sums = format_checksums(checksums);
+  job.permissions = outputs.front()->permissions();
   MTPGRAFT_TRY(const auto gguf, parse_gguf(*outputs.front()));
   const auto* record = gguf.find_key(kRecordKey);
   released.record = record != nullptr ? record->text().value_or("") : "";

@@ -32,8 +32,9 @@ struct ReleaseJob {
   std::vector<FileStamp> inputs{};  // in the state in which they were checked
   // For each file of the output, the target's file that it may be a link to.
   std::vector<std::optional<FileStamp>> kept{};
-  std::optional<ReleaseSpace> space{};  // if nothing of the output is there
-  std::string sums{};                   // text of its list of XXH128 checksums
+  std::optional<ReleaseSpace> space{};            // if nothing of the output is there
+  std::string sums{};                             // text of its list of XXH128 checksums
+  Permissions permissions = kNewFilePermissions;  // of the output
   std::optional<Error> problem{};
 };
 

@@ -40,6 +40,9 @@ class MemoryFile final : public ReadableFile {
     return changed_ ? Status(Error{ErrorCode::kIo, "the file changed", path_}) : ok_status();
   }
 
+  [[nodiscard]] Permissions permissions() const override { return permissions_of_file; }
+  Permissions permissions_of_file = kNewFilePermissions;
+
   // From now on check_unchanged() fails.
   void pretend_change() { changed_ = true; }
 

@@ -103,6 +103,13 @@ TEST_F(ComposedFileTest, HasChangedIfOneOfItsFilesHas) {
   EXPECT_THAT(file_.check_unchanged(), FailsWith(ErrorCode::kIo, "the file changed"));
 }
 
+TEST_F(ComposedFileTest, HasThePermissionsThatAllOfItsFilesHave) {
+  EXPECT_EQ(file_.permissions(), kNewFilePermissions);
+  a_->permissions_of_file = 0640;
+  b_->permissions_of_file = 0604;
+  EXPECT_EQ(file_.permissions(), 0600U);
+}
+
 // A file of parts may be a part of another.
 TEST_F(ComposedFileTest, LeadsThroughFilesOfPartsToTheirs) {
   ComposedFile outer("outer");

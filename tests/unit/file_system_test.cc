@@ -248,6 +248,22 @@ TEST_P(FileSystemTest, CopyingPastTheEndOfTheSourceFails) {
               FailsWith(ErrorCode::kIo, ""));
 }
 
+TEST_P(FileSystemTest, AnOutputHasNoMorePermissionsThanWasAskedFor) {
+  const auto umask_before = ::umask(022);
+  const auto mode_of = [&](Permissions permissions) {
+    const auto staged = files_->stage_with(folder_.path("out"), 1, permissions);
+    EXPECT_THAT(staged, IsOk());
+    EXPECT_THAT(staged.value()->commit(Overwrite::kYes, Durability::kNoSync), IsOk());
+    return open("out")->permissions();
+  };
+  EXPECT_EQ(mode_of(0666), 0644U);
+  EXPECT_EQ(mode_of(0640), 0640U);
+  EXPECT_EQ(mode_of(0444), 0644U) << "the owner may write";
+  ::umask(0277);
+  EXPECT_EQ(mode_of(0644), 0600U) << "the owner may write";
+  ::umask(umask_before);
+}
+
 TEST_P(FileSystemTest, TellsFreeSpaceOfTheFolder) {
   const auto free = files_->free_bytes(folder_.path("out"));
   ASSERT_THAT(free, IsOk());
