@@ -12,6 +12,21 @@
 #include "util/path.h"
 
 namespace mtpgraft {
+namespace {
+
+// Some file systems cannot write a single file or directory to storage; with all others it is written as well.
+int sync_or_all(int fd) {
+  if (retry([&] { return ::fsync(fd); }) == 0) {
+    return 0;
+  }
+  if (!is_unsupported(errno)) {
+    return -1;
+  }
+  ::sync();
+  return 0;
+}
+
+}  // namespace
 
 Error io_error(const std::string& path, std::string_view action, int number) {
   Error error{.code = ErrorCode::kIo,
@@ -49,14 +64,13 @@ Status sync_directory_of(const std::string& path) {
     ::sync();  // one may make files in a directory that one may not read
     return ok_status();
   }
-  if (!directory.valid() || (retry([&] { return ::fsync(directory.get()); }) != 0 && errno != EINVAL)) {
-    return io_error(path, "write the directory to storage");
-  }
-  return ok_status();
+  return directory.valid() && sync_or_all(directory.get()) == 0
+             ? ok_status()
+             : Status(io_error(path, "write the directory to storage"));
 }
 
 Status sync_file(int fd, const std::string& path) {
-  return retry([&] { return ::fsync(fd); }) == 0 ? ok_status() : Status(io_error(path, "write to storage"));
+  return sync_or_all(fd) == 0 ? ok_status() : Status(io_error(path, "write to storage"));
 }
 
 Status resize_file(int fd, const std::string& path, std::uint64_t size) {

@@ -99,21 +99,55 @@ class Pacer {
 
 Error naming_error(const std::string& path) { return errno == EEXIST ? output_exists(path) : io_error(path, "create"); }
 
+// Whether the error says that files cannot be named in this way here. EACCES: a rule for programs, not for the
+// directory, which a file was made in. EMLINK: the file system allows one name.
+bool is_other_way_worth_trying(int number) { return is_unsupported(number) || number == EACCES || number == EMLINK; }
+
+// Takes the name first, with an empty file that is there for a moment, and then renames over it.
+int rename_over_own(const char* from, const char* to) {
+  const FileDescriptor own(retry([&] { return ::open(to, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600); }));
+  if (!own.valid()) {
+    return -1;
+  }
+  const auto result = ::rename(from, to);
+  if (result != 0) {
+    const auto number = errno;
+    ::unlink(to);
+    errno = number;
+  }
+  return result;
+}
+
+// Renames a file unless there is one of the new name. Linking is tried first, as it is without a race on network file
+// systems as well.
+int rename_to_free_name(const char* from, const char* to) {
+  if (::link(from, to) == 0) {
+    if (::unlink(from) == 0) {
+      return 0;
+    }
+    const auto number = errno;
+    ::unlink(to);
+    errno = number;
+    return -1;
+  }
+  if (!is_other_way_worth_trying(errno)) {
+    return -1;
+  }
+  const auto result = system::rename_exclusively(from, to);
+  return result != 0 && is_other_way_worth_trying(errno) ? rename_over_own(from, to) : result;
+}
+
 // Gives what has the name `staged_path` the name `path` instead.
 Status name_staged(const std::string& staged_path, const std::string& path, Overwrite overwrite) {
-  // link, not rename: it fails where the name is taken.
-  const auto result = overwrite == Overwrite::kNo ? ::link(staged_path.c_str(), path.c_str())
-                                                  : ::rename(staged_path.c_str(), path.c_str());
+  const auto* const from = staged_path.c_str();
+  const auto result =
+      overwrite == Overwrite::kNo ? rename_to_free_name(from, path.c_str()) : ::rename(from, path.c_str());
   if (result != 0) {
     return naming_error(path);
   }
-  // Renaming leaves it, too, where both are names of one file.
-  if (::unlink(staged_path.c_str()) != 0 && errno != ENOENT) {
-    auto error = io_error(path, fmt::format("remove its other name '{}'", staged_path));
-    if (overwrite == Overwrite::kNo) {
-      ::unlink(path.c_str());
-    }
-    return error;
+  // Renaming leaves it where both are names of one file.
+  if (overwrite == Overwrite::kYes && ::unlink(from) != 0 && errno != ENOENT) {
+    return io_error(path, fmt::format("remove its other name '{}'", staged_path));
   }
   return ok_status();
 }
@@ -162,7 +196,7 @@ Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::stri
                                                                  Permissions permissions) {
   const auto mode = static_cast<mode_t>(permissions | S_IWUSR);
   std::string staged_path;
-  FileDescriptor fd(system::open_unnamed(parent_of(path), mode));
+  FileDescriptor fd(system::open_nameable(parent_of(path), mode));
   if (!fd.valid() && errno != EIO && errno != ENOSPC && errno != EDQUOT) {
     fd = FileDescriptor(make_hidden(path, staged_path, [mode](const char* hidden) {
       return retry([&] { return ::open(hidden, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode); });
@@ -181,6 +215,8 @@ Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::stri
 
 PosixStagedFile::~PosixStagedFile() {
   if (!staged_path_.empty()) {
+    // First, as some file systems keep an open file under yet another name.
+    (void)fd_.close_checked();
     ::unlink(staged_path_.c_str());
   }
 }

@@ -11,8 +11,8 @@ namespace mtpgraft {
 
 class PosixStagedFile final : public StagedFile {
  public:
-  // Makes a file of `size` bytes without a name, or a hidden one where the system or the file system cannot do that.
-  // It has these permissions, less what the user's umask takes away; its owner may write it.
+  // Makes a file of `size` bytes without a name, or a hidden one where the system or the file system cannot do that or
+  // could not name it later. It has these permissions, less what the user's umask takes away; its owner may write it.
   static Result<std::unique_ptr<PosixStagedFile>> create(const std::string& path, std::uint64_t size,
                                                          Permissions permissions);
 

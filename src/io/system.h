@@ -14,6 +14,12 @@ namespace mtpgraft::system {
 // A file without a name in this directory, which the system deletes unless it gets one.
 int open_unnamed(const std::string& directory, mode_t mode);
 
+// One that is known to get a name when it is asked for: link_opened() will do.
+int open_nameable(const std::string& directory, mode_t mode);
+
+// Renames a file unless there is one of the new name, without a race.
+int rename_exclusively(const char* from, const char* to);
+
 // Gives an open file the name `name`. `path` is one that it has already, if any; the system may go by that.
 int link_opened(int fd, const std::string& path, const char* name);
 

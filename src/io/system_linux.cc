@@ -8,6 +8,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <cstdio>
+
+#include "io/file_descriptor.h"
 #include "io/io_posix.h"
 
 namespace mtpgraft {
@@ -15,12 +18,41 @@ namespace mtpgraft {
 std::vector<std::string_view> file_system_features() { return {"clone", "insert"}; }
 
 namespace system {
+namespace {
 
-int open_unnamed(const std::string& directory, mode_t mode) {
+int open_unnamed_with(int flags, const std::string& directory, mode_t mode) {
   // Without /proc it could not get a name.
   return ::access("/proc/self/fd", X_OK) == 0
-             ? retry([&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode); })
+             ? retry([&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | flags, mode); })
              : -1;
+}
+
+}  // namespace
+
+int open_unnamed(const std::string& directory, mode_t mode) { return open_unnamed_with(0, directory, mode); }
+
+int open_nameable(const std::string& directory, mode_t mode) {
+  // With O_EXCL it never gets a name: ENOENT, unless it would be refused one anyway. So nothing is left of the trial.
+  const FileDescriptor trial(open_unnamed_with(O_EXCL, directory, 0600));
+  struct statfs system {};
+  if (!trial.valid() || retry([&] { return ::fstatfs(trial.get(), &system); }) != 0) {
+    return -1;
+  }
+  if (system.f_type == FUSE_SUPER_MAGIC) {
+    errno = ENOTSUP;  // whether a program names it is known when it is asked to
+    return -1;
+  }
+  const auto name = fmt::format("{}/.mtpgraft-{}-trial", directory, ::getpid());
+  if (link_opened(trial.get(), {}, name.c_str()) == 0) {
+    ::unlink(name.c_str());
+  } else if (errno != ENOENT) {
+    return -1;
+  }
+  return open_unnamed(directory, mode);
+}
+
+int rename_exclusively(const char* from, const char* to) {
+  return ::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }
 
 int link_opened(int fd, const std::string& /*path*/, const char* name) {

@@ -25,6 +25,9 @@ int unsupported() {
 
 int open_unnamed(const std::string& /*directory*/, mode_t /*mode*/) { return unsupported(); }
 
+int open_nameable(const std::string& /*directory*/, mode_t /*mode*/) { return unsupported(); }
+int rename_exclusively(const char* /*from*/, const char* /*to*/) { return unsupported(); }
+
 int link_opened(int fd, const std::string& path, const char* name) {
   if (::linkat(AT_FDCWD, path.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) != 0) {
     return -1;

@@ -4,7 +4,7 @@
 //   FAULT_DIR=/some/dir   only calls on files in this directory count; /some/dir.names is an empty directory beside it,
 //                         and when the fault happens, call and file are written to /some/dir.fault
 //   FAULT=enospc:7        how, and which of the calls that can go wrong so (kModes)
-//   FAULT_NO_TMPFILE=1    O_TMPFILE is not supported
+//   FAULT_LACKS=WORDS     what the file system there cannot do: of "tmpfile link noreplace"
 //
 // A call that has no function here is not tried. Nothing is really synced; a power cut gives back what had not been,
 // and ends the process.
@@ -121,12 +121,21 @@ class Faults {
   }
 
   const std::string directory = std::getenv("FAULT_DIR");
-  const bool has_tmpfile = std::getenv("FAULT_NO_TMPFILE") == nullptr;
+  // Whether the file system of this path cannot do what the word says.
+  [[nodiscard]] bool lacks(std::string_view word, const std::string& path) const {
+    return is_watched(path) && lacks_.find(word) != std::string::npos;
+  }
+
   std::mutex mutex;
   std::map<int, std::string> paths;  // of open files in the directory
   std::optional<Disk> disk;
 
  private:
+  static std::string variable(const char* name) {
+    const auto* const value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  }
+
   void tell(const char* call, const std::string& path) const {
     const auto text = std::string(call) + ' ' + path.substr(directory.size());
     const int fd = REAL(open64)((directory + ".fault").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0666);
@@ -134,6 +143,7 @@ class Faults {
     REAL(close)(fd);
   }
 
+  const std::string lacks_ = variable("FAULT_LACKS");
   const Mode* mode_;
   long left_;
 };
@@ -235,7 +245,7 @@ int change_names(const Call& call, const std::string& gone, const std::string& m
 int open_file(const std::string& path, int flags, const std::function<int()>& really) {
   const bool is_unnamed = (flags & O_TMPFILE) == O_TMPFILE;
   const bool is_new = is_unnamed || (flags & O_CREAT) != 0;
-  if (is_unnamed && !faults().has_tmpfile && faults().is_watched(path)) {
+  if (is_unnamed && faults().lacks("tmpfile", path)) {
     errno = EOPNOTSUPP;
     return -1;
   }
@@ -410,12 +420,20 @@ int fsync(int fd) {
 
 int link(const char* from, const char* to) noexcept {
   const auto path = absolute(to);
+  if (faults().lacks("link", path)) {
+    errno = EPERM;
+    return -1;
+  }
   return change_names(Call("link", kNames | kTakesSpace | kChanges, path), "", path,
                       [&] { return REAL(link)(from, to); });
 }
 
 int linkat(int from_fd, const char* from, int to_fd, const char* to, int flags) noexcept {
   const auto path = absolute(to);
+  if (faults().lacks("link", path)) {
+    errno = EPERM;
+    return -1;
+  }
   return change_names(Call("link", kNames | kTakesSpace | kChanges, path), "", path,
                       [&] { return REAL(linkat)(from_fd, from, to_fd, to, flags); });
 }
@@ -430,6 +448,16 @@ int rename(const char* from, const char* to) noexcept {
   const auto path = absolute(to);
   return change_names(Call("rename", kNames | kTakesSpace | kChanges, path), absolute(from), path,
                       [&] { return REAL(rename)(from, to); });
+}
+
+int renameat2(int from_directory, const char* from, int to_directory, const char* to, unsigned flags) noexcept {
+  const auto path = absolute(to);
+  if (flags != 0 && faults().lacks("noreplace", path)) {
+    errno = EINVAL;
+    return -1;
+  }
+  return change_names(Call("renameat2", kNames | kTakesSpace | kChanges, path), absolute(from), path,
+                      [&] { return REAL(renameat2)(from_directory, from, to_directory, to, flags); });
 }
 
 int unlink(const char* name) noexcept {
