@@ -203,6 +203,9 @@ struct InPlaceChange {
   std::uint64_t new_size;
 };
 
+// Of file systems that do not tell.
+inline constexpr std::uint64_t kUnknownFreeBytes = UINT64_MAX;
+
 // What recover() did.
 enum class Recovery {
   kNothingToDo,
@@ -257,7 +260,7 @@ class FileSystem : public FileSource {
   virtual Status check_output(const std::string& path, std::span<const ReadableFile* const> inputs,
                               Overwrite overwrite) = 0;
 
-  // Returns the bytes that an unprivileged user can still write where `path` would stand.
+  // Returns the bytes that an unprivileged user can still write where `path` would stand, or kUnknownFreeBytes.
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
 
   // Returns equal numbers for paths that share their free bytes. The default returns 0.

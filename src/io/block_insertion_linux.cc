@@ -359,8 +359,11 @@ Status check_change(const PosixReadableFile& file, const InPlaceChange& change) 
   MTPGRAFT_CHECK(write_fully(probe.get(), path, removes ? shift : 0, block));
   const auto mode = removes ? FALLOC_FL_COLLAPSE_RANGE : FALLOC_FL_INSERT_RANGE;
   if (retry([&] { return ::fallocate(probe.get(), mode, 0, static_cast<off_t>(shift)); }) != 0) {
-    return is_unsupported(errno) ? refusal(path, "its file system cannot shift blocks")
-                                 : io_error(path, "shift blocks of a file beside it");
+    if (!is_unsupported(errno)) {
+      return io_error(path, "shift blocks of a file beside it");
+    }
+    const auto reason = large_blocks(probe.get());
+    return refusal(path, reason.empty() ? "its file system cannot shift blocks" : reason);
   }
   return ok_status();
 }

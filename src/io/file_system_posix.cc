@@ -150,9 +150,10 @@ class PosixFileSystem final : public FileSystem {
   Result<std::uint64_t> free_bytes(const std::string& path) override {
     struct statvfs status {};
     if (retry([&] { return ::statvfs(parent_of(path).c_str(), &status); }) != 0) {
-      return io_error(path, "look at the output's directory");
+      return errno == ENOSYS ? Result<std::uint64_t>(kUnknownFreeBytes)
+                             : io_error(path, "look at the output's directory");
     }
-    return std::uint64_t{status.f_bavail} * status.f_frsize;
+    return status.f_blocks == 0 ? kUnknownFreeBytes : std::uint64_t{status.f_bavail} * status.f_frsize;
   }
 
   Result<std::uint64_t> file_system_of(const std::string& path) override {

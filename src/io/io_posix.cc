@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -87,6 +88,15 @@ Result<std::uint64_t> size_of(int fd, const std::string& path) {
 std::uint64_t stored_bytes_of(int fd) {
   struct stat status {};
   return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
+}
+
+std::string large_blocks(int fd) {
+  struct statvfs system {};
+  if (::fstatvfs(fd, &system) != 0 || system.f_frsize <= kCloneBlockBytes) {
+    return "";
+  }
+  return fmt::format("its file system has blocks of {} bytes, and the data go by blocks of {}",
+                     std::uint64_t{system.f_frsize}, kCloneBlockBytes);
 }
 
 ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end) {

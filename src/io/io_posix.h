@@ -47,6 +47,10 @@ Result<std::uint64_t> size_of(int fd, const std::string& path);
 // 0 if the system does not tell.
 std::uint64_t stored_bytes_of(int fd);
 
+// Why blocks of kCloneBlockBytes cannot be shared or shifted in this file: those of its file system are larger. Empty
+// if they are not.
+std::string large_blocks(int fd);
+
 // The next range that holds data in [at, end); empty at `end` if there is none.
 ByteRange find_data(int fd, std::uint64_t at, std::uint64_t end);
 

@@ -243,6 +243,9 @@ Result<std::optional<std::string>> PosixStagedFile::clone_from(const ReadableFil
   if (number == EOPNOTSUPP || number == ENOTTY || number == ENOSYS) {
     return std::optional<std::string>("the file system cannot share blocks between files");
   }
+  if (auto reason = large_blocks(fd_.get()); number == EINVAL && !reason.empty()) {
+    return std::optional<std::string>(std::move(reason));
+  }
   return std::optional<std::string>(
       fmt::format("the file system refuses it: {}", std::generic_category().message(number)));
 }

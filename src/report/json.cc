@@ -174,7 +174,7 @@ void add_file_plan(Json& result, const Plan& plan, const Output& writing) {
     result["outputs"].push_back({{"path", file.path}, {"way", way_name(file.way)}, {"bytes", file.bytes}});
   }
   result["needed_bytes"] = writing.needed_bytes;
-  result["free_bytes"] = writing.free_bytes;
+  result["free_bytes"] = writing.free_bytes == kUnknownFreeBytes ? Json() : Json(writing.free_bytes);
   result["data_offset"] = plan.files.front().data_offset;
   result["tensor_count"] = plan.tensor_count();
 }

@@ -72,8 +72,9 @@ std::string describe_totals(const Output& writing) {
 }
 
 std::string describe_need(const Output& writing) {
+  const auto is_known = writing.free_bytes != kUnknownFreeBytes;
   return fmt::format("dry run: nothing was written; {} needed, {} free\n", format_bytes(writing.needed_bytes),
-                     format_bytes(writing.free_bytes));
+                     is_known ? format_bytes(writing.free_bytes) : "an unknown number of bytes");
 }
 
 std::string describe_changes(const std::vector<KeyChange>& changes) {
