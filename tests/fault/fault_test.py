@@ -362,8 +362,9 @@ class Trial(Place):
     def judge_outputs(self, mode, outcome):
         """Of a command that writes new files, after an error or a cut."""
         cannot_clean_up = mode in (*CUTS, "dead") or outcome.fault.startswith("unlink")
-        files = {name: data for name, data in outcome.files.items()
-                 if not (name.startswith(HIDDEN) and self.scenario.hides and cannot_clean_up)}
+        # A cut at the end, too, brings back a name that was removed.
+        may_hide = self.scenario.hides and (cannot_clean_up or mode == "sync")
+        files = {name: data for name, data in outcome.files.items() if not (name.startswith(HIDDEN) and may_hide)}
         if self.scenario.holds_name and cannot_clean_up:
             files = {name: data for name, data in files.items() if data or name not in self.after}
         for name, data in self.before.items():
