@@ -86,6 +86,8 @@ struct VerifyRequest {
   std::string target{};  // empty: the file is checked on its own, and `donor` is not used
   DonorRequest donor{};
   SharedExtents shared = SharedExtents::kRead;
+  bool allow_edits = false;   // keys that the record says were set or unset on purpose are no failure
+  bool tensors_only = false;  // compares tensors by name, and nothing else
 };
 
 // The files that a plan copies from. Both may be the same file.
@@ -151,7 +153,7 @@ struct Job {
   Output output;
   std::optional<Fetch> fetch;         // for a donor on a server
   std::optional<Digest> head_digest;  // of the donor's head, after complete()
-  bool restores_original = false;     // strip's output is byte for byte what the record describes
+  bool restores_original = false;     // strip's output has the size and the header that the record describes
   Sources sources;                    // closed by write()
 };
 
@@ -204,5 +206,14 @@ Result<Job> strip(const StripRequest& request, const Context& context);
 // Compares a graft with what target and donor make of it, as its record says, or checks it on its own (verify.h). What
 // differs is no error but a finding of the report. Fails as prepare_graft() does.
 Result<VerifyReport> verify(const VerifyRequest& request, const Context& context);
+
+struct ExchangedNames {
+  VerifyRequest right;      // with the names in the places where they belong
+  bool is_certain = false;  // false: it can be told only where verify() finds differences
+};
+
+// Whether file, target and donor were named in each other's places, as their headers and the graft's record tell.
+// Nothing if they are what they are named as, or if it cannot be told. Asks no server.
+std::optional<ExchangedNames> find_exchanged(const VerifyRequest& request, const Context& context);
 
 }  // namespace mtpgraft

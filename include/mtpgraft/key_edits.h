@@ -1,6 +1,7 @@
 // Changes of keys that users ask for. All here is pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,22 @@ namespace mtpgraft {
 struct KeyEdit {
   std::string key;
   std::optional<GgufValue> value;  // with all its bytes; nothing: the key is taken out
+};
+
+// A value as it stands in a file.
+struct HeldValue {
+  GgufValue value;          // maybe only the first of its bytes, at most KeyValue::kKeptValueBytes
+  std::uint64_t bytes = 0;  // of the whole value, without type, length and count
+  Digest digest;            // of all these
+
+  [[nodiscard]] bool is_complete() const { return value.bytes.size() == bytes; }
+};
+
+// A key of a graft that has another value than target and head make of it: somebody asked for it.
+struct EditedKey {
+  std::string key;
+  std::optional<HeldValue> from;  // nothing: it is new, or what it was is not known
+  std::optional<HeldValue> to;    // nothing: it is taken out
 };
 
 // Reads "KEY=TYPE:VALUE": TYPE is u32, f32, bool, str, ..., or one with [] and then VALUE is a JSON array. Fails with

@@ -41,6 +41,7 @@ struct Original {
 struct Plan {
   std::vector<FilePlan> files;  // at least one; the first has the keys
   std::vector<KeyChange> key_changes;
+  std::vector<EditedKey> edited_keys;  // of these, what target and head alone would not change
   std::uint64_t first_head_block = 0;
   std::uint64_t head_block_count = 0;
   std::uint64_t head_bytes = 0;          // tensor data without padding
@@ -71,6 +72,16 @@ struct RecordLabels {
 
 // Reads the labels of the file's record; nothing if it has none that can be read.
 std::optional<RecordLabels> find_record_labels(const GgufFile& file);
+
+// What a graft's record tells of how it was made, and target and donor do not. It proves nothing: who makes a file
+// makes its record.
+struct GraftClaims {
+  RecordLabels labels;
+  std::vector<EditedKey> edits;
+};
+
+// Reads the claims of the file's record; nothing if it has none that can be read.
+std::optional<GraftClaims> find_graft_claims(const GgufFile& file);
 
 // How an output is spread over files.
 enum class Split : std::uint8_t {

@@ -33,9 +33,14 @@ struct VerifyReport {
   std::uint64_t compared_bytes = 0;
   std::uint64_t shared_bytes = 0;     // not compared: the same blocks on disk as in the source
   std::uint64_t unchecked_bytes = 0;  // tensor data that only target and donor, or checksums, can vouch for
+  // What the file's record tells of how it was made, beyond target and donor: how the donor was read, and keys with
+  // other values than these give. With target and donor at hand the old values are the target's, else the record's.
+  std::optional<RecordLabels> labels{};  // nothing: there is no record that can be read
+  std::vector<EditedKey> edits{};
+  bool edits_allowed = false;  // the caller's word that they are meant
 
-  // Nothing was found.
-  [[nodiscard]] bool ok() const { return findings.empty(); }
+  // Nothing was found, and no edits but allowed ones.
+  [[nodiscard]] bool ok() const { return findings.empty() && (edits_allowed || edits.empty()); }
 };
 
 // What to do with ranges whose blocks on disk are those of target or donor.
@@ -48,12 +53,19 @@ enum class SharedExtents : std::uint8_t {
 Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan& plan, const ReadableFile& target,
                                        const ReadableFile& donor, SharedExtents shared, const Progress& progress);
 
-// Makes the plan of target and donor again, with the names that the file's own record uses, and compares with it.
-// `fallback` names the files where the record cannot be read. A file that is not even GGUF is a finding. `files` are
-// what open_model_files() gives. Fails with kIncompatible if the file is a head without trunk, or if target and donor
-// do not fit; with kUsage if there are no files.
+// Makes the plan of target and donor again, with the names and the edits of keys that the file's own record tells of,
+// and compares with it; these edits are in the report, and not allowed. Where the file has its keys or tensors at other
+// places, they are compared by name. Many differences with one reason are one finding. `fallback` names the files where
+// the record cannot be read. A file that is not even GGUF is a finding. `files` are what open_model_files() gives.
+// Fails with kIncompatible if the file is a head without trunk, or if target and donor do not fit; with kUsage if there
+// are no files.
 Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& target, const OpenedModel& donor,
                                   const RecordLabels& fallback, SharedExtents shared, const Progress& progress);
+
+// Compares the tensors by name, and neither keys nor places: type, shape and data must be those that target and donor
+// give them. Fails as verify_graft() does, and with kMalformed if the file is not sound.
+Result<VerifyReport> verify_tensors(const ModelFiles& files, const OpenedModel& target, const OpenedModel& donor,
+                                    const Progress& progress);
 
 // Checks the structure, the rules for MTP heads that loaders enforce, and the record's digest of the head. A model
 // without a head is a finding. Fails with kIncompatible for one shard of several.
@@ -127,7 +139,7 @@ enum class CheckResult : std::uint8_t {
   kNotComparable,  // it is for all data, and the list names other tensors than the file has, as after a graft
 };
 
-// Says what to ask of a list besides that the tensors that it names are right.
+// Says what to ask of a list besides that the tensors and files that it names are right.
 struct ListOptions {
   bool exact = false;           // no other tensors, and the same keys
   bool strict = false;          // lines that cannot be read are a failure
@@ -141,17 +153,22 @@ struct ListedTensor {
 
 struct ListReport {
   std::vector<ListedTensor> lines;  // in the order of the list
-  std::vector<std::string> extra;   // with `exact`, tensors of the file that the list has not
+  std::vector<ListedTensor> files;  // whole files of the model, as the list calls them; of several algorithms as above
+  std::uint64_t other_files = 0;    // lines that name files which are not of the model
+  // With `exact`, tensors of the file that the list has not; also, if it has some files of the model, the others.
+  std::vector<std::string> extra;
   // Without `exact`, counts those of them that are not the head's: the list may be cut short.
   std::uint64_t unlisted_trunk_tensors = 0;
   std::vector<std::uint64_t> bad_lines;  // line numbers from 1
   std::optional<bool> metadata_equal;    // nothing: not asked for, or not in the list
   std::optional<CheckResult> all_data;   // for the checksums of all data; nothing: none in the list
-  bool ok = false;                       // by coreutils' rules: a list without a tensor of the file proves nothing
+  bool ok = false;  // by coreutils' rules: a list with no tensor of the file, nor the file, proves nothing
 };
 
-// Compares a file with the text of a list. Fails with kMalformed if no line of it is a checksum; `list_path` is for
-// that message.
+// Compares a file with the text of a list. A line whose name ends in the name of a file of the model ("Model.gguf",
+// "./Model.gguf", "dir/Model.gguf") is of that whole file, also if a tensor is called so; of several such lines those
+// count that have most of the file's path. Lines of other files are skipped. Fails with kMalformed if no line of it is
+// a checksum; `list_path` is for that message.
 Result<ListReport> check_against_list(const OpenedModel& model, std::string_view list, const std::string& list_path,
                                       const ListOptions& options, const Progress& progress);
 

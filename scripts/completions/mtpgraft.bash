@@ -60,8 +60,8 @@ _mtpgraft() {
         esac
         ;;
       verify)
-        options="-h --help --target --donor --trust-shared-extents --head-type --ggml --norm-offset --no-cache
-          --allow-http -c --check --exact --status --strict --ignore-missing --json -q --quiet"
+        options="-h --help --target --donor --trust-shared-extents --allow-edits --tensors-only --head-type --ggml
+          --norm-offset --no-cache --allow-http -c --check --exact --status --strict --ignore-missing --json -q --quiet"
         words="" files=('*.gguf')
         case $previous in
           --target) words="" files=('*.gguf') ;;

@@ -84,9 +84,7 @@ Result<report::InspectedFile> inspect(const Subject& subject, const InspectOptio
   if (inspected.summary.head.state == HeadState::kPlaceholder && !subject.source) {
     inspected.is_changeable = !inspected.gguf.is_split() && context.files.check_changeable(subject.path).ok();
   }
-  if (const auto labels = find_record_labels(inspected.gguf)) {
-    inspected.grafted_from = labels->donor_file;
-  }
+  inspected.claims = find_graft_claims(inspected.gguf);
   if (projector) {
     inspected.mmproj = check_projector(inspected.gguf, *projector);
   }

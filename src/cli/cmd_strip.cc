@@ -41,7 +41,7 @@ void add_strip(CLI::App& app, Program& program) {
   command->add_flag("-v,--verbose", options->write.verbose, "Print every tensor that is taken out");
   command->footer(
       "Examples:\n"
-      "  mtpgraft strip Model-MTP-Q4_K_M.gguf -o Model-Q4_K_M.gguf    # of a graft: the original, byte for byte\n"
+      "  mtpgraft strip Model-MTP-Q4_K_M.gguf -o Model-Q4_K_M.gguf    # of a graft: the original\n"
       "  mtpgraft strip --in-place Broken-Q4_K_M.gguf                 # missing tensor 'blk.32...': loads again\n");
 }
 

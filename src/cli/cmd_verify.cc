@@ -70,6 +70,18 @@ void summarise_check(const ListReport& report, const VerifyOptions& options) {
   const auto count = [&](CheckResult result) {
     return static_cast<std::size_t>(std::ranges::count(report.lines, result, &ListedTensor::result));
   };
+  for (const auto& line : report.files) {
+    if (line.result != CheckResult::kOk) {
+      log_problem(fmt::format("{}: is not the file of the list: its digest is another one", line.name));
+    }
+  }
+  if (report.files.empty() && report.lines.empty() && report.other_files > 0) {
+    log_problem(
+        fmt::format("{}: names {}, and not '{}'", options.checkfile,
+                    report.other_files == 1 ? "another file" : fmt::format("{} other files", report.other_files),
+                    base_name(options.request.file)));
+    return;
+  }
   if (!report.bad_lines.empty()) {
     log_problem(fmt::format("{}: {} of its lines cannot be read, the first is line {}", options.checkfile,
                             report.bad_lines.size(), report.bad_lines.front()));
@@ -85,7 +97,7 @@ void summarise_check(const ListReport& report, const VerifyOptions& options) {
   if (report.all_data == CheckResult::kDiffers && report.lines.empty()) {
     log_problem(fmt::format("{}: other data, or other tensors, than those of the list", options.request.file));
   }
-  if (options.list.exact && !report.metadata_equal) {
+  if (options.list.exact && !report.metadata_equal && report.files.empty()) {
     log_problem(fmt::format("{}: says nothing of the keys; not checked", options.checkfile));
   }
   if (report.unlisted_trunk_tensors > 0) {
@@ -93,9 +105,11 @@ void summarise_check(const ListReport& report, const VerifyOptions& options) {
                             tensors(report.unlisted_trunk_tensors)));
   }
   if (!report.extra.empty()) {
-    log_problem(fmt::format("{}: {} not listed", options.request.file, tensors(report.extra.size())));
+    log_problem(fmt::format(
+        "{}: {} not listed", options.request.file,
+        report.files.empty() ? tensors(report.extra.size()) : fmt::format("{} of its files", report.extra.size())));
   }
-  if (count(CheckResult::kOk) == 0 && report.all_data != CheckResult::kOk) {
+  if (count(CheckResult::kOk) == 0 && report.all_data != CheckResult::kOk && report.files.empty()) {
     log_problem(fmt::format("{}: no tensor was verified", options.checkfile));
   }
 }
@@ -118,13 +132,26 @@ Result<int> verify_list(const VerifyOptions& options, const OutputOptions& outpu
   return report.ok ? 0 : kExitDifference;
 }
 
+Error exchange_error(const VerifyRequest& request, const VerifyRequest& right) {
+  return {.code = ErrorCode::kUsage,
+          .message = report::describe_exchange(request, right),
+          .hint = report::verify_command(right)};
+}
+
 Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
   const auto context = make_context(files, output, {});
   if (!options.checkfile.empty()) {
     return verify_list(options, output, context);
   }
   const auto& path = options.request.file;
+  const auto exchanged = options.request.target.empty() ? std::nullopt : find_exchanged(options.request, context);
+  if (exchanged && exchanged->is_certain) {
+    return exchange_error(options.request, exchanged->right);
+  }
   MTPGRAFT_TRY(const auto report, verify(options.request, context));
+  if (exchanged && !report.ok()) {
+    return exchange_error(options.request, exchanged->right);
+  }
   MTPGRAFT_CHECK(print_answer(
       output, [&] { return report::verification_to_json(path, report); },
       [&] { return report::describe_verification(path, report, !output.quiet); }, Quiet::kPrints));
@@ -152,12 +179,18 @@ void add_verify(CLI::App& app, Program& program) {
           "--trust-shared-extents", [&request] { request.shared = SharedExtents::kTrust; },
           "With --target: do not read what lies in the same blocks on disk")
       ->needs(target);
+  command->add_flag("--allow-edits", request.allow_edits, "With --target: keys that were set on purpose are no failure")
+      ->needs(target);
+  command->add_flag("--tensors-only", request.tensors_only, "With --target: compare tensors by name, and no keys")
+      ->needs(target);
   add_donor_options(*command, request.donor);
-  auto* check = command
-                    ->add_option("-c,--check", options->checkfile,
-                                 "Check the tensors that this list of checksum or llama-gguf-hash names; - is stdin")
-                    ->option_text("FILE")
-                    ->type_name(kAnyFiles);
+  auto* check =
+      command
+          ->add_option(
+              "-c,--check", options->checkfile,
+              "Check the tensors or files that this list names (checksum, sha256sum, llama-gguf-hash); - is stdin")
+          ->option_text("FILE")
+          ->type_name(kAnyFiles);
   check->excludes(target)->excludes(donor);
   const auto add_check_flag = [&](const char* name, bool& value, const char* text) {
     command->add_flag(name, value, text)->needs(check);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -11,6 +13,18 @@ constexpr std::size_t kShownElements = 6;
 // A pattern over the layers is worth reading as a whole.
 constexpr std::uint64_t kShownLayers = 128;
 constexpr std::size_t kShownCharacters = 72;
+
+// Of a text, before the first character that differs from another text.
+constexpr std::size_t kShownBefore = 24;
+
+bool is_inside_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80; }
+
+// The text's part from `from` on, as quote() shows texts.
+std::string quote_from(std::string_view text, std::size_t from) {
+  return from == 0 ? quote(text)
+                   : fmt::format("\"...{}{}\" ({} bytes)", printable(text.substr(from, kShownCharacters)),
+                                 text.size() - from > kShownCharacters ? "..." : "", text.size());
+}
 
 }  // namespace
 
@@ -58,6 +72,28 @@ std::string describe_value(const GgufValue& value) {
     }
   }
   return fmt::format("[{}{}]", fmt::join(shown, ", "), shown.size() < value.element_count ? ", ..." : "");
+}
+
+std::pair<std::string, std::string> describe_both(const GgufValue& a, const GgufValue& b) {
+  std::pair<std::string, std::string> both{describe_value(a), describe_value(b)};
+  const auto one = a.text();
+  const auto other = b.text();
+  if (one && other && std::max(one->size(), other->size()) > kShownCharacters) {
+    const auto length = std::min(one->size(), other->size());
+    const auto alike = static_cast<std::size_t>(
+        std::mismatch(one->begin(), one->begin() + static_cast<std::ptrdiff_t>(length), other->begin()).first -
+        one->begin());
+    auto from = alike - std::min(alike, kShownBefore);
+    while (from > 0 && is_inside_character((*one)[from])) {
+      --from;
+    }
+    both = {quote_from(*one, from), quote_from(*other, from)};
+  }
+  if (both.first == both.second) {
+    both.first += fmt::format(" ({})", describe_type(a));
+    both.second += fmt::format(" ({}, with other contents)", describe_type(b));
+  }
+  return both;
 }
 
 std::string type_name(const GgufValue& value) {

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "mtpgraft/gguf.h"
 
@@ -15,6 +16,9 @@ std::string quote(std::string_view text);
 
 // The whole value, shortened: "\"yarn\"", "[1, 1, 2, ...]".
 std::string describe_value(const GgufValue& value);
+
+// Two values that differ. Of long texts that begin alike the parts are shown where they part.
+std::pair<std::string, std::string> describe_both(const GgufValue& a, const GgufValue& b);
 
 // "u32", "bool[]".
 std::string type_name(const GgufValue& value);

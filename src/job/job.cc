@@ -18,6 +18,8 @@
 #include "mtpgraft/header_digest.h"
 #include "mtpgraft/output_name.h"
 #include "mtpgraft/split.h"
+#include "plan/record.h"
+#include "plan/requantised.h"
 #include "util/path.h"
 
 namespace mtpgraft {
@@ -151,18 +153,36 @@ Status compare_models(Job& job) {
   return job.extract_form ? ok_status() : warn_of_displaced_tensors(target, donor, job.donor->warnings);
 }
 
-// Whether the plan restores the file that the record describes; warns where it should and does not.
-Result<bool> restores_original(const Plan& plan, const ReadableFile& file, std::vector<Warning>& warnings) {
-  if (!plan.original) {
+// Says what became of the graft before strip got it, as its header is not what it was.
+void warn_of_other_header(const GgufFile& file, const Original& original, std::vector<Warning>& warnings) {
+  const auto record = find_record(file);
+  if (!record || !has_other_sizes(*record, file, find_head(file))) {
+    warnings.push_back({"header-differs", fmt::format("the header is not that of the original '{}': keys were changed "
+                                                      "after the graft",
+                                                      original.file)});
+    return;
+  }
+  // What differs in size for this reason is no trailing bytes.
+  std::erase_if(warnings, [](const Warning& warning) { return warning.id == "trailing-bytes"; });
+  warnings.push_back(
+      {"requantised", fmt::format("the graft was requantised after it was made: the original '{}' cannot "
+                                  "be restored, the result has the types that the tensors have now",
+                                  original.file)});
+}
+
+// Whether the plan restores the header and the size of the file that the record describes; warns where it should and
+// does not.
+Result<bool> restores_original(const Job& job, std::vector<Warning>& warnings) {
+  const auto& original = job.plan.original;
+  if (!original) {
     return false;
   }
-  MTPGRAFT_TRY(const auto digest, digest_planned_header(plan.files.front(), file));
-  if (plan.original->header_digest && digest != *plan.original->header_digest) {
-    warnings.push_back(
-        {"header-differs", fmt::format("the header is not that of the original '{}': keys were changed after the graft",
-                                       plan.original->file)});
+  const auto& first = job.plan.files.front();
+  MTPGRAFT_TRY(const auto digest, digest_planned_header(first, *job.sources.target));
+  if (original->header_digest && digest != *original->header_digest) {
+    warn_of_other_header(job.target, *original, warnings);
   }
-  return digest == plan.original->header_digest && plan.files.front().output_size == plan.original->size;
+  return digest == original->header_digest && first.output_size == original->size;
 }
 
 Status check_and_write(Job& job, const Context& context) {
@@ -275,7 +295,7 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
   job.output.path =
       request.output.in_place ? request.file : first_output_path(request.output.path, job.plan.files.size());
   job.warnings = job.plan.warnings;
-  MTPGRAFT_TRY(job.restores_original, restores_original(job.plan, *job.sources.target, job.warnings));
+  MTPGRAFT_TRY(job.restores_original, restores_original(job, job.warnings));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }

@@ -1,3 +1,7 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/job.h"
 #include "mtpgraft/split.h"
@@ -21,6 +25,21 @@ Result<std::optional<RecordLabels>> read_labels(const std::vector<std::shared_pt
     return model.error();
   }
   return model.ok() ? find_record_labels(model.value().gguf) : std::nullopt;
+}
+
+// A file that is held against itself is equal.
+Status refuse_itself(const ReadableFile& file, const ReadableFile& source, std::string_view role) {
+  const auto stamp = file.stamp();
+  const auto sources = source.sources();
+  const bool is_same = stamp && std::ranges::any_of(sources, [&](const ReadableFile* each) {
+                         const auto other = each->stamp();
+                         return other && other->identity == stamp->identity;
+                       });
+  return is_same ? Status(Error{.code = ErrorCode::kUsage,
+                                .message = fmt::format("is the {} as well: that would prove nothing", role),
+                                .path = file.path(),
+                                .remedy = Remedy::kVerifyAlone})
+                 : ok_status();
 }
 
 }  // namespace
@@ -48,9 +67,15 @@ Result<VerifyReport> verify(const VerifyRequest& request, const Context& context
   MTPGRAFT_TRY(const auto trunk_norms, read_trunk_norms(*target.file, target.gguf));
   MTPGRAFT_TRY(auto donor, open_donor(donor_request, target.gguf.architecture(), context,
                                       recorded ? recorded->norm_offset : std::nullopt, nullptr, trunk_norms));
+  MTPGRAFT_CHECK(refuse_itself(*files.front(), *target.file, "target"));
+  MTPGRAFT_CHECK(refuse_itself(*files.front(), *donor.file, "donor"));
   donor.labels.target_file = base_name(request.target);
-  MTPGRAFT_TRY(auto report, verify_graft(files, target, {donor.file, donor.gguf}, donor.labels, request.shared,
-                                         context.begin(Phase::kVerify, bytes)));
+  const OpenedModel opened_donor{donor.file, donor.gguf};
+  const auto progress = context.begin(Phase::kVerify, bytes);
+  MTPGRAFT_TRY(auto report, request.tensors_only
+                                ? verify_tensors(files, target, opened_donor, progress)
+                                : verify_graft(files, target, opened_donor, donor.labels, request.shared, progress));
+  report.edits_allowed = report.edits_allowed || request.allow_edits;
   for (const auto& file : files) {
     MTPGRAFT_CHECK(file->check_unchanged());
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gguf/describe.h"
+#include "util/hash.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -19,6 +20,17 @@ std::unordered_map<std::string_view, std::size_t> index_keys(const KeyList& keys
     index.emplace(keys[i].key, i);
   }
   return index;
+}
+
+HeldValue hold(const KeyEntry& entry) {
+  const auto* item = entry.item;
+  return item != nullptr ? HeldValue{item->value, item->value_bytes(), item->digest}
+                         : HeldValue{entry.value, entry.value.bytes.size(), digest_of(entry.value.bytes)};
+}
+
+bool is_same(const HeldValue& a, const HeldValue& b) {
+  return a.value.type == b.value.type && a.value.element_type == b.value.element_type &&
+         a.value.element_count == b.value.element_count && a.bytes == b.bytes && a.digest == b.digest;
 }
 
 }  // namespace
@@ -76,6 +88,23 @@ std::vector<KeyDifference> diff_keys(const KeyList& before, const KeyList& after
     }
   }
   return differences;
+}
+
+std::vector<EditedKey> find_edited_keys(const KeyList& before, const KeyList& after) {
+  std::vector<EditedKey> edited;
+  for (const auto& difference : diff_keys(before, after)) {
+    EditedKey key{difference.key(), std::nullopt, std::nullopt};
+    if (difference.before != nullptr) {
+      key.from = hold(*difference.before);
+    }
+    if (difference.after != nullptr) {
+      key.to = hold(*difference.after);
+    }
+    if (!key.from || !key.to || difference.place || !is_same(*key.from, *key.to)) {
+      edited.push_back(std::move(key));
+    }
+  }
+  return edited;
 }
 
 Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mtpgraft/gguf.h"
+#include "mtpgraft/key_edits.h"
 #include "plan/record.h"
 
 namespace mtpgraft {
@@ -47,6 +48,9 @@ struct KeyDifference {
 
 // In the order of `before`, then the new keys. Both lists must outlive the result.
 std::vector<KeyDifference> diff_keys(const KeyList& before, const KeyList& after);
+
+// What became of keys between the two, but for those that stand where they stood with the same value.
+std::vector<EditedKey> find_edited_keys(const KeyList& before, const KeyList& after);
 
 // What the record must keep to turn `now` into `before` again. Fails with kUnsupported if a value is too large for it.
 Result<std::vector<OldKey>> find_old_keys(const KeyList& before, const KeyList& now);

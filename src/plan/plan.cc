@@ -217,12 +217,14 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   if (file_count > 1 || target.is_split()) {
     keys = set_split_keys(file_count, tensor_count, std::move(keys));
   }
+  const auto unedited = keys;
   MTPGRAFT_TRY(keys, apply_edits(target, options.edits, std::move(keys)));
   auto head = rename_head(placement);
   const auto first_file_tensors = is_one_file ? target.tensors.size() : target.files.front().tensor_count;
 
   Plan plan;
   plan.key_changes = describe_changes(placement, keys, options);
+  plan.edited_keys = find_edited_keys(unedited, keys);
   plan.first_head_block = placement.trunk_blocks;
   plan.head_block_count = donor_head.block_count;
   plan.head_bytes = bytes_of(head);

@@ -1,10 +1,9 @@
 #include "report/json.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "gguf/describe.h"
 #include "report/json_parts.h"
+#include "report/key_json.h"
 #include "report/llama_cpp.h"
 #include "report/text.h"
 #include "report/words.h"
@@ -12,86 +11,34 @@
 namespace mtpgraft::report {
 namespace {
 
-constexpr std::uint64_t kShownElements = 512;
-
 Json shape_json(const TensorInfo& tensor) {
   return std::vector<std::uint64_t>(tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims);
 }
 
 Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
-// 64-bit integers as strings, since many JSON readers keep only 53 bits; NaN and infinities too.
-Json element_json(const GgufValue& value, std::uint64_t index) {
-  const auto integer = value.integer_at(index);
-  switch (value.element_type) {
-    case ValueType::kBool:
-      return integer.value_or(0) != 0;
-    case ValueType::kU64:
-    case ValueType::kI64:
-      return describe_element(value, index);
-    case ValueType::kF32:
-    case ValueType::kF64: {
-      const auto number = value.number_at(index).value_or(0);
-      return std::isfinite(number) ? Json(number)
-                                   : Json(std::isnan(number) ? "NaN"
-                                          : number > 0       ? "Infinity"
-                                                             : "-Infinity");
-    }
-    default:
-      return integer ? Json(*integer) : Json(nullptr);
-  }
-}
-
-Json key_json(const KeyValue& item) {
-  const auto& value = item.value;
-  Json json{{"key", item.key}, {"type", value_type_name(value.type)}};
-  if (const auto text = value.text()) {
-    json["value"] = std::string(*text);
-    json["is_complete"] = item.is_complete();
-    return json;
-  }
-  if (!value.is_array()) {
-    json["value"] = element_json(value, 0);
-    json["is_complete"] = true;
-    return json;
-  }
-  json["element_type"] = value_type_name(value.element_type);
-  json["count"] = value.element_count;
-  auto values = Json::array();
-  if (value.element_type == ValueType::kString) {
-    for (const auto text : value.strings()) {
-      if (values.size() == kShownElements) {
-        break;
-      }
-      values.push_back(std::string(text));
-    }
-  } else {
-    for (std::uint64_t i = 0; i < value.element_count && i < kShownElements; ++i) {
-      values.push_back(element_json(value, i));
-    }
-  }
-  json["is_complete"] = values.size() == value.element_count;
-  json["value"] = std::move(values);
-  return json;
-}
-
 Json head_json(const InspectedFile& inspected) {
   const auto& summary = inspected.summary;
+  const auto& claims = inspected.claims;
   const auto& head = summary.head;
   const auto next_step = describe_next_step(summary, inspected.gguf.path, inspected.is_changeable);
-  Json json{{"state", head_state_name(head.state)},
-            {"usable", summary.is_usable},
-            {"values_checked", false},
-            {"first_block", head.block_count > 0 ? Json(head.first_block) : Json(nullptr)},
-            {"blocks", head.block_count},
-            {"tensors", head.tensors.size()},
-            {"bytes", head.bytes},
-            {"types", types_json(summary.head_types)},
-            {"problems", head.problems},
-            {"verdict", describe_verdict(summary)},
-            {"llama_cpp", describe_runtime(summary)},
-            {"advice", next_step.empty() ? Json(nullptr) : Json(next_step)},
-            {"grafted_from", inspected.grafted_from.empty() ? Json(nullptr) : Json(inspected.grafted_from)}};
+  Json json{
+      {"state", head_state_name(head.state)},
+      {"usable", summary.is_usable},
+      {"values_checked", false},
+      {"first_block", head.block_count > 0 ? Json(head.first_block) : Json(nullptr)},
+      {"blocks", head.block_count},
+      {"tensors", head.tensors.size()},
+      {"bytes", head.bytes},
+      {"types", types_json(summary.head_types)},
+      {"problems", head.problems},
+      {"verdict", describe_verdict(summary)},
+      {"llama_cpp", describe_runtime(summary)},
+      {"advice", next_step.empty() ? Json(nullptr) : Json(next_step)},
+      {"grafted_from", claims && !claims->labels.donor_file.empty() ? Json(claims->labels.donor_file) : Json(nullptr)}};
+  if (claims) {
+    add_claims(json, claims->labels, claims->edits);
+  }
   if (!summary.dialects.empty()) {
     json["dialects"] = summary.dialects;
   }
@@ -112,7 +59,7 @@ Json projector_json(const ProjectorFit& fit) {
 }
 
 Json file_json(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, origin, changeable] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, changeable] = file;
   Json json{{"path", gguf.path},
             {"format", is_checkpoint ? "safetensors" : "gguf"},
             {"size", gguf.size},
@@ -230,20 +177,6 @@ Json head_tensors_json(const Plan& plan) {
   return json;
 }
 
-std::string_view name_of(CheckResult result) {
-  switch (result) {
-    case CheckResult::kOk:
-      return "ok";
-    case CheckResult::kDiffers:
-      return "differs";
-    case CheckResult::kMissing:
-      return "missing";
-    case CheckResult::kNotComparable:
-      return "not_comparable";
-  }
-  return "";
-}
-
 }  // namespace
 
 std::string error_to_json(const Error& error, std::string_view command) {
@@ -316,6 +249,7 @@ std::string strip_to_json(const StripRequest& request, const Job& job) {
   add_file_plan(result, plan, job.output);
   result["original"] = plan.original ? Json(plan.original->file) : Json(nullptr);
   result["restores_original"] = job.restores_original;
+  result["data_checked"] = false;
   result["keys"] = changes_json(plan.key_changes);
   result["removed_tensors"] = plan.removed_tensors;
   result["removed_bytes"] = plan.removed_bytes;
@@ -347,40 +281,6 @@ std::string cache_to_json(const CacheReport& report) {
                                {"last_used", entry.used_s}});
   }
   result["freed_bytes"] = optional_json(report.freed_bytes);
-  return dump(json);
-}
-
-std::string verification_to_json(const std::string& path, const VerifyReport& report) {
-  auto json = envelope("verify", report.ok());
-  auto& result = json["result"];
-  result["path"] = path;
-  result["compared_bytes"] = report.compared_bytes;
-  result["shared_bytes"] = report.shared_bytes;
-  result["unchecked_bytes"] = report.unchecked_bytes;
-  result["findings"] = Json::array();
-  for (const auto& finding : report.findings) {
-    result["findings"].push_back({{"message", finding.message},
-                                  {"offset", optional_json(finding.offset)},
-                                  {"path", finding.path.empty() ? path : finding.path}});
-  }
-  result["notes"] = list_notes(report);
-  return dump(json);
-}
-
-std::string check_to_json(const std::string& path, const std::string& list_path, const ListReport& report) {
-  auto json = envelope("verify", report.ok);
-  auto& result = json["result"];
-  result["path"] = path;
-  result["checkfile"] = list_path;
-  result["tensors"] = Json::array();
-  for (const auto& line : report.lines) {
-    result["tensors"].push_back({{"name", line.name}, {"result", name_of(line.result)}});
-  }
-  result["not_listed"] = report.extra;
-  result["unlisted_trunk_tensors"] = report.unlisted_trunk_tensors;
-  result["bad_lines"] = report.bad_lines;
-  result["metadata_equal"] = report.metadata_equal ? Json(*report.metadata_equal) : Json(nullptr);
-  result["all_data"] = report.all_data ? Json(name_of(*report.all_data)) : Json(nullptr);
   return dump(json);
 }
 

@@ -7,6 +7,7 @@
 
 #include "mtpgraft/cache.h"
 #include "mtpgraft/gguf.h"
+#include "mtpgraft/plan.h"
 #include "mtpgraft/projector.h"
 #include "mtpgraft/summary.h"
 
@@ -20,7 +21,7 @@ struct InspectedFile {
   std::optional<ProjectorFit> mmproj;       // nothing: not asked for
   bool is_checkpoint = false;               // gguf is what its head amounts to
   std::vector<std::string> notes{};         // how it was read, if it is a checkpoint or on a server
-  std::string grafted_from{};               // the record's donor file; empty if the file is no graft
+  std::optional<GraftClaims> claims{};      // what its record tells; nothing if the file is no graft
   bool is_changeable = true;                // in place, as far as its name tells; asked of placeholders only
 
   [[nodiscard]] bool is_misfit() const { return mmproj && !mmproj->fits.value_or(false); }

@@ -13,8 +13,6 @@
 namespace mtpgraft::report {
 namespace {
 
-constexpr std::size_t kShownFindings = 20;
-
 std::string bits_per_weight(const Summary& summary) {
   return summary.parameter_count == 0
              ? ""
@@ -54,8 +52,13 @@ void add_head_rows(const InspectedFile& file, std::vector<Row>& rows) {
   for (const auto& problem : summary.head.problems) {
     rows.push_back({"", printable(problem)});
   }
-  if (!file.grafted_from.empty()) {
-    rows.push_back({"", "grafted from " + quote(file.grafted_from)});
+  if (file.claims) {
+    if (!file.claims->labels.donor_file.empty()) {
+      rows.push_back({"", "grafted from " + quote(file.claims->labels.donor_file)});
+    }
+    for (const auto& line : describe_claims(file.claims->labels, file.claims->edits)) {
+      rows.push_back({"", line});
+    }
   }
   if (summary.head.has_tensors()) {
     rows.push_back({"", "its values were not looked at: verify, graft and extract do that"});
@@ -63,8 +66,7 @@ void add_head_rows(const InspectedFile& file, std::vector<Row>& rows) {
 }
 
 std::string describe_file(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from, is_changeable] =
-      file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable] = file;
   std::vector<Row> rows;
   rows.push_back(
       {"verdict", is_checkpoint ? "a checkpoint's head, good as a donor" : printable(describe_verdict(summary))});
@@ -121,8 +123,8 @@ std::string describe_file(const InspectedFile& file) {
 
 std::string compare_inspected(const std::vector<InspectedFile>& files) {
   std::vector<Row> rows{{"file", "model", "size", "tensors", "trunk", "MTP", "head", "drafts"}};
-  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, grafted_from,
-                    is_changeable] : files) {
+  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable] :
+       files) {
     const bool has_head = summary.head.has_tensors();
     rows.push_back(
         {printable(gguf.path), printable(summary.architecture), format_bytes(gguf.size),
@@ -168,37 +170,6 @@ std::string describe_inspected(const std::vector<InspectedFile>& files) {
   return text;
 }
 
-std::string describe_verification(const std::string& path, const VerifyReport& report, bool details) {
-  std::string text;
-  const auto add_for = [&](const std::string& file, const std::string& line) {
-    text += fmt::format("{}: {}\n", printable(file), line);
-  };
-  const auto add = [&](const std::string& line) { add_for(path, line); };
-  if (details) {
-    for (const auto& note : list_notes(report)) {
-      add(printable(note));
-    }
-  }
-  for (std::size_t i = 0; i < std::min(report.findings.size(), kShownFindings); ++i) {
-    const auto& [message, offset, file] = report.findings[i];
-    add_for(file.empty() ? path : file, printable_message(message) + describe_offset(offset));
-  }
-  if (report.findings.size() > kShownFindings) {
-    add(fmt::format("and {} more, which --json lists", report.findings.size() - kShownFindings));
-  }
-  if (details) {
-    const auto shared = report.shared_bytes > 0 ? fmt::format(", {} in the same blocks on disk as the sources",
-                                                              format_bytes(report.shared_bytes))
-                                                : "";
-    add(fmt::format("{}, {} checked{}", report.ok() ? "OK" : "FAILED", format_bytes(report.compared_bytes), shared));
-    if (report.ok() && report.unchecked_bytes > 0) {
-      add(fmt::format("the other {} of tensor data were not checked; --target and --donor do that, or -c",
-                      format_bytes(report.unchecked_bytes)));
-    }
-  }
-  return text;
-}
-
 std::string describe_recovery(const std::string& path, Recovery recovery) {
   const auto* const outcome = recovery == Recovery::kRolledBack  ? "rolled back: it is what it was before the graft"
                               : recovery == Recovery::kCompleted ? "completed: the graft was whole but for its journal"
@@ -232,39 +203,6 @@ std::string describe_cache(const CacheReport& report) {
   }
   return fmt::format("{}{}: {} of {}\n", report.entries.empty() ? "" : format_table(rows, ""),
                      printable(report.directory), format_bytes(stored_bytes), plural(report.entries.size(), "file"));
-}
-
-std::string describe_check(const ListReport& report, bool quiet) {
-  std::string text;
-  for (const auto& line : report.lines) {
-    const auto name = printable_message(line.name);
-    switch (line.result) {
-      case CheckResult::kOk:
-        text += quiet ? "" : name + ": OK\n";
-        break;
-      case CheckResult::kDiffers:
-        text += name + ": FAILED\n";
-        break;
-      case CheckResult::kMissing:
-      case CheckResult::kNotComparable:
-        text += name + ": MISSING\n";
-        break;
-    }
-  }
-  if (report.all_data == CheckResult::kDiffers) {
-    text += "all tensor data: FAILED\n";
-  } else if (report.all_data && !quiet) {
-    text += report.all_data == CheckResult::kOk
-                ? "all tensor data: OK\n"
-                : "all tensor data: not checked, the list is about other tensors than the file has\n";
-  }
-  for (const auto& name : report.extra) {
-    text += printable(name) + ": NOT LISTED\n";
-  }
-  if (report.metadata_equal) {
-    text += *report.metadata_equal ? (quiet ? "" : "metadata: OK\n") : "metadata: FAILED\n";
-  }
-  return text;
 }
 
 }  // namespace mtpgraft::report

@@ -32,6 +32,12 @@ std::string describe_completion(const Output& output);
 
 std::string describe_verification(const std::string& path, const VerifyReport& report, bool details);
 
+// The command line that asks for it.
+std::string verify_command(const VerifyRequest& request);
+
+// "FILE and --target are exchanged"; `right` has the names where they belong.
+std::string describe_exchange(const VerifyRequest& request, const VerifyRequest& right);
+
 std::string describe_recovery(const std::string& path, Recovery recovery);
 
 // A table of what is there, or what clearing it has freed.

@@ -7,6 +7,7 @@
 #include "report/llama_cpp.h"
 #include "report/text.h"
 #include "report/words.h"
+#include "util/path.h"
 #include "util/text.h"
 
 namespace mtpgraft::report {
@@ -211,25 +212,23 @@ std::string describe_files(const Output& writing) {
   return "files\n" + format_table(rows, "  ");
 }
 
-// What verify must be told besides the files: the record tells how the graft was made, but without one it must be told,
-// and edits it cannot be told.
-std::optional<std::string> verify_flags(const GraftRequest& request, const RecordLabels& labels) {
-  std::string flags;
-  const auto add = [&](std::string_view name, const std::string& value) {
-    flags += value.empty() ? "" : fmt::format(" {} {}", name, shell_quoted(value));
-  };
+// The record tells how the graft was made, but without one verify must be told, and edits it cannot be told.
+std::optional<VerifyRequest> proof_of(const GraftRequest& request, const Job& job) {
+  const bool is_edited = !job.plan.edited_keys.empty();
+  if (request.no_record && is_edited) {
+    return std::nullopt;
+  }
+  VerifyRequest proof{.file = job.output.path, .target = request.target, .donor = {}, .allow_edits = is_edited};
+  proof.donor.path = job.donor->pinned_path.empty() ? request.donor.path : job.donor->pinned_path;
+  proof.donor.ggml_path = request.donor.ggml_path;
   if (request.no_record) {
-    if (!request.edits.empty() || request.yarn_factor) {
-      return std::nullopt;
-    }
-    add("--norm-offset", request.donor.norm_offset ? fmt::format("{}", *request.donor.norm_offset) : "");
+    proof.donor.norm_offset = request.donor.norm_offset;
   }
   // verify looks for a ggml only if it is told the type.
-  if (request.no_record || !labels.ggml_version.empty()) {
-    add("--head-type", request.donor.head_type);
+  if (request.no_record || !job.donor->labels.ggml_version.empty()) {
+    proof.donor.head_type = request.donor.head_type;
   }
-  add("--ggml", request.donor.ggml_path);
-  return flags;
+  return proof;
 }
 
 }  // namespace
@@ -268,11 +267,8 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
   }
   if (writing.in_place) {
     next.emplace_back("to check it", fmt::format("mtpgraft verify {}", shell_quoted(writing.path)));
-  } else if (const auto flags = verify_flags(request, job.donor->labels)) {
-    const auto& donor_path = job.donor->pinned_path.empty() ? request.donor.path : job.donor->pinned_path;
-    next.emplace_back("to prove it byte for byte",
-                      fmt::format("mtpgraft verify {} --target {} --donor {}{}", shell_quoted(writing.path),
-                                  shell_quoted(request.target), shell_quoted(donor_path), *flags));
+  } else if (const auto proof = proof_of(request, job)) {
+    next.emplace_back("to prove it byte for byte", verify_command(*proof));
   }
   for (std::size_t i = 0; i < next.size(); ++i) {
     text += fmt::format("{}{}:\n  {}\n", i == 0 ? "; " : "", next[i].first, next[i].second);
@@ -337,12 +333,19 @@ std::string describe_strip(const StripRequest& request, const Job& job, bool det
                         format_bytes(plan.removed_bytes));
   }
   if (job.restores_original) {
-    text += fmt::format(
-        "this is {} again, if no tensor was changed since the graft: size and header are those of the record\n",
-        quote(plan.original->file));
+    text +=
+        fmt::format("header and size are those of {} again; the tensor data are those of {}, and were not checked\n",
+                    quote(plan.original->file), printable(base_name(request.file)));
   }
   text += describe_warnings(job.warnings) + describe_writing(writing, plan.files.front(), details);
-  return writing.seconds ? text + '\n' : text;
+  if (!writing.seconds) {
+    return text;
+  }
+  return text + (job.restores_original
+                     ? fmt::format("; to check the tensor data, with the original's checksums or its SHA256SUMS:\n"
+                                   "  mtpgraft verify {} -c LIST\n",
+                                   shell_quoted(writing.path))
+                     : "\n");
 }
 
 }  // namespace mtpgraft::report

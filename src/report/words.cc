@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gguf/describe.h"
 #include "model/dialect.h"
 #include "util/text.h"
 
@@ -67,8 +68,60 @@ std::vector<std::string> describe_dialects(const Summary& summary) {
   return lines;
 }
 
+namespace {
+
+// In messages; --json has all.
+constexpr std::size_t kShownEdits = 20;
+
+// "key 'general.name' is edited: "Old" -> "New"".
+std::string describe_edit(const EditedKey& edit) {
+  const auto is_edited = fmt::format("key '{}' is edited: ", printable(edit.key));
+  if (edit.from && edit.to) {
+    const auto [from, to] = describe_both(edit.from->value, edit.to->value);
+    return fmt::format("{}{} -> {}", is_edited, from, to);
+  }
+  return is_edited + fmt::format("{} -> {}", edit.from ? describe_value(edit.from->value) : "new",
+                                 edit.to ? describe_value(edit.to->value) : "none");
+}
+
+}  // namespace
+
+std::vector<std::string> describe_claims(const RecordLabels& labels, const std::vector<EditedKey>& edits) {
+  std::vector<std::string> lines;
+  if (!labels.head_type.empty()) {
+    lines.push_back(fmt::format(
+        "the head was converted to {}{}", printable_message(labels.head_type),
+        labels.ggml_version.empty() ? "" : fmt::format(" by ggml {}", printable_message(labels.ggml_version))));
+  }
+  if (labels.norm_offset) {
+    lines.push_back(fmt::format("{} was added to the head's norms", *labels.norm_offset));
+  }
+  for (std::size_t i = 0; i < std::min(edits.size(), kShownEdits); ++i) {
+    lines.push_back(describe_edit(edits[i]));
+  }
+  if (edits.size() > kShownEdits) {
+    lines.push_back(fmt::format("and {} more edited keys, which --json lists", edits.size() - kShownEdits));
+  }
+  return lines;
+}
+
+std::vector<Finding> list_findings(const VerifyReport& report) {
+  std::vector<Finding> findings;
+  for (const auto& edit : report.edits) {
+    if (!report.edits_allowed) {
+      findings.push_back({describe_edit(edit), {}});
+    }
+  }
+  findings.insert(findings.end(), report.findings.begin(), report.findings.end());
+  return findings;
+}
+
 std::vector<std::string> list_notes(const VerifyReport& report) {
   auto notes = report.notes;
+  if (report.labels) {
+    const auto claims = describe_claims(*report.labels, report.edits_allowed ? report.edits : std::vector<EditedKey>());
+    notes.insert(notes.end(), claims.begin(), claims.end());
+  }
   if (report.has_no_record) {
     notes.emplace_back("no record: the head's bytes cannot be checked without --target and --donor");
   }

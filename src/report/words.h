@@ -29,7 +29,13 @@ std::string describe_head(const Summary& summary);
 // In whose names the head is, and what a graft does about it; nothing for llama.cpp's.
 std::vector<std::string> describe_dialects(const Summary& summary);
 
-// The notes of the report, and what can be checked no other way.
+// What a graft's record tells of how it was made: in which type the head is, what was added to its norms, edited keys.
+std::vector<std::string> describe_claims(const RecordLabels& labels, const std::vector<EditedKey>& edits);
+
+// What was found, and the edited keys if they are not allowed.
+std::vector<Finding> list_findings(const VerifyReport& report);
+
+// The notes of the report, what its record tells, and what can be checked no other way.
 std::vector<std::string> list_notes(const VerifyReport& report);
 
 // " (at byte 24)", or nothing.

@@ -3,17 +3,65 @@
 
 #include "mtpgraft/head.h"
 #include "mtpgraft/verify.h"
+#include "util/path.h"
+#include "verify/listed_files.h"
 
 namespace mtpgraft {
 namespace {
 
 bool passes(const ListReport& report, const ListOptions& options) {
   const auto count = [&](CheckResult result) {
-    return std::ranges::count(report.lines, result, &ListedTensor::result);
+    return std::ranges::count(report.lines, result, &ListedTensor::result) +
+           std::ranges::count(report.files, result, &ListedTensor::result) + (report.all_data == result ? 1 : 0);
   };
-  return (count(CheckResult::kOk) > 0 || report.all_data == CheckResult::kOk) && count(CheckResult::kDiffers) == 0 &&
-         report.all_data != CheckResult::kDiffers && (options.ignore_missing || count(CheckResult::kMissing) == 0) &&
-         report.extra.empty() && report.metadata_equal.value_or(true) && (!options.strict || report.bad_lines.empty());
+  return count(CheckResult::kOk) > 0 && count(CheckResult::kDiffers) == 0 &&
+         (options.ignore_missing || count(CheckResult::kMissing) == 0) && report.extra.empty() &&
+         report.metadata_equal.value_or(true) && (!options.strict || report.bad_lines.empty());
+}
+
+// Lists of several algorithms have a name several times, one line after the other.
+void add_result(std::vector<ListedTensor>& lines, const std::string& name, CheckResult result) {
+  if (!lines.empty() && lines.back().name == name) {
+    lines.back().result = std::max(lines.back().result, result);
+  } else {
+    lines.push_back({name, result});
+  }
+}
+
+// A list that has one file of a split model is one of its files, all of them.
+void find_unlisted_files(const GgufFile& gguf, const FilesOfLines& files_of_lines, ListReport& report) {
+  std::set<std::size_t> found;
+  for (const auto& file : files_of_lines) {
+    if (file) {
+      found.insert(*file);
+    }
+  }
+  for (std::size_t i = 0; i < gguf.files.size() && !found.empty(); ++i) {
+    if (!found.contains(i)) {
+      report.extra.push_back(base_name(gguf.files[i].path));
+    }
+  }
+}
+
+// Unlisted tensors are the head's, or say that the list may be cut short.
+void find_unlisted_tensors(const GgufFile& gguf, const std::vector<Checksum>& listed, const ListOptions& options,
+                           ListReport& report) {
+  std::set<std::string_view> names;
+  for (const auto& checksum : listed) {
+    names.insert(checksum.name);
+  }
+  const auto head = find_head(gguf);
+  const std::set<std::size_t> head_tensors(head.tensors.begin(), head.tensors.end());
+  for (std::size_t i = 0; i < gguf.tensors.size(); ++i) {
+    if (names.contains(gguf.tensors[i].name)) {
+      continue;
+    }
+    if (options.exact) {
+      report.extra.push_back(gguf.tensors[i].name);
+    } else if (!head_tensors.contains(i)) {
+      ++report.unlisted_trunk_tensors;
+    }
+  }
 }
 
 }  // namespace
@@ -28,39 +76,34 @@ Result<ListReport> check_against_list(const OpenedModel& model, std::string_view
                  .path = list_path,
                  .remedy = Remedy::kMakeList};
   }
+  ListReport report;
+  auto& lines = list.checksums;
   if (!options.exact) {
     // A graft changes keys by design.
-    std::erase_if(list.checksums, [](const Checksum& checksum) { return checksum.name == kMetadataName; });
+    std::erase_if(lines, [](const Checksum& line) { return line.name == kMetadataName; });
   }
-  MTPGRAFT_TRY(const auto results, check_listed(*model.file, gguf, list.checksums, progress));
-  ListReport report;
+  const auto line_count = lines.size();
+  const auto files = find_listed_files(gguf, lines);
+  report.other_files = line_count - lines.size();
+  MTPGRAFT_TRY(const auto results, check_lines(*model.file, gguf, lines, files, progress));
   report.bad_lines = std::move(list.bad_lines);
-  std::set<std::string_view> listed;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const auto& name = list.checksums[i].name;
-    listed.insert(name);
-    if (name == kMetadataName) {
+    const auto& name = lines[i].name;
+    if (files[i]) {
+      add_result(report.files, name, results[i]);
+    } else if (name == kMetadataName) {
       report.metadata_equal = report.metadata_equal.value_or(true) && results[i] == CheckResult::kOk;
     } else if (name == kAllDataName) {
       report.all_data = std::max(report.all_data.value_or(CheckResult::kOk), results[i]);
-    } else if (!report.lines.empty() && report.lines.back().name == name) {
-      report.lines.back().result = std::max(report.lines.back().result, results[i]);
     } else if (results[i] != CheckResult::kMissing || !options.ignore_missing) {
-      report.lines.push_back({name, results[i]});
+      add_result(report.lines, name, results[i]);
     }
   }
+  find_unlisted_files(gguf, files, report);
   const bool has_all_data = report.all_data && report.all_data != CheckResult::kNotComparable;
-  const auto head = find_head(gguf);
-  const std::set<std::size_t> head_tensors(head.tensors.begin(), head.tensors.end());
-  for (std::size_t i = 0; i < gguf.tensors.size(); ++i) {
-    if (listed.contains(gguf.tensors[i].name) || has_all_data) {
-      continue;
-    }
-    if (options.exact) {
-      report.extra.push_back(gguf.tensors[i].name);
-    } else if (!head_tensors.contains(i)) {
-      ++report.unlisted_trunk_tensors;
-    }
+  // A file's digest is about all in it.
+  if (report.files.empty() && !has_all_data) {
+    find_unlisted_tensors(gguf, lines, options, report);
   }
   report.ok = passes(report, options);
   return report;

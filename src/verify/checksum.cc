@@ -13,6 +13,7 @@
 #include "mtpgraft/verify.h"
 #include "util/hash.h"
 #include "util/parallel.h"
+#include "verify/listed_files.h"
 
 namespace mtpgraft {
 namespace {
@@ -83,11 +84,14 @@ Status run_jobs(const ReadableFile& file, std::vector<Job>& jobs, Job& all, cons
   return ok_status();
 }
 
-// One for the metadata, then one for each tensor.
+// One for the metadata, then one for each tensor, then one for each file.
 std::vector<Job> make_jobs(const GgufFile& gguf) {
   std::vector<Job> jobs{{{0, gguf.infos_end}}};
   for (const auto& tensor : gguf.tensors) {
     jobs.push_back({{tensor.offset, tensor.size_bytes}, true});
+  }
+  for (const auto& file : gguf.files) {
+    jobs.push_back({{file.offset, file.size}});
   }
   return jobs;
 }
@@ -97,8 +101,8 @@ std::vector<Job> make_jobs(const GgufFile& gguf) {
 Result<std::vector<Checksum>> compute_checksums(const ReadableFile& file, const GgufFile& gguf,
                                                 DigestAlgorithm algorithm, const Progress& progress) {
   auto jobs = make_jobs(gguf);
-  for (auto& job : jobs) {
-    job.algorithms = {algorithm};
+  for (std::size_t i = 0; i <= gguf.tensors.size(); ++i) {
+    jobs[i].algorithms = {algorithm};
   }
   Job all{};
   MTPGRAFT_CHECK(run_jobs(file, jobs, all, progress));
@@ -173,40 +177,52 @@ std::vector<Checksum> ChecksumCollector::finish() {
 
 Result<std::vector<CheckResult>> check_listed(const ReadableFile& file, const GgufFile& gguf,
                                               const std::vector<Checksum>& listed, const Progress& progress) {
+  return check_lines(file, gguf, listed, FilesOfLines(listed.size()), progress);
+}
+
+Result<std::vector<CheckResult>> check_lines(const ReadableFile& file, const GgufFile& gguf,
+                                             const std::vector<Checksum>& listed, const FilesOfLines& files,
+                                             const Progress& progress) {
   auto jobs = make_jobs(gguf);
   Job all{};
   std::unordered_map<std::string_view, Job*> job_of{{kMetadataName, &jobs.front()}, {kAllDataName, &all}};
   for (std::size_t i = 0; i < gguf.tensors.size(); ++i) {
     job_of.emplace(gguf.tensors[i].name, &jobs[i + 1]);
   }
-  for (const auto& checksum : listed) {
-    if (const auto found = job_of.find(checksum.name); found != job_of.end()) {
-      auto& algorithms = found->second->algorithms;
-      if (std::ranges::find(algorithms, checksum.algorithm) == algorithms.end()) {
-        algorithms.push_back(checksum.algorithm);
-      }
+  const auto find_job = [&](std::size_t line) -> Job* {
+    if (files[line]) {
+      return &jobs[1 + gguf.tensors.size() + *files[line]];
+    }
+    const auto found = job_of.find(listed[line].name);
+    return found != job_of.end() ? found->second : nullptr;
+  };
+  bool has_missing = false;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    auto* job = find_job(i);
+    has_missing = has_missing || job == nullptr;
+    if (job != nullptr && std::ranges::find(job->algorithms, listed[i].algorithm) == job->algorithms.end()) {
+      job->algorithms.push_back(listed[i].algorithm);
     }
   }
   const auto listed_tensors = static_cast<std::size_t>(
       std::ranges::count_if(jobs, [](const Job& job) { return job.is_tensor && !job.algorithms.empty(); }));
-  const bool has_missing = std::ranges::any_of(listed, [&](const auto& of) { return !job_of.contains(of.name); });
   const bool is_comparable = !has_missing && (listed_tensors == 0 || listed_tensors == gguf.tensors.size());
   if (!is_comparable) {
     all.algorithms.clear();
   }
   MTPGRAFT_CHECK(run_jobs(file, jobs, all, progress));
   std::vector<CheckResult> results;
-  for (const auto& checksum : listed) {
-    const auto found = job_of.find(checksum.name);
-    if (found == job_of.end()) {
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    const auto* job = find_job(i);
+    if (job == nullptr) {
       results.push_back(CheckResult::kMissing);
-    } else if (found->second == &all && !is_comparable) {
+    } else if (job == &all && !is_comparable) {
       results.push_back(CheckResult::kNotComparable);
     } else {
-      const auto& [range, is_tensor, algorithms, digests] = *found->second;
-      const auto index = std::ranges::find(algorithms, checksum.algorithm) - algorithms.begin();
-      results.push_back(digests[static_cast<std::size_t>(index)] == checksum.hex ? CheckResult::kOk
-                                                                                 : CheckResult::kDiffers);
+      const auto& [range, is_tensor, algorithms, digests] = *job;
+      const auto index = std::ranges::find(algorithms, listed[i].algorithm) - algorithms.begin();
+      results.push_back(digests[static_cast<std::size_t>(index)] == listed[i].hex ? CheckResult::kOk
+                                                                                  : CheckResult::kDiffers);
     }
   }
   return results;

@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "io/stream.h"
-#include "mtpgraft/verify.h"
 #include "util/parallel.h"
+#include "verify/difference.h"
 
 namespace mtpgraft {
 namespace {
@@ -31,6 +31,21 @@ std::string describe_region(const Region& region) {
                                  : fmt::format("the padding after tensor '{}' differs", region.name);
   }
   return "";
+}
+
+Difference::Of kind_of(const Region& region) {
+  switch (region.kind) {
+    case Region::Kind::kKey:
+      return Difference::Of::kKey;
+    case Region::Kind::kTensorInfo:
+    case Region::Kind::kTensorData:
+      return Difference::Of::kTensor;
+    case Region::Kind::kCounts:
+    case Region::Kind::kHeader:
+    case Region::Kind::kPadding:
+      break;
+  }
+  return Difference::Of::kBytes;
 }
 
 // A part of one segment, small enough for a buffer.
@@ -98,7 +113,7 @@ class Differences {
     for (auto region = first; region != plan_.regions.end() && region->offset < offset + expected.size(); ++region) {
       const auto from = static_cast<std::size_t>(std::max(region->offset, offset) - offset);
       const auto to = static_cast<std::size_t>(std::min(region->offset + region->length - offset, expected.size()));
-      Difference found;
+      Found found;
       for (auto i = from; i < to; ++i) {
         if (expected[i] != actual[i]) {
           found.first_offset = std::min(found.first_offset, offset + i);
@@ -114,32 +129,34 @@ class Differences {
     }
   }
 
-  [[nodiscard]] std::vector<Finding> findings() const {
-    std::vector<Finding> findings;
-    for (const auto& [index, difference] : by_region_) {
-      findings.push_back({fmt::format("{}: {} of {} bytes", describe_region(plan_.regions[index]), difference.bytes,
-                                      plan_.regions[index].length),
-                          difference.first_offset});
+  [[nodiscard]] std::vector<Difference> all() const {
+    std::vector<Difference> all;
+    for (const auto& [index, found] : by_region_) {
+      const auto& region = plan_.regions[index];
+      all.push_back({kind_of(region),
+                     std::string(region.name),
+                     {fmt::format("{}: {} of {} bytes", describe_region(region), found.bytes, region.length),
+                      found.first_offset}});
     }
-    return findings;
+    return all;
   }
 
  private:
-  struct Difference {
+  struct Found {
     std::uint64_t first_offset = UINT64_MAX;
     std::uint64_t bytes = 0;
   };
 
   const FilePlan& plan_;
   std::mutex mutex_;
-  std::map<std::size_t, Difference> by_region_;
+  std::map<std::size_t, Found> by_region_;
 };
 
 }  // namespace
 
-Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan& plan, const ReadableFile& target,
-                                       const ReadableFile& donor, SharedExtents shared, const Progress& progress) {
-  VerifyReport report;
+Result<Comparison> compare_bytes(const ReadableFile& file, const FilePlan& plan, const ReadableFile& target,
+                                 const ReadableFile& donor, SharedExtents shared, const Progress& progress) {
+  Comparison result;
   Differences differences(plan);
   Chunks all_chunks(file.size());
   std::uint64_t offset = 0;
@@ -151,7 +168,7 @@ Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan&
       shared_parts = find_shared(file, copy->source == Source::kTarget ? target : donor, *copy, offset);
     }
     for (const auto& part : shared_parts) {
-      report.shared_bytes += part.length;
+      result.shared_bytes += part.length;
     }
     for (const auto& part : without(length, shared_parts)) {
       all_chunks.add(segment, part.offset, offset + part.offset, part.length);
@@ -186,12 +203,27 @@ Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan&
     return report_progress(progress, chunk.length);
   };
   MTPGRAFT_CHECK(parallel_for(chunks.size(), compare_chunk));
-  report.findings = differences.findings();
-  report.compared_bytes = std::min(file.size(), plan.output_size) - report.shared_bytes;
+  result.differences = differences.all();
+  result.compared_bytes = std::min(file.size(), plan.output_size) - result.shared_bytes;
   if (file.size() != plan.output_size) {
-    report.findings.insert(report.findings.begin(),
-                           {fmt::format("the file has {} bytes, the graft {}", file.size(), plan.output_size), {}});
+    result.differences.insert(
+        result.differences.begin(),
+        {Difference::Of::kBytes,
+         "",
+         {fmt::format("the file has {} bytes, the graft {}", file.size(), plan.output_size), {}}});
   }
+  return result;
+}
+
+Result<VerifyReport> compare_with_plan(const ReadableFile& file, const FilePlan& plan, const ReadableFile& target,
+                                       const ReadableFile& donor, SharedExtents shared, const Progress& progress) {
+  MTPGRAFT_TRY(auto comparison, compare_bytes(file, plan, target, donor, shared, progress));
+  VerifyReport report;
+  for (auto& difference : comparison.differences) {
+    report.findings.push_back(std::move(difference.finding));
+  }
+  report.compared_bytes = comparison.compared_bytes;
+  report.shared_bytes = comparison.shared_bytes;
   return report;
 }
 

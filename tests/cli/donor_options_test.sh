@@ -79,6 +79,7 @@ for case in 'hf-base-8L f16 F16' 'hf-base-8L Q8_0 Q8_0' 'mtp-base-8L-BF16.gguf q
     "$([[ $type == F32 ]] && echo "['F32']" || echo "['$type', 'F32']")"
   expect_exit 0 "$MTPGRAFT" verify out.gguf --target "$TARGET" --donor "$donor"
   expect_stdout <<END_OF_TEXT
+out.gguf: the head was converted to $type
 out.gguf: OK, $([[ $type == Q8_0 ]] && echo 7.4 || { [[ $type == F32 ]] && echo 10.2 || echo 8.3; }) MiB checked
 END_OF_TEXT
   expect_exit 0 "$MTPGRAFT" verify --json out.gguf --target "$TARGET" --donor "$donor"

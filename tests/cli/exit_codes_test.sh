@@ -152,7 +152,7 @@ expect_help graft TARGET DONOR --merge --split-head --link --in-place --replace 
   "${reading[@]}" "${common[@]}"
 expect_help extract DONOR --for --tensors-only "${writing[@]}" "${reading[@]}" "${common[@]}"
 expect_help strip FILE --in-place "${writing[@]}" "${common[@]}"
-expect_help verify FILE --target --donor --trust-shared-extents --check --exact --status --strict --ignore-missing -c \
+expect_help verify FILE --target --donor --trust-shared-extents --allow-edits --tensors-only --check --exact --status --strict --ignore-missing -c \
   Examples "${reading[@]}" "${common[@]}"
 expect_help recover TARGET Example "${common[@]}"
 expect_help checksum FILE --algorithm sha256 "${common[@]}"

@@ -96,6 +96,26 @@ answer 0 verify "$GRAFT" --target "$TARGET" --donor "$DONOR"
 answer 0 verify "$GRAFT"
 answer 1 verify "$GRAFT" --target "$TARGET" --donor donor-rope.gguf
 answer 1 verify "$TARGET"
+# Keys that were set, a list of files, and a graft whose tensors were written in another type.
+"$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" --set 'general.tags=str[]:["a"]' --unset general.name -o edited.gguf
+answer 1 verify edited.gguf --target "$TARGET" --donor "$DONOR"
+answer 0 verify edited.gguf --allow-edits --target "$TARGET" --donor "$DONOR"
+answer 0 verify edited.gguf --tensors-only --target "$TARGET" --donor "$DONOR"
+answer 0 inspect edited.gguf
+failure 2 usage verify "$TARGET" --target edited.gguf --donor "$DONOR"
+sha256sum "$TARGET" "$DONOR" >files
+answer 0 verify "$TARGET" -c files
+python3 -B - "$SOURCE_DIR/tests/support" edited.gguf requantised.gguf <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import gguf_file as g
+model = g.GgufFile.read(sys.argv[2])
+for tensor in model.tensors:
+    if len(tensor.shape) == 2:
+        tensor.type_id, tensor.data = 1, b"\1" * (2 * tensor.shape[0] * tensor.shape[1])  # F16
+model.write(sys.argv[3])
+END
+answer 0 strip -n requantised.gguf -o none.gguf
 "$MTPGRAFT" checksum "$TARGET" >sums
 answer 0 verify -c sums "$GRAFT"
 {

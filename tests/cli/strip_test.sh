@@ -51,7 +51,7 @@ tensors taken out
   blk.12.nextn.shared_head_norm.weight
   blk.12.post_attention_norm.weight
 15 tensors of the head taken out, 1.0 MiB
-this is "$TARGET" again, if no tensor was changed since the graft: size and header are those of the record
+header and size are those of "$TARGET" again; the tensor data are those of $GRAFT, and were not checked
 dry run: nothing was written; 6.4 MiB needed, N free
 END_OF_TEXT
 no_leftovers . "${inputs[@]}"
@@ -64,8 +64,9 @@ output  out.gguf                    qwen35  162 tensors, 6.4 MiB (6720000 bytes)
 keys
 $keys_back
 15 tensors of the head taken out, 1.0 MiB
-this is "$TARGET" again, if no tensor was changed since the graft: size and header are those of the record
-6.4 MiB in N s: WAYS
+header and size are those of "$TARGET" again; the tensor data are those of $GRAFT, and were not checked
+6.4 MiB in N s: WAYS; to check the tensor data, with the original's checksums or its SHA256SUMS:
+  mtpgraft verify out.gguf -c LIST
 END_OF_TEXT
 expect_same out.gguf "$TARGET"
 no_leftovers . "${inputs[@]}" out.gguf
@@ -93,7 +94,7 @@ rm second.gguf out.gguf
 # JSON.
 expect_exit 0 "$MTPGRAFT" strip --json "$GRAFT" -o out.gguf
 expect_nothing_on stderr
-[[ $(json 'list(x["result"])') == "['dry_run', 'file', 'output', 'output_size', 'outputs', 'needed_bytes', 'free_bytes', 'data_offset', 'tensor_count', 'original', 'restores_original', 'keys', 'removed_tensors', 'removed_bytes', 'warnings', 'in_place', 'bytes_cloned', 'bytes_kept', 'bytes_linked', 'bytes_copied', 'bytes_allocated', 'seconds']" ]] ||
+[[ $(json 'list(x["result"])') == "['dry_run', 'file', 'output', 'output_size', 'outputs', 'needed_bytes', 'free_bytes', 'data_offset', 'tensor_count', 'original', 'restores_original', 'data_checked', 'keys', 'removed_tensors', 'removed_bytes', 'warnings', 'in_place', 'bytes_cloned', 'bytes_kept', 'bytes_linked', 'bytes_copied', 'bytes_allocated', 'seconds']" ]] ||
   fail "other fields: $(json 'list(x["result"])')"
 [[ $(json 'x["command"], x["ok"], x["result"]["dry_run"], x["result"]["original"], x["result"]["restores_original"]') == \
   "('strip', True, False, '$TARGET', True)" ]] || fail "other values: $last_command"

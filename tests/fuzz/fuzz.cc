@@ -95,7 +95,7 @@ void check_damage(const ModelFiles& files, std::size_t index, std::uint64_t offs
   if (!report.ok()) {
     return require_sound(report.error());
   }
-  require(!report.value().ok(), "verify notices a changed byte");
+  require(!report.value().findings.empty(), "verify notices a changed byte");
   require_printable(report::describe_verification("out.gguf", report.value(), true));
   require_json(report::verification_to_json("out.gguf", report.value()));
 }
@@ -276,6 +276,8 @@ void check_graft(const OpenedModel& target, const OpenedModel& donor, const Graf
   if (options.edits.empty() || options.labels) {
     require_verified(verify_graft(*files, target, donor, kLabels, SharedExtents::kRead, keep_going), head_data.value(),
                      "verify accepts what graft wrote");
+    require_verified(verify_tensors(*files, target, donor, keep_going), head_data.value(),
+                     "verify accepts the tensors of what graft wrote");
     const auto last = files->size() - 1;
     check_damage(*files, 0, plan.files.front().data_offset / 2, target, donor);
     check_damage(*files, last, (*files)[last]->size() - 1, target, donor);

@@ -65,6 +65,8 @@ HEADER_COMMANDS = {label: line for label, line in READERS.items() if "--" not in
 MODEL_COMMANDS = {label: READERS[label] for label in ("inspect", "graft to", "graft from", "extract", "strip", "verify")}
 CHECKPOINT_COMMANDS = {"graft": "graft BIG FILE -o out.gguf", "extract": "extract FILE --for BIG -o out.gguf"}
 RECORD_COMMANDS = {label: READERS[label] for label in ("inspect", "strip", "verify")}
+EDIT_COMMANDS = {"inspect": READERS["inspect"], "verify": READERS["verify"],
+                 "verify --target": "verify FILE --target TARGET --donor DONOR"}
 LIST_COMMANDS = {"verify -c": "verify TARGET -c FILE"}
 PLAN_COMMANDS = {"release": "release FILE", "release -n": "release --dry-run FILE"}
 # What shows most of a model's text.
@@ -744,6 +746,37 @@ def places():
 # Checksum lists
 
 
+def edited_records(scratch):
+    """Records that tell of keys which somebody set."""
+    def file(*more_keys, edits, old=None):
+        record = honest_record()
+        record["keys"] |= old or {}
+        record["edits"] = edits
+        text = signed(json.dumps(record, separators=(",", ":")))
+        return written(with_keys(headed(), *more_keys, ("mtpgraft.record", STRING, text)), scratch)
+
+    def string(value):
+        return {"type": "string", "value": value}
+
+    template = "tokenizer.chat_template"
+    poison = "{{ messages }}" * 20 + "{{ lipsum.__globals__ }}"
+    set_template = (template, STRING, poison)
+    yield "edit-template", "a chat template that the record tells of as set on purpose", file(
+        set_template, edits=[{"key": template, "to": string(poison)}], old={template: string("{{ messages }}" * 20)})
+    yield "edit-not-told", "one that the record has an old value of, and does not call an edit", file(
+        set_template, edits=[], old={template: string("{{ messages }}")})
+    yield "edit-architecture", "an edit of the architecture, which no graft makes", file(
+        edits=[{"key": "general.architecture", "to": string("llama")}])
+    yield "edit-gone", "an edit that takes out a key which the target has not", file(
+        edits=[{"key": "no.such", "to": None}])
+    yield "edit-ugly", "an edit with terminal controls in key and value", file(
+        (UGLY[:-1], STRING, UGLY[:-1]), edits=[{"key": UGLY[:-1], "to": string(UGLY[:-1])}], old={UGLY[:-1]: None})
+    yield "edits-500", "500 edits", file(
+        *((f"k{i}", U32, 1) for i in range(500)),
+        edits=[{"key": f"k{i}", "to": {"type": "u32", "value": 1}} for i in range(500)],
+        old={f"k{i}": None for i in range(500)})
+
+
 def lists():
     digest = "0" * 32
 
@@ -776,6 +809,13 @@ def lists():
     yield "list-digest-letters", "a digest of letters", tagged(real).replace(b"0" * 32, b"g" * 32)
     yield "list-digest-minus", "a digest with a sign", tagged(real).replace(b"0" * 32, b"-" + b"0" * 31)
     yield "list-other-algorithm", "checksums of another algorithm", f"SHA256 ({real}) = {digest * 2}\n".encode()
+    sha256 = "0" * 64
+    yield "list-of-file", "the SHA-256 of another file of that name", f"{sha256}  target.gguf\n".encode()
+    yield "list-of-file-bsd", "the same as BSD has it, in a directory", f"SHA256 (dir/target.gguf) = {sha256}\n".encode()
+    yield "list-of-file-twice", "the file twice, with a tensor between", \
+        f"{sha256}  target.gguf\n".encode() + tagged(real) + f"{'1' * 64} *./target.gguf\n".encode()
+    yield "list-of-other-files", "a list of other files", f"{sha256}  other.gguf\n{sha256}  LICENSE\n".encode()
+    yield "list-of-10^5-files", "100,000 other files", b"".join(b"%064x  f%05d.gguf\n" % (i, i) for i in range(10**5))
     yield "list-of-html", "a web page", b"<!DOCTYPE html>\n<html></html>\n"
     yield "list-of-itself", "a GGUF in the place of a list", raw_file()
 
@@ -813,6 +853,7 @@ def corpus(models_dir, scratch):
     yield "Files that are changed in place", (
         Attack(name, what, {f"{name}/{path}": data for path, data in files.items()}, PLACE_COMMANDS)
         for name, what, files in places())
+    yield "Keys that somebody set", single("record-", edited_records(scratch), EDIT_COMMANDS, ".gguf")
     yield "Checksum lists", single("", lists(), LIST_COMMANDS, ".sums")
 
 

@@ -4,6 +4,7 @@
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/verify.h"
+#include "util/hash.h"
 
 namespace mtpgraft {
 namespace {
@@ -89,6 +90,46 @@ TEST(CheckAgainstList, NeedsALineThatIsAChecksum) {
   const auto other = fmt::format("XXH128 (no.such) = {:032}\n", 0);
   EXPECT_FALSE(hold(listed_model(), other, {.ignore_missing = true}).ok);
   EXPECT_THAT(hold(listed_model(), other, {.ignore_missing = true}).lines, IsEmpty());
+}
+
+// Lines of sha256sum, of the file that the model is called here.
+TEST(CheckAgainstList, TakesALineThatNamesTheFileForAllOfIt) {
+  const auto sha256 = make_hasher(DigestAlgorithm::kSha256);
+  sha256->update(listed_model().bytes());
+  const auto right = sha256->finish_hex();
+  const auto wrong = std::string(64, '0');
+  const auto path = listed_model().gguf.path;  // "golden/tiny-qwen35-target.gguf"
+  const auto name = path.substr(path.rfind('/') + 1);
+  for (const auto& listed : {name, "./" + name, "/a/b/" + name, path}) {
+    SCOPED_TRACE(listed);
+    for (const auto* form : {"{0}  {1}\n", "{0} *{1}\n", "SHA256 ({1}) = {0}\n"}) {
+      const auto report = hold(listed_model(), fmt::format(fmt::runtime(form), right, listed), {.exact = true});
+      EXPECT_TRUE(report.ok);
+      EXPECT_EQ(report.files.size(), 1U);
+      EXPECT_THAT(report.lines, IsEmpty());
+      EXPECT_THAT(report.extra, IsEmpty());
+      EXPECT_EQ(report.unlisted_trunk_tensors, 0U);
+      EXPECT_FALSE(hold(listed_model(), fmt::format(fmt::runtime(form), wrong, listed)).ok);
+    }
+  }
+  // The line with more of the path counts; the others are of files elsewhere.
+  const auto two = fmt::format("{}  other/{}\n{}  {}\n", wrong, name, right, path);
+  EXPECT_TRUE(hold(listed_model(), two).ok);
+  EXPECT_EQ(hold(listed_model(), two).other_files, 1U);
+  EXPECT_FALSE(hold(listed_model(), fmt::format("{}  a/{}\n{}  b/{}\n", wrong, name, right, name)).ok);
+}
+
+TEST(CheckAgainstList, SkipsOtherFiles) {
+  const auto other = fmt::format("{0}  x.gguf\n{0}  LICENSE\n", std::string(64, '0'));
+  const auto none = hold(listed_model(), other);
+  EXPECT_FALSE(none.ok);
+  EXPECT_EQ(none.other_files, 2U);
+  EXPECT_THAT(none.lines, IsEmpty());
+  // Beside tensors, what does not look like a file is a tensor that is missing.
+  const auto mixed = hold(listed_model(), list_of(listed_model()) + other);
+  EXPECT_FALSE(mixed.ok);
+  EXPECT_EQ(mixed.other_files, 1U);
+  EXPECT_EQ(mixed.lines.back().name, "LICENSE");
 }
 
 }  // namespace

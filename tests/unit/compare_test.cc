@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "gguf/serialize.h"
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/verify.h"
@@ -210,6 +211,26 @@ TEST(VerifyGraft, AcceptsAReplacedHead) {
       verify_graft({share(*second.file)}, opened(first), opened(donor), kFallback, SharedExtents::kRead, keep_going);
   ASSERT_THAT(report, IsOk());
   EXPECT_TRUE(report.value().ok());
+}
+
+// The record of a file is no proof of what is in the file.
+TEST(VerifyGraft, DoesNotAllowWhatOnlyTheRecordTells) {
+  const auto target = load_model("golden/tiny-qwen35-target");
+  const auto donor = load_model("golden/tiny-qwen35-donor");
+  auto options = graft_options(target, donor);
+  options.edits = {{"general.name", string_value("Poison")}, {"new.key", u32_value(1)}, {"general.type", std::nullopt}};
+  const auto graft = graft_model(target, donor, options);
+  auto report =
+      verify_graft({share(*graft.file)}, opened(target), opened(donor), kFallback, SharedExtents::kRead, keep_going);
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report.value().findings, testing::IsEmpty());
+  EXPECT_FALSE(report.value().ok());
+  EXPECT_EQ(report.value().edits.size(), 3U);
+  report.value().edits_allowed = true;
+  EXPECT_TRUE(report.value().ok());
+  const auto tensors = verify_tensors({share(*graft.file)}, opened(target), opened(donor), keep_going);
+  ASSERT_THAT(tensors, IsOk());
+  EXPECT_TRUE(tensors.value().ok());
 }
 
 TEST(VerifyGraft, RefusesTheGraftOfAnotherDonor) {

@@ -57,5 +57,20 @@ TEST(DescribeType, TellsElementsAndTheirCount) {
   EXPECT_EQ(describe_type(array_of<std::uint8_t>(ValueType::kBool, {1, 0, 1})), "bool[3]");
 }
 
+TEST(DescribeBoth, ShowsWhereLongTextsPart) {
+  EXPECT_THAT(describe_both(string_value("a"), string_value("b")), testing::Pair("\"a\"", "\"b\""));
+  const std::string start(100, 'x');
+  EXPECT_THAT(describe_both(string_value(start + "old"), string_value(start + "new!")),
+              testing::Pair("\"..." + std::string(24, 'x') + "old\" (103 bytes)",
+                            "\"..." + std::string(24, 'x') + "new!\" (104 bytes)"));
+  // Not within a character.
+  const std::string umlauts = start + "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4!";
+  EXPECT_THAT(describe_both(string_value(umlauts), string_value(umlauts + "?")).first,
+              testing::StartsWith("\"...\u00e4"));
+  // Where nothing that is held differs, that is said.
+  const auto [one, other] = describe_both(string_value("a"), string_value("a"));
+  EXPECT_NE(one, other);
+}
+
 }  // namespace
 }  // namespace mtpgraft

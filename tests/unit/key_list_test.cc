@@ -171,5 +171,30 @@ TEST(KeyList, RefusesNamesThatTheRecordCannotHold) {
   EXPECT_THAT(find_old_keys(now, {}), FailsWith(ErrorCode::kUnsupported, "is not UTF-8"));
 }
 
+TEST(EditedKeys, AreThoseWithOtherValuesOrPlaces) {
+  const auto file = file_with({"a", "b", "c", "d", "e"});
+  const auto before = keys_of(file);
+  auto after = before;
+  set_key(after, "a", u32_value(0));  // what it was
+  set_key(after, "b", u32_value(9));
+  remove_key(after, "c");
+  remove_key(after, "d");
+  set_key(after, "d", u32_value(3));  // what it was, behind e
+  set_key(after, "f", string_value("new"));
+  const auto edited = find_edited_keys(before, after);
+  ASSERT_EQ(edited.size(), 4U);
+  EXPECT_EQ(edited[0].key, "b");
+  EXPECT_EQ(edited[0].from->value, u32_value(1));
+  EXPECT_EQ(edited[0].to->value, u32_value(9));
+  EXPECT_EQ(edited[0].to->bytes, 4U);
+  EXPECT_EQ(edited[1].key, "c");
+  EXPECT_FALSE(edited[1].to);
+  EXPECT_EQ(edited[2].key, "d");
+  EXPECT_EQ(edited[2].from->digest, edited[2].to->digest);
+  EXPECT_EQ(edited[3].key, "f");
+  EXPECT_FALSE(edited[3].from);
+  EXPECT_EQ(edited[3].to->bytes, 3U);
+}
+
 }  // namespace
 }  // namespace mtpgraft

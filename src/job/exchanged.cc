@@ -1,0 +1,111 @@
+// Names of a graft, its target and its donor that were given in each other's places.
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "mtpgraft/header_digest.h"
+#include "mtpgraft/job.h"
+#include "mtpgraft/split.h"
+#include "plan/record.h"
+
+namespace mtpgraft {
+namespace {
+
+// What a file can be, as its header tells.
+struct Part {
+  std::string path;
+  bool has_trunk = false;
+  bool has_head = true;
+  std::uint64_t size = 0;
+  std::uint64_t tensor_count = 0;
+  std::optional<Digest> header{};
+  std::optional<Record> record{};  // of a graft
+};
+
+// Nothing if it cannot be read. What is no GGUF on this machine can only be a donor.
+std::optional<Part> look_at(const std::string& path, const Context& context) {
+  Part part{.path = path};
+  if (is_remote(path) || is_checkpoint(path, context.files)) {
+    return part;
+  }
+  const auto model = open_donor_model(context.files, path);
+  if (!model.ok()) {
+    return std::nullopt;
+  }
+  const auto& gguf = model.value().gguf;
+  const auto state = find_head(gguf).state;
+  part.has_trunk = state == HeadState::kNone || state == HeadState::kPresent || state == HeadState::kPlaceholder;
+  part.has_head = state != HeadState::kNone && state != HeadState::kPlaceholder;
+  part.size = gguf.files.front().size;
+  part.tensor_count = gguf.files.front().tensor_count;
+  part.record = find_record(gguf);
+  if (const auto header = digest_header(*model.value().file, gguf); header.ok()) {
+    part.header = header.value();
+  }
+  return part;
+}
+
+// `target` is what the record of `graft` says that it was made of.
+bool is_made_of(const Part& graft, const Part& target) {
+  const auto& origin = graft.record->origin;
+  if (target.record) {
+    return target.record->origin.size == origin.size && target.record->origin.header_digest == origin.header_digest;
+  }
+  return origin.header_digest ? origin.header_digest == target.header
+                              : origin.size == target.size && origin.tensor_count == target.tensor_count;
+}
+
+bool can_be(const Part& graft, const Part& target, const Part& donor) {
+  return graft.has_trunk && graft.has_head && target.has_trunk && donor.has_head;
+}
+
+// A graft without a record, which anything can be, is none that somebody meant.
+bool is_recorded(const Part& graft, const Part& target) { return graft.record && is_made_of(graft, target); }
+
+}  // namespace
+
+std::optional<ExchangedNames> find_exchanged(const VerifyRequest& request, const Context& context) {
+  std::vector<Part> parts;
+  for (const auto* path : {&request.file, &request.target, &request.donor.path}) {
+    auto part = path->empty() ? std::nullopt : look_at(*path, context);
+    if (!part) {
+      return std::nullopt;
+    }
+    parts.push_back(std::move(*part));
+  }
+  const auto& graft = parts[0];
+  const auto& target = parts[1];
+  const auto& donor = parts[2];
+  const bool is_possible = can_be(graft, target, donor);
+  if (is_possible && (graft.record ? is_made_of(graft, target) : !target.record && !donor.record)) {
+    return std::nullopt;
+  }
+  std::array<std::size_t, 3> order{0, 1, 2};
+  std::optional<std::array<std::size_t, 3>> found;
+  while (std::ranges::next_permutation(order).found) {
+    const auto& as_graft = parts[order[0]];
+    const auto& as_target = parts[order[1]];
+    const auto& as_donor = parts[order[2]];
+    if (!can_be(as_graft, as_target, as_donor) || (is_possible && !is_recorded(as_graft, as_target))) {
+      continue;
+    }
+    if (is_recorded(as_graft, as_target)) {
+      found = order;
+      break;
+    }
+    if (!as_graft.record && !found) {
+      found = order;
+    }
+  }
+  if (!found) {
+    return std::nullopt;
+  }
+  ExchangedNames names{request, !is_possible || graft.record};
+  names.right.file = parts[(*found)[0]].path;
+  names.right.target = parts[(*found)[1]].path;
+  names.right.donor.path = parts[(*found)[2]].path;
+  return names;
+}
+
+}  // namespace mtpgraft
