@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace mtpgraft::format {
 
@@ -23,6 +24,11 @@ inline constexpr std::uint64_t kTensorsMax = 1U << 17;
 inline constexpr std::uint64_t kStringElementsMax = 1U << 22;
 inline constexpr std::uint64_t kHeaderBytesMax = 100'000'000;
 inline constexpr std::uint64_t kKeptBytesMax = 1ULL << 24;  // of keys' names, and of the values kept in memory
+
+// Whether a key can have this name. Loaders in C read it up to a NUL, and may then take it for another key.
+constexpr bool is_key_name(std::string_view name) {
+  return !name.empty() && name.size() <= kKeyBytesMax && name.find('\0') == std::string_view::npos;
+}
 
 inline constexpr std::uint64_t kKeyRecordBytesMin = 8 + 1 + 4 + 1;   // length, one character, type, one byte
 inline constexpr std::uint64_t kInfoRecordBytesMin = 8 + 4 + 4 + 8;  // length, dimension count, type, offset

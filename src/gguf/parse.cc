@@ -5,6 +5,7 @@
 
 #include "gguf/cursor.h"
 #include "gguf/format.h"
+#include "gguf/size_by_others.h"
 #include "gguf/tensor_types.h"
 #include "mtpgraft/gguf.h"
 #include "util/checked.h"
@@ -100,6 +101,9 @@ class Parser {
     }
     MTPGRAFT_TRY(item.key, cursor_.read_text(length, where));
     const auto what = fmt::format("key '{}'", item.key);
+    if (!format::is_key_name(item.key)) {
+      return fail(fmt::format("{} has a NUL in its name, where loaders cut it", what), item.offset);
+    }
     MTPGRAFT_TRY(value.type, read_value_type(what));
     value.element_type = value.type;
     if (value.is_array()) {
@@ -289,8 +293,8 @@ class Parser {
                     tensor.info_offset);
       }
       const auto data_bytes = gguf_.size - gguf_.data_offset;
-      const auto next = i + 1 < gguf_.tensors.size() ? gguf_.tensors[i + 1].offset : data_bytes;
-      MTPGRAFT_TRY(tensor.size_bytes, find_size(tensor, next));
+      const bool is_last = i + 1 == gguf_.tensors.size();
+      MTPGRAFT_TRY(tensor.size_bytes, find_size(tensor, is_last ? data_bytes : gguf_.tensors[i + 1].offset, is_last));
       if (!range_fits(expected, tensor.size_bytes, data_bytes)) {
         return fail(fmt::format("tensor '{}' needs {} bytes from {} on, but the file ends at {}", tensor.name,
                                 tensor.size_bytes, gguf_.data_offset + expected, gguf_.size),
@@ -315,7 +319,7 @@ class Parser {
   }
 
   // `next` is where the following tensor's data begin, or the end of the file, relative to the data section.
-  Result<std::uint64_t> find_size(const TensorInfo& tensor, std::uint64_t next) const {
+  Result<std::uint64_t> find_size(const TensorInfo& tensor, std::uint64_t next, bool is_last) const {
     const auto* type = find_tensor_type(tensor.type);
     if (type != nullptr && type->origin == TypeOrigin::kRemoved) {
       return unsupported(
@@ -327,7 +331,15 @@ class Parser {
       bytes = tensor_bytes(*type, tensor.shape);
     }
     const bool is_opaque = type == nullptr || type->block_elements == 0 || type->origin == TypeOrigin::kClash;
-    if (is_opaque && !(bytes && reaches(tensor.offset, *bytes, next))) {
+    const auto others = std::span<const TensorInfo>(gguf_.tensors).first(gguf_.tensors.size() - 1);
+    const bool is_as_table =
+        bytes && (is_last ? has_table_sizes(others, tensor.type) : reaches(tensor.offset, *bytes, next));
+    if (is_opaque && !is_as_table) {
+      if (is_last) {
+        const auto available = next - std::min(next, tensor.offset);
+        const auto told = find_size_by_others(others, tensor, gguf_.alignment, available);
+        return told.value_or(std::max<std::uint64_t>(available, 1));
+      }
       if (next <= tensor.offset) {
         return fail(
             fmt::format("tensor '{}' has type {} of unknown size, and the next tensor's offset {} does not tell",

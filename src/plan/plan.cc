@@ -35,9 +35,9 @@ Status check_edit(const GgufFile& target, const KeyEdit& edit) {
                  .message = fmt::format("the target has no key '{}' to take out", edit.key),
                  .remedy = Remedy::kListKeys};
   }
-  if (edit.key.empty() || edit.key.size() > format::kKeyBytesMax) {
+  if (!format::is_key_name(edit.key)) {
     return Error{.code = ErrorCode::kUsage,
-                 .message = fmt::format("a key has a name of 1 to {} bytes", format::kKeyBytesMax)};
+                 .message = fmt::format("a key has a name of 1 to {} bytes without NUL", format::kKeyBytesMax)};
   }
   if (edit.value && !is_sound(*edit.value)) {
     return Error{.code = ErrorCode::kUsage,

@@ -42,7 +42,7 @@ std::vector<std::uint64_t> counts_from_json(const Json& json) {
 
 // No graft changes these; with them, what strip writes would be no GGUF, or have a record of something else.
 bool is_never_old(std::string_view key) {
-  return key.empty() || key.size() > format::kKeyBytesMax || key == "general.alignment" || key == kRecordKey;
+  return !format::is_key_name(key) || key == "general.alignment" || key == kRecordKey;
 }
 
 std::optional<std::vector<OldKey>> old_keys_from_json(const Json& json) {

@@ -176,6 +176,13 @@ def headers():
     yield "tensor-name-only-nul", "a tensor name of one NUL", with_tensor("\0", (8,))
     yield "tensor-name-prefix-nul", "two names that differ behind a NUL: one name for C (llama.cpp cuts there)", \
         two_tensors(0, 32, names=("a\0b", "a\0c"))
+    yield "key-name-prefix-nul", "a key that a loader in C reads as general.alignment", with_key(
+        encode_key("general.alignment\0x", U32, 64))
+    yield "key-name-only-nul", "a key's name of one NUL", with_key(encode_key("\0", U32, 64))
+    yield ("type-clash-last-cut", "the last tensor's type is one that forks use differently, and the file ends in it",
+           raw_file(infos=(encode_info("odd", (64, 8), 42, 0),), data=bytes(143)))
+    yield ("type-unknown-last-cut", "a last tensor of a type in no table, shorter than another of its shape",
+           raw_file(infos=(encode_info("one", (64, 8), 199, 0), encode_info("two", (64, 8), 199, 640)), data=bytes(1200)))
     yield ("shape-wraps-to-8", "56 by 7905747460161236407: wraps to exactly the 8 elements that are there",
            with_tensor("wide", (56, 0x6DB6DB6DB6DB6DB7)))
     yield ("shape-wraps-negative", "2^32 by 2^31: 2^63, negative for a signed product (llama.cpp #27203)",

@@ -171,5 +171,14 @@ TEST(KeyEdits, LeaveAloneWhatTheGraftItselfDecides) {
               FailsWith(ErrorCode::kUsage, "the target has no key 'no.such.key' to take out"));
 }
 
+// What is written must be readable again, and be the same key to loaders in C.
+TEST(KeyEdits, RefuseNamesThatNoKeyCanHave) {
+  using namespace std::string_literals;
+  for (const auto& key : {""s, "general.alignment\0x"s, "\0"s, std::string(65536, 'k')}) {
+    EXPECT_THAT(plan_with({{key, u32_value(1)}}),
+                FailsWith(ErrorCode::kUsage, "a key has a name of 1 to 65535 bytes without NUL"));
+  }
+}
+
 }  // namespace
 }  // namespace mtpgraft

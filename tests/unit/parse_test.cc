@@ -183,6 +183,65 @@ TEST(Parse, BelievesClashingTypesOnlyWhereTheOffsetsAgree) {
   EXPECT_EQ(fork.gguf.tensors[0].size_bytes, 96U);
 }
 
+struct LastTensor {
+  std::string what;
+  GgufBuilder others;
+  std::vector<std::uint64_t> shape;
+  std::uint32_t type;
+  std::size_t bytes;         // in the file
+  std::uint64_t size_bytes;  // as it should be read; 0: the file is refused as truncated
+};
+
+// Behind the last tensor nothing but the end of the file tells where its data end, and that may lie.
+TEST(Parse, SizesTheLastTensorOfATypeByItsTableOrByTheOthersOfThatType) {
+  const auto fork = [](std::uint32_t type) { return GgufBuilder().tensor("a", {64, 64}, type, 64 * 80); };
+  const std::vector<LastTensor> cases = {
+      {"alone, it is upstream's", {}, {64, 8}, 42, 144, 144},
+      {"padded", {}, {64, 8}, 42, 160, 144},
+      {"with bytes behind it", {}, {64, 8}, 42, 5000, 144},
+      {"cut short", {}, {64, 8}, 42, 143, 0},
+      {"cut before its first byte", {}, {64, 8}, 42, 0, 0},
+      {"Q8_K as upstream has it", {}, {256, 4}, 15, 4 * 296, 4 * 292},
+      {"others are upstream's, too", GgufBuilder().tensor("a", {64}, 42, 18), {64, 8}, 42, 640, 144},
+      {"others have a fork's rows", fork(42), {64, 16}, 42, 16 * 80, 16 * 80},
+      {"a fork's, with bytes behind it", fork(42), {64, 16}, 42, 16 * 80 + 100, 16 * 80},
+      {"a fork's, cut short", fork(42), {64, 16}, 42, 16 * 80 - 1, 0},
+      {"a fork's, and rows of another length do not tell", fork(42), {128, 2}, 42, 333, 333},
+      {"in no table, alone: all that is there", {}, {64, 8}, 199, 333, 333},
+      {"in no table, alone and without data", {}, {64, 8}, 199, 0, 0},
+      {"in no table, as the others", fork(199), {64, 8}, 199, 640, 640},
+      {"in no table, longer than the others", fork(199), {64, 8}, 199, 641, 640},
+      {"in no table, shorter than the others", fork(199), {64, 8}, 199, 500, 0},
+      {"known by name only", fork(43), {64, 8}, 43, 900, 640},
+      // 7 rows in 416 to 448 bytes: 60 to 64 for each.
+      {"known up to padding: fits", GgufBuilder().tensor("a", {64, 7}, 199, 430), {64, 7}, 199, 420, 420},
+      {"known up to padding: longer", GgufBuilder().tensor("a", {64, 7}, 199, 430), {64, 7}, 199, 500, 448},
+      {"known up to padding: shorter", GgufBuilder().tensor("a", {64, 7}, 199, 430), {64, 7}, 199, 410, 0},
+      // I2_S has 32 bytes for each tensor besides its rows: these are not told from two tensors, and not cut off.
+      {"a fork's with bytes of its own for each tensor",
+       GgufBuilder().tensor("a", {64, 64}, 36, 1056),
+       {64, 128},
+       36,
+       2080,
+       2080},
+      {"rows times their bytes pass all bounds", fork(199), {64, std::uint64_t{1} << 56}, 199, 640, 0},
+  };
+  for (const auto& [what, others, shape, type, bytes, size_bytes] : cases) {
+    SCOPED_TRACE(what);
+    auto builder = others;
+    auto file = builder.tensor("last", shape, type, bytes).build();
+    file.resize(file.size() - (bytes + 31) / 32 * 32 + bytes);
+    const auto gguf = parse_gguf(MemoryFile("last.gguf", std::move(file)));
+    if (size_bytes == 0) {
+      ASSERT_THAT(gguf, FailsWith(ErrorCode::kMalformed, "tensor 'last' needs "));
+      EXPECT_THAT(gguf.error().hint, testing::HasSubstr("truncated"));
+    } else {
+      ASSERT_THAT(gguf, IsOk());
+      EXPECT_EQ(gguf.value().tensors.back().size_bytes, size_bytes);
+    }
+  }
+}
+
 // IQ4_KS has 4 bytes in front of each row.
 TEST(Parse, CountsRowBytesOfForkTypes) {
   const auto bytes = GgufBuilder().tensor("rows", {512, 3}, 144, 3 * (4 + 2 * 136)).build();
