@@ -82,7 +82,7 @@ std::string footer() {
 
 void add_output_options(CLI::App& app, OutputOptions& output) {
   app.add_flag("--json", output.json, "Print one JSON object on stdout, also on failure (docs/json.md)");
-  app.add_flag("-q,--quiet", output.quiet, "Leave out warnings, progress and what is printed of success");
+  app.add_flag("-q,--quiet", output.quiet, "Leave out progress and what is printed of success; warnings stay");
 }
 
 void add_commands(CLI::App& app, Program& program) {

@@ -36,7 +36,7 @@ bool write_out(std::string_view text) {
 }  // namespace
 
 void set_up_log(const OutputOptions& options) {
-  logger().set_level(options.quiet ? spdlog::level::err : spdlog::level::warn);
+  logger().set_level(options.quiet ? spdlog::level::warn : spdlog::level::info);
 }
 
 void log_warning(std::string_view message) {
@@ -52,7 +52,7 @@ void log_warnings(const std::vector<Warning>& warnings) {
 
 void log_note(std::string_view message) {
   erase_progress();
-  logger().warn("{}", printable(message));
+  logger().info("{}", printable(message));
 }
 
 void log_problem(std::string_view message) {

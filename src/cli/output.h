@@ -13,12 +13,12 @@
 
 namespace mtpgraft::cli {
 
-// Warnings go to stderr unless --quiet is given.
+// All go to stderr. --quiet leaves out notes, and nothing else.
 void set_up_log(const OutputOptions& options);
 void log_warning(std::string_view message);
 void log_warnings(const std::vector<Warning>& warnings);
-void log_note(std::string_view message);     // likewise
-void log_problem(std::string_view message);  // also with --quiet
+void log_note(std::string_view message);
+void log_problem(std::string_view message);
 
 // Prints the error on stderr, in the words of the command line or of a plan.
 void log_error(const Error& error, report::Front front);

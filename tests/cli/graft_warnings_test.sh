@@ -15,7 +15,8 @@ expect_warning() {
   expect_exit 0 "$MTPGRAFT" graft --dry-run -f "$target" "$donor" -o "$output"
   expect_stderr <<<"mtpgraft: warning: $warning"
   expect_exit 0 "$MTPGRAFT" graft --no-sync -q -f "$target" "$donor" -o "$output"
-  expect_nothing_on stdout stderr
+  expect_nothing_on stdout
+  expect_stderr <<<"mtpgraft: warning: $warning"
 
   rm "$output"
   expect_exit 3 "$MTPGRAFT" graft --strict "$target" "$donor" -o "$output"

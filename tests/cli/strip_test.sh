@@ -120,7 +120,7 @@ expect_warning() {
   expect_text "$STDOUT" '^1 warning, on stderr$'
   ! grep -q 'byte for byte' "$STDOUT" || fail "it is said to be the original: $last_command"
   expect_exit 0 "$MTPGRAFT" strip --json -q -f "$1" -o out.gguf
-  expect_nothing_on stderr
+  expect_stderr <<<"mtpgraft: warning: $2"
   [[ $(json 'x["result"]["restores_original"]') == False ]] || fail "it is said to be the original: $last_command"
 }
 unusable='the record cannot restore the original'
