@@ -26,9 +26,9 @@ struct CopiedSegment {
   std::string clone_obstacle;      // says why nothing was cloned; empty if it was not tried or the range is too short
 };
 
-// Returns what the plan reads of the donor, in the order of the output.
-std::vector<ByteRange> donor_ranges(const FilePlan& plan);
-std::vector<ByteRange> donor_ranges(const Plan& plan);
+// Returns what the plan reads of target or donor, in the order of the output.
+std::vector<ByteRange> copied_ranges(const FilePlan& plan, Source source);
+std::vector<ByteRange> copied_ranges(const Plan& plan, Source source);
 
 // Returns where the target's tensor data are, and where in the output. A head that is replaced and what follows it are
 // left out. Empty if the output's data begin with something else.

@@ -109,6 +109,10 @@ class ReadableFile {
   // The default is those of a new file.
   [[nodiscard]] virtual Permissions permissions() const;
 
+  // Returns where the first byte of a range is that was never written, or was taken out again, and reads as zero;
+  // nothing if there is none, or the file system cannot tell. That is the default.
+  [[nodiscard]] virtual std::optional<std::uint64_t> find_hole(const ByteRange& range) const;
+
   // Returns the parts of this file's [range.offset, +length) that lie in the very blocks on disk that hold `source` at
   // range.source_offset, relative to the range, in order. Empty where the file system cannot tell; that is the default.
   [[nodiscard]] virtual std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const;

@@ -29,6 +29,7 @@ struct Finding {
 struct VerifyReport {
   std::vector<Finding> findings;   // what concerns the whole file first, then ordered by offset
   std::vector<std::string> notes;  // say what was, or could not be, checked
+  std::vector<Warning> warnings;   // of what is no difference, and may be a fault all the same
   bool has_no_record = false;      // so that only a comparison with target and donor can check the head's bytes
   std::uint64_t compared_bytes = 0;
   std::uint64_t shared_bytes = 0;     // not compared: the same blocks on disk as in the source

@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "mtpgraft/projector.h"
+#include "mtpgraft/unfinished.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "util/glob.h"
@@ -63,8 +64,13 @@ Status add_subjects(const std::string& path, const RemoteFlags& remote, const Co
 // What only a donor can be is read as one: a checkpoint, or a model on a server.
 Status open_inspected(const Subject& subject, const Context& context, report::InspectedFile& inspected) {
   const auto& [path, source] = subject;
+  const auto look_for_gaps = [&](const OpenedModel& model) {
+    inspected.warnings = find_unfinished(model, {{0, model.file->size()}}, context.files);
+    log_warnings(inspected.warnings);
+  };
   if (source || is_checkpoint(path, context.files)) {
     MTPGRAFT_TRY(auto donor, open_donor({.path = path}, "", context, std::nullopt, source));
+    look_for_gaps({donor.file, donor.gguf});
     // The file, not what a graft makes of it.
     inspected.gguf = std::move(donor.stored ? *donor.stored : donor.gguf);
     inspected.notes = std::move(donor.notes);
@@ -72,6 +78,7 @@ Status open_inspected(const Subject& subject, const Context& context, report::In
     return ok_status();
   }
   MTPGRAFT_TRY(auto model, open_model(context.files, path));
+  look_for_gaps(model);
   inspected.gguf = std::move(model.gguf);
   return ok_status();
 }

@@ -152,6 +152,7 @@ Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output
   if (exchanged && !report.ok()) {
     return exchange_error(options.request, exchanged->right);
   }
+  log_warnings(report.warnings);
   MTPGRAFT_CHECK(print_answer(
       output, [&] { return report::verification_to_json(path, report); },
       [&] { return report::describe_verification(path, report, !output.quiet); }, Quiet::kPrints));

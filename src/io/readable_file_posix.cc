@@ -87,6 +87,13 @@ std::optional<FileStamp> PosixReadableFile::stamp() const {
                    status_.st_mtim.tv_sec * kNanoseconds + status_.st_mtim.tv_nsec};
 }
 
+std::optional<std::uint64_t> PosixReadableFile::find_hole(const ByteRange& range) const {
+  const auto end = range.offset + range.length;
+  const auto data = stored_bytes() < size() ? find_data(fd_.get(), range.offset, end) : range;
+  const auto hole = data.offset > range.offset ? range.offset : data.offset + data.length;
+  return hole < end ? std::optional(hole) : std::nullopt;
+}
+
 std::vector<ByteRange> PosixReadableFile::shared_parts(const ReadableFile& source, const CopyRange& range) const {
   const auto* posix = dynamic_cast<const PosixReadableFile*>(&source);
   return posix == nullptr ? std::vector<ByteRange>{} : shared_parts_of(fd_.get(), posix->descriptor(), range);

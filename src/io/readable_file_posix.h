@@ -27,6 +27,7 @@ class PosixReadableFile : public ReadableFile {
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   Status check_unchanged() const override;
   [[nodiscard]] std::optional<FileStamp> stamp() const override;
+  [[nodiscard]] std::optional<std::uint64_t> find_hole(const ByteRange& range) const override;
   [[nodiscard]] std::vector<ByteRange> shared_parts(const ReadableFile& source, const CopyRange& range) const override;
 
   [[nodiscard]] int descriptor() const { return fd_.get(); }

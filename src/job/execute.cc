@@ -35,7 +35,7 @@ class Executor {
   }
 
   Result<std::vector<CopiedSegment>> run() && {
-    MTPGRAFT_CHECK(fetch(donor_, donor_ranges(plan_)));
+    MTPGRAFT_CHECK(fetch(donor_, copied_ranges(plan_, Source::kDonor)));
     if (options_.method == CopyMethod::kAuto || options_.method == CopyMethod::kClone) {
       for (auto& copy : copies_) {
         MTPGRAFT_CHECK(clone(copy));
@@ -145,21 +145,21 @@ class Executor {
 
 }  // namespace
 
-std::vector<ByteRange> donor_ranges(const FilePlan& plan) {
+std::vector<ByteRange> copied_ranges(const FilePlan& plan, Source source) {
   std::vector<ByteRange> ranges;
   for (const auto& segment : plan.segments) {
     const auto* copy = std::get_if<Copy>(&segment);
-    if (copy != nullptr && copy->source == Source::kDonor) {
+    if (copy != nullptr && copy->source == source) {
       ranges.push_back({copy->offset, copy->length});
     }
   }
   return ranges;
 }
 
-std::vector<ByteRange> donor_ranges(const Plan& plan) {
+std::vector<ByteRange> copied_ranges(const Plan& plan, Source source) {
   std::vector<ByteRange> ranges;
   for (const auto& file : plan.files) {
-    std::ranges::move(donor_ranges(file), std::back_inserter(ranges));
+    std::ranges::move(copied_ranges(file, source), std::back_inserter(ranges));
   }
   return ranges;
 }

@@ -18,6 +18,7 @@
 #include "mtpgraft/header_digest.h"
 #include "mtpgraft/output_name.h"
 #include "mtpgraft/split.h"
+#include "mtpgraft/unfinished.h"
 #include "plan/record.h"
 #include "plan/requantised.h"
 #include "util/path.h"
@@ -112,7 +113,8 @@ std::optional<Fetch> plan_fetch(const Donor& donor, const Plan& plan) {
   if (!donor.remote) {
     return std::nullopt;
   }
-  return Fetch{plan_fetches(*donor.file, donor_ranges(plan)), donor.repository_bytes, donor.remote->received_bytes()};
+  return Fetch{plan_fetches(*donor.file, copied_ranges(plan, Source::kDonor)), donor.repository_bytes,
+               donor.remote->received_bytes()};
 }
 
 // Plans, and returns what was planned with.
@@ -151,6 +153,20 @@ Status compare_models(Job& job) {
                     fmt::join(trimmed, "', '")));
   }
   return job.extract_form ? ok_status() : warn_of_displaced_tensors(target, donor, job.donor->warnings);
+}
+
+// Looks for signs that target or donor, as far as the plan copies them, are not all there.
+std::vector<Warning> find_unfinished_sources(const Job& job, FileSource& files) {
+  const auto& [target, donor] = job.sources;
+  auto of_target = copied_ranges(job.plan, Source::kTarget);
+  auto of_donor = copied_ranges(job.plan, Source::kDonor);
+  if (donor == target) {
+    of_target.insert(of_target.end(), of_donor.begin(), of_donor.end());
+    return find_unfinished({target, job.target}, of_target, files);
+  }
+  auto warnings = find_unfinished({target, job.target}, of_target, files);
+  std::ranges::move(find_unfinished({donor, job.donor->gguf}, of_donor, files), std::back_inserter(warnings));
+  return warnings;
 }
 
 // Says what became of the graft before strip got it, as its header is not what it was.
@@ -238,6 +254,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.target, job.plan.files.size()));
   MTPGRAFT_CHECK(compare_models(job));
+  std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.donor->warnings));
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
@@ -275,6 +292,7 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_CHECK(compare_models(job));
+  std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.donor->warnings));
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
@@ -295,6 +313,7 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
   job.output.path =
       request.output.in_place ? request.file : first_output_path(request.output.path, job.plan.files.size());
   job.warnings = job.plan.warnings;
+  std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.warnings));
   MTPGRAFT_TRY(job.restores_original, restores_original(job, job.warnings));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;

@@ -5,6 +5,7 @@
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/job.h"
 #include "mtpgraft/split.h"
+#include "mtpgraft/unfinished.h"
 #include "mtpgraft/verify.h"
 #include "util/path.h"
 
@@ -14,6 +15,7 @@ namespace {
 Result<VerifyReport> verify_file_alone(const VerifyRequest& request, const Context& context) {
   MTPGRAFT_TRY(const auto model, open_model(context.files, request.file));
   MTPGRAFT_TRY(auto report, verify_alone(model, context.begin(Phase::kVerify, 0)));
+  report.warnings = find_unfinished(model, {{0, model.file->size()}}, context.files);
   MTPGRAFT_CHECK(model.file->check_unchanged());
   return report;
 }

@@ -59,7 +59,8 @@ Json projector_json(const ProjectorFit& fit) {
 }
 
 Json file_json(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, changeable] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, changeable, warnings] =
+      file;
   Json json{{"path", gguf.path},
             {"format", is_checkpoint ? "safetensors" : "gguf"},
             {"size", gguf.size},
@@ -77,6 +78,7 @@ Json file_json(const InspectedFile& file) {
             {"trunk_blocks", summary.trunk_blocks},
             {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
             {"notes", notes},
+            {"warnings", warnings_json(warnings)},
             {"mtp", head_json(file)}};
   if (mmproj) {
     json["mmproj"] = projector_json(*mmproj);
@@ -84,8 +86,7 @@ Json file_json(const InspectedFile& file) {
   if (!listed_keys.empty()) {
     json["keys"] = Json::array();
     for (const auto index : listed_keys) {
-      const auto& item = gguf.keys[index];
-      json["keys"].push_back(key_json(item));
+      json["keys"].push_back(key_json(gguf.keys[index]));
     }
   }
   if (gguf.is_split()) {

@@ -23,6 +23,7 @@ struct InspectedFile {
   std::vector<std::string> notes{};         // how it was read, if it is a checkpoint or on a server
   std::optional<GraftClaims> claims{};      // what its record tells; nothing if the file is no graft
   bool is_changeable = true;                // in place, as far as its name tells; asked of placeholders only
+  std::vector<Warning> warnings{};          // signs that it is not all there
 
   [[nodiscard]] bool is_misfit() const { return mmproj && !mmproj->fits.value_or(false); }
 };

@@ -66,7 +66,8 @@ void add_head_rows(const InspectedFile& file, std::vector<Row>& rows) {
 }
 
 std::string describe_file(const InspectedFile& file) {
-  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable] = file;
+  const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable,
+               warnings] = file;
   std::vector<Row> rows;
   rows.push_back(
       {"verdict", is_checkpoint ? "a checkpoint's head, good as a donor" : printable(describe_verdict(summary))});
@@ -123,8 +124,8 @@ std::string describe_file(const InspectedFile& file) {
 
 std::string compare_inspected(const std::vector<InspectedFile>& files) {
   std::vector<Row> rows{{"file", "model", "size", "tensors", "trunk", "MTP", "head", "drafts"}};
-  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable] :
-       files) {
+  for (const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable,
+                    warnings] : files) {
     const bool has_head = summary.head.has_tensors();
     rows.push_back(
         {printable(gguf.path), printable(summary.architecture), format_bytes(gguf.size),

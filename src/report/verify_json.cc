@@ -47,6 +47,7 @@ std::string verification_to_json(const std::string& path, const VerifyReport& re
                                   {"path", finding.path.empty() ? path : finding.path}});
   }
   result["notes"] = list_notes(report);
+  result["warnings"] = warnings_json(report.warnings);
   add_claims(result, report.labels, report.edits);
   return dump(json);
 }

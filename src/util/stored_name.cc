@@ -12,7 +12,7 @@ std::string_view last_part(std::string_view path) { return path.substr(path.rfin
 // Empty if the path does not end so, or is no more than that.
 std::string_view without_ending(std::string_view path, std::string_view ending) {
   const auto name = last_part(path);
-  const bool has_it = name.size() > ending.size() && lowered(name).ends_with(ending);
+  const bool has_it = name.size() > ending.size() && lowered(name).ends_with(lowered(ending));
   return has_it ? path.substr(0, path.size() - ending.size()) : std::string_view();
 }
 

@@ -11,10 +11,10 @@ namespace mtpgraft {
 // same behind "sha256-" (Ollama). Extensions of models and of downloads do not matter.
 bool is_digest_name(std::string_view path);
 
-// What programs append to the name of a file that they have not finished downloading; in lower case.
-inline constexpr auto kPartialEndings =
-    std::to_array<std::string_view>({".part", ".partial", "-partial", ".incomplete", ".download", ".downloadinprogress",
-                                     ".crdownload", ".opdownload", ".aria2", ".tmp", ".!qb", ".!ut", ".bc!"});
+// What programs append to the name of a file while they fetch it, or of a file beside it that has their state.
+inline constexpr auto kPartialEndings = std::to_array<std::string_view>(
+    {".aria2", ".part", ".partial", "-partial", ".incomplete", ".crdownload", ".download", ".downloadInProgress",
+     ".opdownload", ".filepart", ".fdmdownload", ".dtapart", ".tmp", ".!qB", ".!ut", ".!bt", ".bc!", ".jc!", ".xltd"});
 
 // The path without such endings, in any case of letters; as it is if nothing would be left of its last part.
 std::string_view without_partial_endings(std::string_view path);

@@ -8,7 +8,7 @@ use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,
   donor-{nan,hole,wrong-width,rope,other-merges,norms-unshifted,base-model,tensors-only-no-keys}.gguf \
   target-{base-model,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
 # shellcheck disable=SC2034  # common.sh uses it
-json_check=(--complete clone cloned insert Infinity architecture-unknown fork-type forks-only head-skipped
+json_check=(--complete clone cloned insert Infinity architecture-unknown file-holes fork-type forks-only head-skipped
   head-structure head-type-fallback sidecar-refused tensor-missing tensor-unasked type-unknown)
 
 # answer CODE COMMAND ARGUMENT...
@@ -83,6 +83,9 @@ interruption 143 TERM "$DONOR" extract "$DONOR" -o none.gguf
 answer 0 strip --no-sync "$GRAFT" -o stripped.gguf
 answer 0 strip -n four-00001-of-00005.gguf -o none.gguf
 answer 0 graft --no-sync target-trailing-bytes.gguf "$DONOR" -o trailing.gguf
+cat trailing.gguf >unfinished.gguf.part
+answer 0 inspect unfinished.gguf.part
+answer 0 verify unfinished.gguf.part
 answer 0 strip -n trailing.gguf -o none.gguf
 answer 0 graft --no-sync --replace target-with-head.gguf "$DONOR" -o replaced.gguf
 answer 0 strip -n replaced.gguf -o none.gguf

@@ -23,6 +23,7 @@
 #include <mtpgraft/split.h>
 #include <mtpgraft/strip.h>
 #include <mtpgraft/summary.h>
+#include <mtpgraft/unfinished.h>
 #include <mtpgraft/verify.h>
 #include <mtpgraft/version.h>
 
