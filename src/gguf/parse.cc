@@ -321,11 +321,6 @@ class Parser {
   // `next` is where the following tensor's data begin, or the end of the file, relative to the data section.
   Result<std::uint64_t> find_size(const TensorInfo& tensor, std::uint64_t next, bool is_last) const {
     const auto* type = find_tensor_type(tensor.type);
-    if (type != nullptr && type->origin == TypeOrigin::kRemoved) {
-      return unsupported(
-          fmt::format("tensor '{}' has type {} ({}), which ggml has removed", tensor.name, type->id, type->name),
-          tensor.info_offset, "quantise the model again with a current llama.cpp");
-    }
     std::optional<std::uint64_t> bytes;
     if (type != nullptr && type->block_elements != 0 && tensor.shape[0] % type->block_elements == 0) {
       bytes = tensor_bytes(*type, tensor.shape);
