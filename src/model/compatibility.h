@@ -45,6 +45,9 @@ inline bool is_scale(std::string_view tensor_name) {
 // A tensor of a head in names of a checkpoint or of another program, outside of all blocks.
 bool is_raw_head_name(std::string_view tensor_name);
 
+// "llama.nextn_predict_layers" in a qwen35 file: loaders do not look for it. Empty where the file has the right key.
+std::vector<const KeyValue*> find_misnamed_head_keys(const GgufFile& file);
+
 // What every block of `head` must have in models of this architecture, and has not; one sentence each.
 std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& head, const Architecture& architecture);
 

@@ -50,6 +50,21 @@ Blocks find_blocks(const GgufFile& file) {
   return blocks;
 }
 
+// The blocks of a head that a key under another architecture's prefix declares, as far as block_count counts them: not
+// where the trunk has these blocks.
+std::optional<std::uint64_t> read_misnamed_count(const GgufFile& file, std::uint64_t block_count,
+                                                 const KeyValue* item) {
+  const auto count = read_count(item);
+  if (!count || *count == 0 || *count >= block_count) {
+    return std::nullopt;
+  }
+  const auto blocks = find_blocks(file);
+  const auto first = block_count - *count;
+  const bool is_trunk =
+      blocks.all.lower_bound(first) != blocks.all.end() && blocks.nextn.lower_bound(first) == blocks.nextn.end();
+  return is_trunk ? std::nullopt : count;
+}
+
 void take_blocks(const GgufFile& file, std::uint64_t first_block, std::uint64_t block_count, Head& head) {
   head.first_block = first_block;
   head.block_count = block_count;
@@ -83,11 +98,11 @@ void check_strays(const GgufFile& file, const Depth& depth, const Blocks& blocks
     head.problems.push_back(fmt::format("{} tensors keep names of a checkpoint; llama.cpp wants 'blk.N.nextn.*': {}{}",
                                         raw.size(), fmt::join(shown, ", "), shown.size() < raw.size() ? ", ..." : ""));
   }
-  const auto key = fmt::format("{}.nextn_predict_layers", file.architecture());
-  const bool is_declared = file.find_key(key) != nullptr;
-  for (const auto& item : file.keys) {
-    if (!is_declared && item.key.ends_with(".nextn_predict_layers")) {
-      head.problems.push_back(fmt::format("key '{}' should be '{}'", item.key, key));
+  // Without tensors it is mended by whoever brings them.
+  if (head.has_tensors()) {
+    for (const auto* item : find_misnamed_head_keys(file)) {
+      head.problems.push_back(
+          fmt::format("key '{}' should be '{}.nextn_predict_layers'", item->key, file.architecture()));
     }
   }
   const auto stray = std::ranges::find_if(blocks.nextn, [&](std::uint64_t block) {
@@ -223,10 +238,25 @@ std::optional<BlockTensorName> split_block_name(std::string_view tensor_name) {
   return BlockTensorName{*block, rest.substr(1)};
 }
 
+std::vector<const KeyValue*> find_misnamed_head_keys(const GgufFile& file) {
+  std::vector<const KeyValue*> misnamed;
+  if (file.find_arch_key("nextn_predict_layers") == nullptr) {
+    for (const auto& item : file.keys) {
+      if (item.key.ends_with(".nextn_predict_layers")) {
+        misnamed.push_back(&item);
+      }
+    }
+  }
+  return misnamed;
+}
+
 Depth read_depth(const GgufFile& file) {
   Depth depth;
   depth.block_count = read_count(file.find_arch_key("block_count"));
   depth.nextn_predict_layers = read_count(file.find_arch_key("nextn_predict_layers"));
+  if (const auto misnamed = find_misnamed_head_keys(file); !misnamed.empty() && depth.block_count) {
+    depth.nextn_predict_layers = read_misnamed_count(file, *depth.block_count, misnamed.front());
+  }
   const auto blocks = depth.block_count.value_or(0);
   depth.trunk_blocks = blocks - std::min(blocks, depth.nextn_predict_layers.value_or(0));
   if (find_architecture(file.architecture()).block_count_may_exclude_head && depth.trunk_blocks < blocks) {

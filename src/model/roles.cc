@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "gguf/describe.h"
 #include "model/architectures.h"
 #include "model/compatibility.h"
 #include "mtpgraft/split.h"
@@ -28,10 +29,11 @@ Status check_depth_key(const GgufFile& target, std::string_view key, bool requir
                                      "it is not a complete language model"))
                : ok_status();
   }
-  if (item->value.type != ValueType::kU32) {
+  // Another type of whole number is no riddle: the graft has u32.
+  if (item->value.is_array() || item->value.type == ValueType::kBool || !item->value.unsigned_at()) {
     auto error = incompatible(target,
-                              fmt::format("key '{}' is {}, llama.cpp wants u32 and refuses the file", item->key,
-                                          value_type_name(item->value.type)),
+                              fmt::format("key '{}' is {} {}, llama.cpp wants u32 and refuses the file", item->key,
+                                          type_name(item->value), describe_value(item->value)),
                               "convert the target again; its writer chose the wrong type");
     error.offset = item->offset;
     return error;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "gguf/describe.h"
 #include "model/architectures.h"
 #include "model/compatibility.h"
 #include "model/dialect.h"
@@ -142,6 +143,18 @@ Runtime runtime_of(const Architecture& architecture, const Summary& summary) {
   return Runtime::kNeedsFirstFile;
 }
 
+// Loaders take no other type; a graft has the right one.
+std::string find_depth_problem(const GgufFile& file) {
+  for (const std::string_view name : {"block_count", "nextn_predict_layers"}) {
+    const auto* item = file.find_arch_key(name);
+    if (item != nullptr && item->value.type != ValueType::kU32) {
+      return fmt::format("key '{}' is {}, and llama.cpp takes no other type than u32", item->key,
+                         type_name(item->value));
+    }
+  }
+  return {};
+}
+
 std::string base_model_of(const GgufFile& file) {
   for (const std::string_view field : {"repo_url", "name"}) {
     const auto* item = file.find_key(fmt::format("general.base_model.0.{}", field));
@@ -194,6 +207,9 @@ Summary summarise(const GgufFile& file) {
   }
   if (const auto warnings = find_load_warnings(model); !warnings.empty()) {
     summary.load_problem = warnings.front().message;
+  }
+  if (auto problem = find_depth_problem(model); !problem.empty()) {
+    summary.load_problem = std::move(problem);
   }
   const bool has_foreign_head = summary.head.has_tensors() && !summary.dialects.empty();
   summary.runtime = state != HeadState::kShard && (has_foreign_head || !summary.load_problem.empty())

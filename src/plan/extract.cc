@@ -109,6 +109,8 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   Assembly assembly{.target = model, .keys = keys_of(model), .tensors = {}, .padded_key = {}};
   if (target != nullptr) {
     MTPGRAFT_TRY(assembly.keys, set_head_keys(placement, std::move(assembly.keys)));
+  } else {
+    assembly.keys = mend_depth_keys(model, std::move(assembly.keys));
   }
   if (has_own_experts) {
     take_expert_keys(model, donor, assembly.keys);

@@ -9,6 +9,7 @@
 #include "gguf/describe.h"
 #include "gguf/serialize.h"
 #include "gguf/tensor_types.h"
+#include "model/compatibility.h"
 #include "model/layer_arrays.h"
 
 namespace mtpgraft {
@@ -20,6 +21,17 @@ std::string describe_extension(const GgufValue& value, std::uint64_t trunk_block
     added.push_back(describe_element(value, i));
   }
   return fmt::format("{} entries, the head's: {}", value.element_count, fmt::join(added, ", "));
+}
+
+constexpr std::string_view kBlockCount = "block_count";
+constexpr std::string_view kHeadBlockCount = "nextn_predict_layers";
+
+// Loaders take no other type than u32.
+void set_depth_key(const GgufFile& model, std::string_view name, std::uint64_t number, KeyList& keys) {
+  const auto* item = model.find_arch_key(name);
+  if (item == nullptr || item->value.type != ValueType::kU32 || item->value.unsigned_at() != number) {
+    set_key(keys, fmt::format("{}.{}", model.architecture(), name), u32_value(static_cast<std::uint32_t>(number)));
+  }
 }
 
 KeyChange describe_head_change(const HeadPlacement& placement, const KeyDifference& difference) {
@@ -38,12 +50,6 @@ KeyChange describe_head_change(const HeadPlacement& placement, const KeyDifferen
 
 Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys) {
   const auto& target = placement.target;
-  const auto set_u32 = [&](std::string_view name, std::uint64_t number) {
-    const auto* item = target.find_arch_key(name);
-    if (item == nullptr || item->value.unsigned_at() != number) {
-      set_key(keys, fmt::format("{}.{}", target.architecture(), name), u32_value(static_cast<std::uint32_t>(number)));
-    }
-  };
   const LikeBlocks like(target, placement.trunk_blocks, placement.donor, placement.head);
   for (auto& entry : keys) {
     if (entry.item == nullptr) {
@@ -55,8 +61,21 @@ Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys) {
       entry = {entry.key, nullptr, std::move(*value)};
     }
   }
-  set_u32("block_count", placement.block_count());
-  set_u32("nextn_predict_layers", placement.head.block_count);
+  for (const auto* item : find_misnamed_head_keys(target)) {
+    remove_key(keys, item->key);
+  }
+  set_depth_key(target, kBlockCount, placement.block_count(), keys);
+  set_depth_key(target, kHeadBlockCount, placement.head.block_count, keys);
+  return keys;
+}
+
+KeyList mend_depth_keys(const GgufFile& model, KeyList keys) {
+  for (const auto name : {kBlockCount, kHeadBlockCount}) {
+    const auto* item = model.find_arch_key(name);
+    if (const auto number = item != nullptr ? item->value.unsigned_at() : std::nullopt) {
+      set_depth_key(model, name, *number, keys);
+    }
+  }
   return keys;
 }
 

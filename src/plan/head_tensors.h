@@ -24,6 +24,9 @@ struct HeadPlacement {
 // `keys`, those of the target, with the depth and the per-layer arrays that the head makes of them.
 Result<KeyList> set_head_keys(const HeadPlacement& placement, KeyList keys);
 
+// `keys`, those of a model that has its head, with the depth in the type that loaders want.
+KeyList mend_depth_keys(const GgufFile& model, KeyList keys);
+
 // What becomes of the target's keys in `keys`, for people to read: the depth first, as the head is about it; what the
 // user asked for last, in the order of `edits`; a per-layer array by the head's entries.
 std::vector<KeyChange> describe_head_changes(const HeadPlacement& placement, const KeyList& keys,

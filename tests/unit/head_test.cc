@@ -96,10 +96,16 @@ TEST(FindHead, KnowsNamesOfCheckpointsAndOtherArchitectures) {
   auto gguf = load_model(kTarget).gguf;
   gguf.tensors.back().name = "mtp.fc.weight";
   EXPECT_THAT(problems_of(gguf), testing::ElementsAre(testing::HasSubstr("'mtp.fc.weight' keeps a checkpoint's name")));
-  gguf = load_model(kTarget).gguf;
+  gguf = load_model("target-with-head").gguf;
+  remove_key(gguf, "qwen35.nextn_predict_layers");
   set_u32(gguf, "qwen3.nextn_predict_layers", 1);
   EXPECT_THAT(problems_of(gguf), testing::ElementsAre("key 'qwen3.nextn_predict_layers' should be "
                                                       "'qwen35.nextn_predict_layers'"));
+  // Without a head it declares nothing; whoever brings one takes it out.
+  gguf = load_model(kTarget).gguf;
+  set_u32(gguf, "qwen3.nextn_predict_layers", 1);
+  EXPECT_EQ(find_head(gguf).state, HeadState::kNone);
+  EXPECT_EQ(read_depth(gguf).trunk_blocks, 12U);
   gguf = load_model("target-with-head").gguf;
   set_u32(gguf, "qwen3.nextn_predict_layers", 1);
   EXPECT_EQ(find_head(gguf).state, HeadState::kPresent);

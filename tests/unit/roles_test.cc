@@ -5,6 +5,7 @@
 #include "model/compatibility.h"
 #include "models.h"
 #include "mtpgraft/head_data.h"
+#include "mtpgraft/strip.h"
 
 namespace mtpgraft {
 namespace {
@@ -54,13 +55,64 @@ TEST(TargetRole, NeedsBlocks) {
   EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "block"));
 }
 
-TEST(TargetRole, NeedsCountsOfTheTypeThatLoadersTake) {
-  const auto plan = plan_with_target("target-i32-block-count");
-  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "'qwen35.block_count' is i32, llama.cpp wants u32"));
-  EXPECT_EQ(plan.error().offset, load_model("target-i32-block-count").gguf.find_key("qwen35.block_count")->offset);
-  auto target = load_model("target-placeholder");
-  set_scalar<std::uint64_t>(target.gguf, "qwen35.nextn_predict_layers", 1);
-  EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "'qwen35.nextn_predict_layers' is u64"));
+TEST(TargetRole, NeedsCountsThatAreWholeNumbers) {
+  auto target = load_model(kTarget);
+  set_scalar<float>(target.gguf, "qwen35.block_count", 12);
+  const auto plan = plan_with_target(target);
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "'qwen35.block_count' is f32 12, llama.cpp wants u32"));
+  EXPECT_EQ(plan.error().offset, target.gguf.find_key("qwen35.block_count")->offset);
+  set_scalar<std::int32_t>(target.gguf, "qwen35.block_count", -12);
+  EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "'qwen35.block_count' is i32 -12"));
+  set_scalar<bool>(target.gguf, "qwen35.block_count", true);
+  EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kIncompatible, "'qwen35.block_count' is bool true"));
+}
+
+// Loaders take u32 only, so a graft with another type would not load.
+TEST(TargetRole, MayHaveCountsOfAnotherTypeOfWholeNumber) {
+  const auto donor = load_model(kDonor);
+  const auto expect_mended = [&](const Model& target) {
+    const auto graft = graft_model(target, donor);
+    for (const std::string key : {"block_count", "nextn_predict_layers"}) {
+      const auto& value = graft.gguf.find_arch_key(key)->value;
+      EXPECT_EQ(value.type, ValueType::kU32);
+      EXPECT_EQ(value.unsigned_at(), key == "block_count" ? 13U : 1U);
+    }
+    const auto plan = make_strip_plan(graft.gguf, {}).value();
+    EXPECT_TRUE(spell(plan, graft, graft) == target.bytes());
+  };
+  expect_mended(load_model("target-i32-block-count"));
+  const auto placeholder = load_model("target-placeholder");
+  const auto with = [&](auto blocks, auto head_blocks) {
+    return parse_model("placeholder.gguf", GgufBuilder(placeholder.bytes(), placeholder.gguf)
+                                               .key("qwen35.block_count", blocks)
+                                               .key("qwen35.nextn_predict_layers", head_blocks)
+                                               .build());
+  };
+  expect_mended(with(std::uint32_t{13}, std::int32_t{1}));
+  expect_mended(with(std::uint32_t{13}, std::uint64_t{1}));
+  expect_mended(with(std::int64_t{13}, std::int8_t{1}));
+  expect_mended(with(std::uint8_t{13}, std::uint16_t{1}));
+}
+
+// Under another architecture's prefix no loader looks for it.
+TEST(TargetRole, MayDeclareItsHeadUnderAnotherPrefix) {
+  const auto donor = load_model(kDonor);
+  for (const std::string name : {"target-placeholder", "target-12L-Q4_K_M"}) {
+    SCOPED_TRACE(name);
+    const auto model = load_model(name);
+    auto builder = GgufBuilder(model.bytes(), model.gguf);
+    const auto target = parse_model(
+        "misnamed.gguf",
+        builder.without_key("qwen35.nextn_predict_layers").key("llama.nextn_predict_layers", std::uint32_t{1}).build());
+    EXPECT_EQ(read_depth(target.gguf).trunk_blocks, 12U);
+    const auto graft = graft_model(target, donor);
+    EXPECT_EQ(read_depth(graft.gguf).block_count, 13U);
+    EXPECT_EQ(graft.gguf.find_arch_key("nextn_predict_layers")->value.unsigned_at(), 1U);
+    EXPECT_EQ(graft.gguf.find_key("llama.nextn_predict_layers"), nullptr);
+    EXPECT_EQ(find_head(graft.gguf).state, HeadState::kPresent);
+    const auto plan = make_strip_plan(graft.gguf, {}).value();
+    EXPECT_TRUE(spell(plan, graft, graft) == target.bytes());
+  }
 }
 
 TEST(TargetRole, WithAHeadNeedsReplace) {
