@@ -123,8 +123,8 @@ struct GgufFile {
   std::vector<TensorInfo> tensors;  // in file order, which is also data order
   std::uint64_t alignment = 32;     // power of two
   std::uint64_t infos_end = 0;      // one past the last tensor info
-  std::uint64_t data_offset = 0;    // infos_end aligned up
-  std::uint64_t data_end = 0;       // one past the last tensor and as much of its padding as the file has
+  std::uint64_t data_offset = 0;    // infos_end aligned up; not where no data follow
+  std::uint64_t data_end = 0;  // one past the last tensor, or the infos, and as much of the padding as the file has
   // At least one. Keys, version, alignment and the offsets above are those of the first.
   std::vector<Shard> files;
 

@@ -90,11 +90,17 @@ enum class Split : std::uint8_t {
   kHead,      // trunk and head into files of their own
 };
 
+// What the record keeps of the target's header, besides keys.
+struct TargetHeader {
+  Digest digest;                     // of everything before the tensor data
+  std::vector<std::byte> padding{};  // what is there of it, without zeros at its end
+};
+
 struct GraftOptions {
-  bool replace = false;                   // takes out a head that the target has
-  std::optional<RecordLabels> labels;     // nothing: no record, and no padding for block cloning
-  std::optional<Digest> target_header{};  // digest_header() of the target, for the record
-  std::vector<KeyEdit> edits{};           // applied last, in this order
+  bool replace = false;                         // takes out a head that the target has
+  std::optional<RecordLabels> labels;           // nothing: no record, and no padding for block cloning
+  std::optional<TargetHeader> target_header{};  // read_target_header() of the target, for the record
+  std::vector<KeyEdit> edits{};                 // applied last, in this order
   Split split = Split::kAsTarget;
 };
 

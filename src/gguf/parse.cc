@@ -273,12 +273,14 @@ class Parser {
   Status place_tensors() {
     gguf_.infos_end = cursor_.offset();
     gguf_.data_offset = gguf_.infos_end;
-    gguf_.data_end = gguf_.infos_end;
+    const auto data_offset = checked_align_up(gguf_.infos_end, gguf_.alignment);
+    // Writers pad the header also where no data follow, by the default if not by the key. No reader asks for it.
+    const auto padded = checked_align_up(gguf_.infos_end, std::max(gguf_.alignment, format::kDefaultAlignment));
+    gguf_.data_end = std::min(padded.value_or(gguf_.size), gguf_.size);
     gguf_.files = {{gguf_.path, gguf_.size, 0, gguf_.data_end, gguf_.tensors.size()}};
     if (gguf_.tensors.empty()) {
       return ok_status();
     }
-    const auto data_offset = checked_align_up(gguf_.infos_end, gguf_.alignment);
     if (!data_offset || *data_offset > gguf_.size) {
       return fail("the file ends before the tensor data begin", gguf_.infos_end, std::string(kDamaged));
     }

@@ -40,8 +40,8 @@ std::optional<Part> look_at(const std::string& path, const Context& context) {
   part.size = gguf.files.front().size;
   part.tensor_count = gguf.files.front().tensor_count;
   part.record = find_record(gguf);
-  if (const auto header = digest_header(*model.value().file, gguf); header.ok()) {
-    part.header = header.value();
+  if (const auto header = read_target_header(*model.value().file, gguf); header.ok()) {
+    part.header = header.value().digest;
   }
   return part;
 }

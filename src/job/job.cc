@@ -242,7 +242,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   if (!request.no_record) {
     job.donor->labels.target_file = base_name(request.target);
     job.options.labels = request.labels ? request.labels : job.donor->labels;
-    MTPGRAFT_TRY(job.options.target_header, digest_header(*job.sources.target, job.target));
+    MTPGRAFT_TRY(job.options.target_header, read_target_header(*job.sources.target, job.target));
   }
   if (request.yarn_factor) {
     MTPGRAFT_TRY(const auto yarn, make_yarn_edits(job.target, *request.yarn_factor));

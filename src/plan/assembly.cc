@@ -4,6 +4,7 @@
 #include <cassert>
 #include <map>
 
+#include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "plan/layout.h"
 #include "util/checked.h"
@@ -99,6 +100,31 @@ void lay_out_data(const Assembly& assembly, std::size_t first_info, Layout& layo
   }
 }
 
+// Where data follow, they begin aligned. Where none do, some writers pad all the same.
+std::uint64_t header_end(const Assembly& assembly, std::uint64_t size) {
+  const auto aligned = align_up(size, assembly.target.alignment);
+  if (!assembly.tensors.empty()) {
+    return aligned;
+  }
+  if (assembly.size_max != UINT64_MAX) {
+    const auto padded = align_up(size, std::max(assembly.target.alignment, format::kDefaultAlignment));
+    return std::clamp(assembly.size_max, size, padded);
+  }
+  const auto& first = assembly.target.files.front();
+  return first.tensor_count == 0 && first.data_end > assembly.target.infos_end ? aligned : size;
+}
+
+void pad_header(const Assembly& assembly, Layout& layout) {
+  const auto end = header_end(assembly, layout.size());
+  auto padding = assembly.header_padding;
+  padding.resize(std::min<std::uint64_t>(padding.size(), end - layout.size()));
+  if (!padding.empty()) {
+    layout.begin_padding();
+    layout.add(std::move(padding));
+  }
+  layout.pad_up_to(end);
+}
+
 }  // namespace
 
 std::uint64_t bytes_of(const std::vector<TensorEntry>& tensors) {
@@ -139,12 +165,12 @@ FilePlan assemble(Assembly& assembly) {
   auto layout = lay_out_header(assembly, padded_key);
   const auto first_info = layout.region_count() - assembly.tensors.size();
   FilePlan plan;
+  plan.data_offset = layout.size();
+  pad_header(assembly, layout);
   if (!assembly.tensors.empty()) {
-    // ggml pads the header only where data follow.
-    layout.pad_up_to(align_up(layout.size(), assembly.target.alignment));
+    plan.data_offset = layout.size();
     place_data(assembly, layout.size());
   }
-  plan.data_offset = layout.size();
   plan.tensor_count = assembly.tensors.size();
   lay_out_data(assembly, first_info, layout);
   std::move(layout).finish(plan);

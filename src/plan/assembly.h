@@ -47,7 +47,8 @@ struct Assembly {
   KeyList keys;
   std::vector<TensorEntry> tensors;
   std::optional<PaddedKey> padded_key;
-  std::uint64_t size_max = UINT64_MAX;  // where the last tensor's padding ends at the latest
+  std::uint64_t size_max = UINT64_MAX;      // where the padding at the end of the file ends at the latest
+  std::vector<std::byte> header_padding{};  // what stands in the padding in front of the data, without zeros at its end
 };
 
 // The key with which most bytes of the tensors, which are all of the output's, have the place in a disk block that they

@@ -38,8 +38,9 @@ bool is_same(const HeldValue& a, const HeldValue& b) {
 KeyList keys_of(const GgufFile& file) {
   KeyList keys;
   keys.reserve(file.keys.size());
+  const bool has_record = find_record(file).has_value();
   for (const auto& item : file.keys) {
-    if (item.key != kRecordKey) {
+    if (item.key != kRecordKey || !has_record) {
       keys.push_back({item.key, &item});
     }
   }

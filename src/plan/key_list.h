@@ -28,7 +28,7 @@ struct KeyEntry {
 
 using KeyList = std::vector<KeyEntry>;
 
-// All keys but the record. `file` must outlive the list.
+// All keys but a record that can be read. `file` must outlive the list.
 KeyList keys_of(const GgufFile& file);
 
 const KeyEntry* find_key(const KeyList& keys, std::string_view key);

@@ -75,9 +75,14 @@ std::vector<Warning> warn_of_types(const GgufFile& target, const std::vector<Key
 std::vector<KeyChange> describe_changes(const HeadPlacement& placement, const KeyList& keys,
                                         const GraftOptions& options) {
   auto changes = describe_head_changes(placement, keys, options.edits);
-  const bool had_record = placement.target.find_key(kRecordKey) != nullptr;
+  std::erase_if(changes, [](const KeyChange& change) { return change.key == kRecordKey; });
+  const bool had_record = find_record(placement.target).has_value();
+  const auto* foreign = had_record ? nullptr : placement.target.find_key(kRecordKey);
   if (had_record || options.labels) {
-    changes.push_back({std::string(kRecordKey), "string", had_record ? "an earlier record" : "",
+    changes.push_back({std::string(kRecordKey), "string",
+                       had_record           ? "an earlier record"
+                       : foreign != nullptr ? describe_value(foreign->value)
+                                            : "",
                        options.labels ? "origin, old values, digest of the head" : "none"});
   }
   return changes;
@@ -92,8 +97,13 @@ Result<RecordOrigin> find_origin(const GgufFile& target, const Head& target_head
                       target.keys.size(),
                       first_file.tensor_count,
                       target.data_offset,
-                      options.target_header,
+                      {},
+                      {},
                       {}};
+  if (options.target_header) {
+    origin.header_digest = options.target_header->digest;
+    origin.padding = options.target_header->padding;
+  }
   auto before = keys_of(target);
   auto tensors_before = target.tensors.size();
   if (const auto earlier = find_record(target)) {
@@ -111,6 +121,7 @@ Result<RecordOrigin> find_origin(const GgufFile& target, const Head& target_head
     origin.tensor_count = tensors_before;
     origin.data_offset = first_file.tensor_count > 0 ? origin.data_offset : target.tensors.front().offset;
     origin.header_digest.reset();
+    origin.padding.clear();
   }
   auto old_keys = find_old_keys(before, keys);
   if (!old_keys.ok()) {
@@ -122,13 +133,14 @@ Result<RecordOrigin> find_origin(const GgufFile& target, const Head& target_head
 }
 
 // A record that cannot be read again would undo nothing. Its padding is less than a block.
-Status check_record_size(std::size_t bytes) {
+Status check_record_size(std::size_t bytes, std::size_t padding_bytes) {
   constexpr auto kBytesMax = KeyValue::kKeptValueBytes - kCloneBlockBytes;
   if (bytes > kBytesMax) {
+    const auto* what =
+        padding_bytes > kBytesMax / 4 ? "what pads the target's header is" : "the keys' new and old values are";
     return Error{.code = ErrorCode::kUnsupported,
-                 .message = fmt::format("the record would have {} bytes, and {} are read again: the keys' new and old "
-                                        "values are too long for it",
-                                        bytes, kBytesMax),
+                 .message = fmt::format("the record would have {} bytes, and {} are read again: {} too long for it",
+                                        bytes, kBytesMax, what),
                  .remedy = Remedy::kOmitRecord};
   }
   return ok_status();
@@ -167,6 +179,16 @@ std::vector<Warning> warn_of_trailing_bytes(const GgufFile& target, bool is_one_
                                          trailing_bytes)}};
 }
 
+// Whatever it is, it cannot stay where the graft's own record is to be.
+std::vector<Warning> warn_of_foreign_record(const GgufFile& target) {
+  if (target.find_key(kRecordKey) == nullptr || find_record(target)) {
+    return {};
+  }
+  return {{"record-unusable", fmt::format("the target's key '{}' is no record that can be read, or is damaged: the "
+                                          "graft's takes its place, and has it as an old value",
+                                          kRecordKey)}};
+}
+
 void append(std::vector<Warning>& warnings, std::vector<Warning> more) {
   std::ranges::move(more, std::back_inserter(warnings));
 }
@@ -175,7 +197,7 @@ Status add_record(const HeadPlacement& placement, const Head& target_head, const
                   const GraftOptions& options, const RecordLabels& labels, Assembly& first) {
   MTPGRAFT_TRY(const auto origin, find_origin(placement.target, target_head, options, first.keys));
   first.padded_key = PaddedKey{kRecordKey, make_record(placement, head, options, labels, origin), origin.data_offset};
-  MTPGRAFT_CHECK(check_record_size(first.padded_key->text.size()));
+  MTPGRAFT_CHECK(check_record_size(first.padded_key->text.size(), origin.padding.size()));
   return ok_status();
 }
 
@@ -214,6 +236,9 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   const auto tensor_count = target.tensors.size() - target_head.tensors.size() + donor_head.tensors.size();
 
   MTPGRAFT_TRY(auto keys, set_head_keys(placement, keys_of(target)));
+  if (options.labels) {
+    remove_key(keys, kRecordKey);
+  }
   if (file_count > 1 || target.is_split()) {
     keys = set_split_keys(file_count, tensor_count, std::move(keys));
   }
@@ -240,6 +265,7 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
                  .padded_key = {}};
   auto head_file = make_head_file(placement, other_files, tensor_count, head, options);
   if (options.labels) {
+    append(plan.warnings, warn_of_foreign_record(target));
     auto labels = *options.labels;
     labels.pads_head_file = head_file && head_file->padded_key;
     MTPGRAFT_CHECK(add_record(placement, target_head, head, options, labels, first));

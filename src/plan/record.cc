@@ -8,6 +8,7 @@
 #include "plan/value_json.h"
 #include "util/hash.h"
 #include "util/json.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -40,9 +41,13 @@ std::vector<std::uint64_t> counts_from_json(const Json& json) {
   return counts;
 }
 
-// No graft changes these; with them, what strip writes would be no GGUF, or have a record of something else.
-bool is_never_old(std::string_view key) {
-  return !format::is_key_name(key) || key == "general.alignment" || key == kRecordKey;
+// No graft changes these: with them, what strip writes would be no GGUF.
+bool is_never_old(std::string_view key) { return !format::is_key_name(key) || key == "general.alignment"; }
+
+// Strip gives back a key of the record's name only if it is something else, or a trunk would have a graft's record.
+bool is_record(const OldKey& old) {
+  const auto text = old.value ? old.value->text() : std::nullopt;
+  return old.key == kRecordKey && (!old.value || (text && read_record(*text)));
 }
 
 std::optional<std::vector<OldKey>> old_keys_from_json(const Json& json) {
@@ -60,6 +65,9 @@ std::optional<std::vector<OldKey>> old_keys_from_json(const Json& json) {
       if (entry.contains("place")) {
         old.place = count_from_json(entry.at("place"));
       }
+    }
+    if (is_record(old)) {
+      return std::nullopt;
     }
     old_keys.push_back(std::move(old));
   }
@@ -82,6 +90,9 @@ std::string write_record(const Record& record) {
                     {"data_offset", record.origin.data_offset}};
   if (record.origin.header_digest) {
     json["target"]["header_xxh128"] = to_hex(*record.origin.header_digest);
+  }
+  if (!record.origin.padding.empty()) {
+    json["target"]["padding"] = to_hex(record.origin.padding);
   }
   json["keys"] = old_keys_to_json(record.origin.old_keys);
   json["donor"] = {{"file", record.labels.donor_file},
@@ -133,7 +144,8 @@ std::optional<Record> read_record(std::string_view text) {
     const auto& head = json.at("head");
     const auto digest = parse_digest(head.at("xxh128").get<std::string>());
     auto old_keys = old_keys_from_json(json.at("keys"));
-    if (!digest || !old_keys) {
+    auto padding = from_hex(target.value("padding", ""));
+    if (!digest || !old_keys || !padding) {
       return std::nullopt;
     }
     record.labels = {json.at("tool"),         target.at("file"), donor.at("file"), donor.value("head_type", ""),
@@ -148,7 +160,8 @@ std::optional<Record> read_record(std::string_view text) {
                      count_from_json(target.at("n_tensors")),
                      count_from_json(target.at("data_offset")),
                      parse_digest(target.value("header_xxh128", "")),
-                     std::move(*old_keys)};
+                     std::move(*old_keys),
+                     std::move(*padding)};
     record.donor_architecture = donor.at("architecture");
     record.donor_blocks = counts_from_json(donor.at("blocks"));
     record.donor_name = donor.at("name");

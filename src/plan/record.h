@@ -28,6 +28,7 @@ struct RecordOrigin {
   std::uint64_t data_offset = 0;
   std::optional<Digest> header_digest;  // of everything before the tensor data
   std::vector<OldKey> old_keys;
+  std::vector<std::byte> padding{};  // in front of the tensor data, without zeros at its end
 };
 
 struct RecordHead {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "gguf/describe.h"
 #include "gguf/serialize.h"
 #include "model/compatibility.h"
 #include "model/dialect.h"
@@ -127,6 +128,7 @@ std::variant<Restored, NotRestored> restore_keys(const GgufFile& file, std::size
 // As the converter's --no-mtp writes them.
 KeyList clean_keys(const GgufFile& file, std::uint64_t trunk_blocks, bool keep_size) {
   auto keys = keys_of(file);
+  remove_key(keys, kRecordKey);
   const auto name_of = [&](std::string_view name) { return fmt::format("{}.{}", file.architecture(), name); };
   for (auto& entry : keys) {
     if (auto value = cut_layer_array(*entry.item, file, trunk_blocks)) {
@@ -147,6 +149,9 @@ std::vector<KeyChange> describe_changes(const GgufFile& file, const KeyList& key
   std::vector<KeyChange> new_keys;
   const auto before = keys_of(file);
   for (const auto& difference : diff_keys(before, keys)) {
+    if (difference.key() == kRecordKey) {
+      continue;
+    }
     if (difference.before == nullptr) {
       new_keys.push_back(describe_change(difference));
     } else if (difference.after == nullptr ||
@@ -155,7 +160,9 @@ std::vector<KeyChange> describe_changes(const GgufFile& file, const KeyList& key
     }
   }
   if (file.find_key(kRecordKey) != nullptr) {
-    changes.push_back({std::string(kRecordKey), "string", "the graft's record", "none"});
+    const auto* old = find_key(keys, kRecordKey);
+    changes.push_back({std::string(kRecordKey), "string", "the graft's record",
+                       old != nullptr ? describe_value(old->held_value()) : "none"});
   }
   std::ranges::move(new_keys, std::back_inserter(changes));
   return changes;
@@ -200,6 +207,7 @@ Result<Plan> make_strip_plan(const GgufFile& file, const StripOptions& options) 
   if (origin != nullptr) {
     first.keys = std::move(std::get<Restored>(restored).keys);
     first.size_max = origin->size;
+    first.header_padding = origin->padding;
     plan.original = {origin->file, origin->size, origin->header_digest};
     plan.warnings = warn_of_placeholder(file, first.keys);
   } else {

@@ -132,6 +132,13 @@ bool is_of_target(const Record& record, const OpenedModel& target, const Digest&
                               : origin.size == target.gguf.size && origin.tensor_count == target.gguf.tensors.size();
 }
 
+// A graft without a record keeps what the target has under that name, if it is something else.
+bool has_own_record(const GgufFile& graft, const GgufFile& target) {
+  const auto* item = graft.find_key(kRecordKey);
+  const auto* targets = target.find_key(kRecordKey);
+  return item != nullptr && (targets == nullptr || find_record(target) || !item->same_value(*targets));
+}
+
 Result<Plan> plan_again(const OpenedModel& target, const OpenedModel& donor, const HeadData& head_data,
                         GraftOptions& options, VerifyReport& report) {
   auto plan = make_graft_plan(target.gguf, donor.gguf, head_data, options);
@@ -153,7 +160,7 @@ Result<Plan> plan_for(const ModelFiles& files, const GgufFile* gguf, const std::
   }
   options.edits = record ? record->edits : std::vector<KeyEdit>{};
   MTPGRAFT_TRY(auto plan, plan_again(target, donor, head_data, options, report));
-  if (gguf != nullptr && gguf->find_key(kRecordKey) != nullptr) {
+  if (gguf != nullptr && has_own_record(*gguf, target.gguf)) {
     return plan;
   }
   // Grafted without a record, or the damage is such that it cannot be found: the size decides between the two.
@@ -225,14 +232,14 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
   }
   // A target with a head can only have been grafted with --replace.
   GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
-  MTPGRAFT_TRY(options.target_header, digest_header(*target.file, target.gguf));
+  MTPGRAFT_TRY(options.target_header, read_target_header(*target.file, target.gguf));
   VerifyReport report;
   MTPGRAFT_TRY(const auto plan, plan_for(files, gguf, record, target, donor, head_data, options, report));
   Evidence evidence{.plan = plan, .record = record ? &*record : nullptr};
   if (record) {
     report.labels = record->labels;
     report.edits = plan.edited_keys;
-    evidence.is_other_target = !is_of_target(*record, target, *options.target_header);
+    evidence.is_other_target = !is_of_target(*record, target, options.target_header->digest);
     evidence.is_other_donor = record->head.digest != head_data.digest;
     if (!evidence.is_other_target && !evidence.is_other_donor) {
       note_other_names(record->labels, fallback, report);
@@ -270,8 +277,8 @@ Result<VerifyReport> verify_tensors(const ModelFiles& files, const OpenedModel& 
   Evidence evidence{.plan = plan, .record = record ? &*record : nullptr, .retyped = infos.retyped};
   evidence.only_tensors = true;
   if (record) {
-    MTPGRAFT_TRY(const auto header, digest_header(*target.file, target.gguf));
-    evidence.is_other_target = !is_of_target(*record, target, header);
+    MTPGRAFT_TRY(const auto header, read_target_header(*target.file, target.gguf));
+    evidence.is_other_target = !is_of_target(*record, target, header.digest);
     evidence.is_other_donor = record->head.digest != head_data.digest;
     report.labels = record->labels;
   }

@@ -86,7 +86,7 @@ void check_files(std::uint8_t flags, std::uint8_t head_type, std::vector<Bytes> 
   GraftOptions options{.replace = (flags & 1U) != 0, .labels = std::nullopt};
   if ((flags & 2U) != 0) {
     options.labels = RecordLabels{"fuzz", target->file->path(), donor->file->path()};
-    options.target_header = digest_header(*target->file, target->gguf).value();
+    options.target_header = read_target_header(*target->file, target->gguf).value();
   }
   options.split = (flags & 8U) != 0 ? Split::kHead : Split::kAsTarget;
   if ((flags & 16U) != 0) {

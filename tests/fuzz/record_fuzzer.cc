@@ -47,7 +47,7 @@ void check_record(std::string_view text) {
   require(verify_alone(model, keep_going).ok(), "a graft's record cannot stop verify");
   // What a graft in its place makes of the record.
   GraftOptions options{.replace = true, .labels = record->labels};
-  options.target_header = digest_header(*model.file, model.gguf).value();
+  options.target_header = read_target_header(*model.file, model.gguf).value();
   check_graft(model, model, options);
 }
 

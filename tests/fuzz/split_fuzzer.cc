@@ -43,7 +43,7 @@ void check_set(std::uint8_t flags, const std::vector<Bytes>& parts) {
   GraftOptions options{.replace = true, .labels = std::nullopt};
   if ((flags & 1U) != 0) {
     options.labels = RecordLabels{"fuzz", model.file->path(), model.file->path()};
-    options.target_header = digest_header(*model.file, model.gguf).value();
+    options.target_header = read_target_header(*model.file, model.gguf).value();
   }
   options.split = (flags & 2U) != 0 ? Split::kMerge : Split::kAsTarget;
   check_graft(model, model, options);

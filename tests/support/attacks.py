@@ -665,6 +665,12 @@ def records(scratch):
         keys={**honest_record()["keys"], UGLY.replace("\udcff", ""): {"type": "u32", "value": 1, "place": 0}})
     yield "record-key-escapes", "an old key that is a GGUF of its own", of(
         keys={**honest_record()["keys"], "GGUF\x03\0\0\0": {"type": "u32", "value": 1, "place": 0}})
+    yield "record-in-a-record", "an old value of the record's own key that is a record, for what strip writes", of(
+        keys={**honest_record()["keys"], "mtpgraft.record": {
+            "type": "string", "value": signed(json.dumps(honest_record(), separators=(",", ":"))), "place": 0}})
+    yield "record-padding-long", "an original whose header ends in 20,000 bytes of padding", of(
+        target__padding="41" * 20000)
+    yield "record-padding-not-hex", "padding that is no hexadecimal", of(target__padding="4g")
     for value in (0, 3, 2**31):
         yield f"record-alignment-{value}", f"an original with alignment {value}", keys(
             general__alignment={"type": "u32", "value": value, "place": 1})

@@ -83,7 +83,7 @@ inline HeadData head_data_of(const Model& donor) {
 inline GraftOptions graft_options(const Model& target, const Model& donor, bool replace = false) {
   return {.replace = replace,
           .labels = RecordLabels{"mtpgraft 0.1.0", target.file->path(), donor.file->path()},
-          .target_header = digest_header(*target.file, target.gguf).value()};
+          .target_header = read_target_header(*target.file, target.gguf).value()};
 }
 
 inline GraftOptions without_record(bool replace = false) { return {.replace = replace, .labels = std::nullopt}; }

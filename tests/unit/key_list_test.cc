@@ -48,8 +48,11 @@ std::vector<OldKey> expect_undone(const KeyList& before, const KeyList& now) {
   return old.value();
 }
 
-TEST(KeyList, HasAllKeysButTheRecord) {
-  EXPECT_THAT(names(keys_of(file_with({"a", "mtpgraft.record", "b"}))), ElementsAre("a", "b"));
+TEST(KeyList, HasAllKeysButARecordThatCanBeRead) {
+  auto file = file_with({"a", "mtpgraft.record", "b"});
+  EXPECT_THAT(names(keys_of(file)), ElementsAre("a", "mtpgraft.record", "b"));
+  set_text(file, "mtpgraft.record", write_record({}));
+  EXPECT_THAT(names(keys_of(file)), ElementsAre("a", "b"));
 }
 
 TEST(KeyList, SetsInPlaceOrAtTheEnd) {

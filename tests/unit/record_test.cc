@@ -24,7 +24,8 @@ Record example() {
                    Digest{1, 2},
                    {{"qwen35.block_count", u32_value(12), std::nullopt},
                     {"general.name", string_value("\xff\"'"), 3},
-                    {"qwen35.nextn_predict_layers", std::nullopt, std::nullopt}}};
+                    {"qwen35.nextn_predict_layers", std::nullopt, std::nullopt}},
+                   {std::byte{0}, std::byte{0xFE}}};
   record.donor_architecture = "qwen35";
   record.donor_blocks = {8, 9};
   record.donor_name = "a\nname";
@@ -48,6 +49,7 @@ void expect_equal(const Record& a, const Record& b) {
     EXPECT_EQ(a.origin.old_keys[i].value, b.origin.old_keys[i].value);
     EXPECT_EQ(a.origin.old_keys[i].place, b.origin.old_keys[i].place);
   }
+  EXPECT_EQ(a.origin.padding, b.origin.padding);
   EXPECT_EQ(a.donor_architecture, b.donor_architecture);
   EXPECT_EQ(a.donor_blocks, b.donor_blocks);
   EXPECT_EQ(a.donor_name, b.donor_name);
@@ -63,6 +65,19 @@ TEST(Record, ReadsWhatItWrites) {
   ASSERT_TRUE(record);
   expect_equal(*record, example());
   EXPECT_EQ(write_record(*record), text);
+}
+
+// What had its name and was none is an old value like any other; a record as one would make a trunk a graft.
+TEST(Record, MayHaveWhatIsNoRecordAsAnOldValue) {
+  const auto with_old = [](std::optional<GgufValue> value) {
+    auto record = example();
+    record.origin.old_keys.push_back({std::string(kRecordKey), std::move(value), 4});
+    return read_record(write_record(record)).has_value();
+  };
+  EXPECT_TRUE(with_old(string_value("not JSON")));
+  EXPECT_TRUE(with_old(u32_value(7)));
+  EXPECT_FALSE(with_old(string_value(write_record(example()))));
+  EXPECT_FALSE(with_old(std::nullopt));
 }
 
 TEST(Record, IsOneLineOfAsciiJson) {
@@ -155,7 +170,7 @@ TEST(Record, RefusesOldValuesThatMakeNoHeader) {
         R"({"type":"string","hex":"00","count":2})", R"({"type":"u32[]","hex":"","count":-1})"}) {
     EXPECT_FALSE(read_record(altered(kOld, value))) << value;
   }
-  for (const auto* key : {R"("general.alignment":)", R"("mtpgraft.record":)", R"("":)"}) {
+  for (const auto* key : {R"("general.alignment":)", R"("general\u0000x":)", R"("":)"}) {
     EXPECT_FALSE(read_record(altered(R"("qwen35.block_count":)", key))) << key;
   }
   EXPECT_TRUE(read_record(altered(kOld, R"({"type":"u32[]","hex":"0000000000000000","count":2})")));

@@ -101,7 +101,7 @@ TEST(Strip, GivesTheTargetBackForEveryPair) {
       ASSERT_TRUE(plan.original);
       EXPECT_EQ(plan.original->file, target.file->path());
       EXPECT_EQ(plan.original->size, plan.files.front().output_size);
-      const auto digest = digest_header(*target.file, target.gguf).value();
+      const auto digest = read_target_header(*target.file, target.gguf).value().digest;
       EXPECT_EQ(plan.original->header_digest, digest);
       EXPECT_EQ(digest_planned_header(plan.files.front(), *graft.file).value(), digest);
     }
@@ -181,6 +181,119 @@ TEST(Strip, UndoesASecondGraftOverTheFirst) {
   }
 }
 
+// All bytes of a split model as one file, for spell().
+Model composed(const OpenedModel& model) {
+  Bytes bytes(model.file->size());
+  EXPECT_THAT(model.file->read_at(0, bytes), IsOk());
+  return {std::make_unique<MemoryFile>(model.file->path(), std::move(bytes)), model.gguf};
+}
+
+// Bytes in the padding of a file, in front of the data and behind each tensor.
+Model with_padding(const Model& model, std::byte fill) {
+  auto bytes = model.bytes();
+  const auto fill_range = [&](std::uint64_t from, std::uint64_t to) {
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes.begin() + static_cast<std::ptrdiff_t>(to), fill);
+  };
+  fill_range(model.gguf.infos_end, model.gguf.data_offset);
+  const auto& tensors = model.gguf.tensors;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    fill_range(tensors[i].offset + tensors[i].size_bytes,
+               i + 1 < tensors.size() ? tensors[i + 1].offset : model.gguf.data_end);
+  }
+  return parse_model("padded.gguf", std::move(bytes));
+}
+
+TEST(Strip, GivesPaddingBackThatIsNotZero) {
+  const auto donor = load_model(kDonor);
+  for (const std::string name : {"target-12L-Q4_K_M", "target-align-64", "target-align-4096", "target-odd-sizes"}) {
+    SCOPED_TRACE(name);
+    const auto target = with_padding(load_model(name), std::byte{0xA5});
+    ASSERT_LT(target.gguf.infos_end, target.gguf.data_offset);
+    const auto graft = graft_model(target, donor);
+    const auto plan = strip_plan(graft);
+    EXPECT_TRUE(spell(plan, graft, graft) == target.bytes());
+    EXPECT_EQ(digest_planned_header(plan.files.front(), *graft.file).value(), plan.original->header_digest);
+    // One in the place of another has the target's, not the graft's.
+    const auto again = graft_model(graft, donor, graft_options(graft, donor, true));
+    EXPECT_TRUE(stripped(again) == target.bytes());
+  }
+}
+
+// llama-gguf-split --no-tensor-first-split pads the header of a file without tensors.
+TEST(Strip, GivesAFirstFileWithoutTensorsBack) {
+  const auto donor = load_model(kDonor);
+  const auto model = load_model(kTarget);
+  for (const std::size_t padding : {std::size_t{0}, std::size_t{1}, std::size_t{32}}) {
+    for (const std::byte fill : {std::byte{0}, std::byte{7}}) {
+      SCOPED_TRACE(padding);
+      // Of several lengths, so that both headers end anywhere.
+      for (std::size_t name_bytes = 1; name_bytes < 34; name_bytes += 8) {
+        GgufBuilder first(model.bytes(), model.gguf);
+        GgufBuilder second;
+        for (const auto& tensor : model.gguf.tensors) {
+          first.without_tensor(tensor.name);
+          second.tensor(tensor.name, {tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims}, tensor.type,
+                        tensor.size_bytes);
+        }
+        const auto count = static_cast<std::int32_t>(model.gguf.tensors.size());
+        first.key("general.name", std::string(name_bytes, 'n'));
+        std::uint16_t number = 0;
+        for (auto* file : {&first, &second}) {
+          file->key("split.no", number++).key("split.count", std::uint16_t{2}).key("split.tensors.count", count);
+        }
+        auto bytes = first.build();
+        const auto padded = (bytes.size() + 31) / 32 * 32;
+        bytes.resize(std::min(bytes.size() + padding, padded), fill);
+        MemoryFileSystem files;
+        files.put("m-00001-of-00002.gguf", bytes);
+        files.put("m-00002-of-00002.gguf", second.build());
+        const auto target = composed(open_model(files, "m-00001-of-00002.gguf").value());
+        const auto plan = make_plan(target, donor);
+        EXPECT_THAT(plan.warnings, IsEmpty());
+        for (std::size_t i = 0; i < plan.files.size(); ++i) {
+          files.put(format_shard_name({"out", i + 1, 3}), spell(plan.files[i], target, donor));
+        }
+        const auto graft = composed(open_model(files, "out-00001-of-00003.gguf").value());
+        const auto strip = strip_plan(graft);
+        EXPECT_THAT(strip.warnings, IsEmpty());
+        EXPECT_TRUE(spell(strip, graft, graft) == bytes);
+        EXPECT_EQ(digest_planned_header(strip.files.front(), *graft.file).value(), strip.original->header_digest);
+      }
+    }
+  }
+}
+
+// Under the record's name, but nothing that this program wrote, or can still read.
+TEST(Strip, GivesBackWhatHadTheRecordsName) {
+  const auto model = load_model(kTarget);
+  const auto donor = load_model(kDonor);
+  const auto builder = [&] { return GgufBuilder(model.bytes(), model.gguf); };
+  const auto earlier = damage_record(graft_model(model, donor)).gguf;
+  const std::vector<Bytes> targets = {
+      builder().key("mtpgraft.record", std::uint32_t{7}).build(),
+      builder().key("mtpgraft.record", "not JSON").build(),
+      builder().key("mtpgraft.record", R"({"record":2,"target":{}})").build(),
+      builder().key("mtpgraft.record", std::vector<std::string>{"a", "b"}).key("z.last", std::uint8_t{1}).build(),
+      builder().key("mtpgraft.record", *earlier.find_key("mtpgraft.record")->text()).build(),
+  };
+  for (const auto& bytes : targets) {
+    const auto target = parse_model("foreign.gguf", bytes);
+    const auto plan = make_plan(target, donor);
+    EXPECT_THAT(warning_ids(plan), ElementsAre("record-unusable"));
+    const auto graft = graft_model(target, donor);
+    EXPECT_TRUE(find_record_labels(graft.gguf));
+    const auto strip = strip_plan(graft);
+    EXPECT_THAT(strip.warnings, IsEmpty());
+    EXPECT_TRUE(spell(strip, graft, graft) == bytes);
+
+    EXPECT_THAT(make_plan(target, donor, without_record()).warnings, IsEmpty());
+    const auto plain = graft_model(target, donor, without_record());
+    const auto* kept = plain.gguf.find_key("mtpgraft.record");
+    ASSERT_NE(kept, nullptr);
+    EXPECT_TRUE(kept->same_value(*target.gguf.find_key("mtpgraft.record")));
+  }
+}
+
 // What the graft dropped is gone; everything else is there.
 TEST(Strip, WarnsOfTrailingBytesThatAreLost) {
   const auto target = load_model("target-trailing-bytes");
@@ -206,13 +319,6 @@ TEST(Strip, LeavesNoPlaceholderWhereTheGraftReplacedTheTargetsOwnHead) {
     ASSERT_THAT(warning_ids(plan), ElementsAre("record-unusable"));
     EXPECT_THAT(plan.warnings[0].message, HasSubstr("177 tensors"));
   }
-}
-
-// All bytes of a split model as one file, for spell().
-Model composed(const OpenedModel& model) {
-  Bytes bytes(model.file->size());
-  EXPECT_THAT(model.file->read_at(0, bytes), IsOk());
-  return {std::make_unique<MemoryFile>(model.file->path(), std::move(bytes)), model.gguf};
 }
 
 TEST(Strip, LeavesNoShardThatAsksForTheFileOfAReplacedHead) {
