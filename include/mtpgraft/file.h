@@ -109,6 +109,10 @@ class ReadableFile {
   // The default is those of a new file.
   [[nodiscard]] virtual Permissions permissions() const;
 
+  // Returns whether another program could write to it when it was opened. Of what is written by a memory mapping that
+  // was there already, check_unchanged() sees nothing. False where the system cannot tell; that is the default.
+  [[nodiscard]] virtual bool is_being_written() const;
+
   // Returns where the first byte of a range is that was never written, or was taken out again, and reads as zero;
   // nothing if there is none, or the file system cannot tell. That is the default.
   [[nodiscard]] virtual std::optional<std::uint64_t> find_hole(const ByteRange& range) const;

@@ -10,9 +10,9 @@
 
 namespace mtpgraft {
 
-// Looks at the names of the files that the model comes from and at what is beside them, and, in files that are stored
-// sparse, for holes in the tensors that `used`, ranges of model.file, overlap. Only files of this machine are looked
-// at.
+// Looks whether other programs have the files open for writing, at the names of the files that the model comes from and
+// at what is beside them, and, in files that are stored sparse, for holes in the tensors that `used`, ranges of
+// model.file, overlap. Only files of this machine are looked at.
 std::vector<Warning> find_unfinished(const OpenedModel& model, const std::vector<ByteRange>& used, FileSource& files);
 
 }  // namespace mtpgraft

@@ -28,6 +28,8 @@ CopyCounts& CopyCounts::operator+=(const CopyCounts& other) {
   return *this;
 }
 
+bool ReadableFile::is_being_written() const { return false; }
+
 std::optional<std::uint64_t> ReadableFile::find_hole(const ByteRange& /*range*/) const { return std::nullopt; }
 
 std::vector<ByteRange> ReadableFile::shared_parts(const ReadableFile& /*source*/, const CopyRange& /*range*/) const {

@@ -5,6 +5,7 @@
 
 #include "io/extents.h"
 #include "io/io_posix.h"
+#include "io/system.h"
 
 namespace mtpgraft {
 namespace {
@@ -41,7 +42,9 @@ Result<std::unique_ptr<PosixReadableFile>> PosixReadableFile::open(const std::st
                              ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
                              : "GGUF files are read at many offsets; give a file"};
   }
-  return std::make_unique<PosixReadableFile>(path, std::move(fd), status);
+  auto file = std::make_unique<PosixReadableFile>(path, std::move(fd), status);
+  file->is_being_written_ = system::is_open_for_writing(file->descriptor());
+  return file;
 }
 
 Status PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {

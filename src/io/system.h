@@ -23,6 +23,10 @@ int rename_exclusively(const char* from, const char* to);
 // Gives an open file the name `name`. `path` is one that it has already, if any; the system may go by that.
 int link_opened(int fd, const std::string& path, const char* name);
 
+// Whether another program can write to an open file: by a descriptor, or by a mapping that outlives it. False where the
+// system does not tell.
+bool is_open_for_writing(int fd);
+
 // Shares the blocks of a range that is its own clonable_part().
 int clone_range(int in, int out, const CopyRange& range);
 

@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "io/file_descriptor.h"
@@ -30,6 +31,17 @@ int open_unnamed_with(int flags, const std::string& directory, mode_t mode) {
 }  // namespace
 
 int open_unnamed(const std::string& directory, mode_t mode) { return open_unnamed_with(0, directory, mode); }
+
+bool is_open_for_writing(int fd) {
+  // The usual signal, SIGIO, would end the program if another one opens the file just now.
+  ::fcntl(fd, F_SETSIG, SIGURG);
+  // Granted only to the owner and root, and only where nobody can write.
+  if (::fcntl(fd, F_SETLEASE, F_RDLCK) != 0) {
+    return errno == EAGAIN;
+  }
+  ::fcntl(fd, F_SETLEASE, F_UNLCK);
+  return false;
+}
 
 int open_nameable(const std::string& directory, mode_t mode) {
   // With O_EXCL it never gets a name: ENOENT, unless it would be refused one anyway. So nothing is left of the trial.

@@ -26,6 +26,9 @@ int unsupported() {
 int open_unnamed(const std::string& /*directory*/, mode_t /*mode*/) { return unsupported(); }
 
 int open_nameable(const std::string& /*directory*/, mode_t /*mode*/) { return unsupported(); }
+
+bool is_open_for_writing(int /*fd*/) { return false; }
+
 int rename_exclusively(const char* /*from*/, const char* /*to*/) { return unsupported(); }
 
 int link_opened(int fd, const std::string& path, const char* name) {

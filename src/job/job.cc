@@ -181,9 +181,12 @@ void warn_of_other_header(const GgufFile& file, const Original& original, std::v
   // What differs in size for this reason is no trailing bytes.
   std::erase_if(warnings, [](const Warning& warning) { return warning.id == "trailing-bytes"; });
   warnings.push_back(
-      {"requantised", fmt::format("the graft was requantised after it was made: the original '{}' cannot "
-                                  "be restored, the result has the types that the tensors have now",
-                                  original.file)});
+      {"requantised",
+       fmt::format(
+           "the tensors have other sizes than the record tells: the graft was requantised after it was made, or "
+           "the record is not its own. The original '{}' cannot be restored, the result has the types that the tensors "
+           "have now",
+           original.file)});
 }
 
 // Whether the plan restores the header and the size of the file that the record describes; warns where it should and

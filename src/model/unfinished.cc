@@ -78,6 +78,12 @@ std::vector<Warning> find_unfinished(const OpenedModel& model, const std::vector
   std::unordered_set<std::string> seen;
   for (const auto* source : model.file->sources()) {
     if (!is_remote(source->path()) && seen.insert(source->path()).second) {
+      if (source->is_being_written()) {
+        warnings.push_back({"open-for-writing",
+                            fmt::format("'{}' is open for writing in another program: a change by a memory mapping "
+                                        "would not be noticed",
+                                        source->path())});
+      }
       warn_of_names(source->path(), files, warnings);
       has_sparse = has_sparse || source->stored_bytes() < source->size();
     }

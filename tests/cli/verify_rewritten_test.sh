@@ -109,7 +109,7 @@ for how in all body head; do
     expect_nothing_on stderr
   else
     expect_stderr <<END
-mtpgraft: warning: the graft was requantised after it was made: the original '$TARGET' cannot be restored, the result has the types that the tensors have now
+mtpgraft: warning: the tensors have other sizes than the record tells: the graft was requantised after it was made, or the record is not its own. The original '$TARGET' cannot be restored, the result has the types that the tensors have now
 END
   fi
 done
