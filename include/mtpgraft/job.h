@@ -213,7 +213,8 @@ struct ExchangedNames {
 };
 
 // Whether file, target and donor were named in each other's places, as their headers and the graft's record tell.
-// Nothing if they are what they are named as, or if it cannot be told. Asks no server.
-std::optional<ExchangedNames> find_exchanged(const VerifyRequest& request, const Context& context);
+// Nothing if they are what they are named as, or if it cannot be told. Asks no server. Fails with kIo if a file that
+// can be opened cannot be read.
+Result<std::optional<ExchangedNames>> find_exchanged(const VerifyRequest& request, const Context& context);
 
 }  // namespace mtpgraft

@@ -144,7 +144,7 @@ Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output
     return verify_list(options, output, context);
   }
   const auto& path = options.request.file;
-  const auto exchanged = options.request.target.empty() ? std::nullopt : find_exchanged(options.request, context);
+  MTPGRAFT_TRY(const auto exchanged, find_exchanged(options.request, context));
   if (exchanged && exchanged->is_certain) {
     return exchange_error(options.request, exchanged->right);
   }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 
 #include "cli/exit_code.h"
 #include "cli/output.h"
@@ -134,11 +135,15 @@ std::optional<int> parse_command_line(int argc, const char* const* argv, CLI::Ap
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForVersion& version) {
-    fmt::print("{}\n", json ? report::version_to_json(build_facts()) : version.what());
-    return 0;
+    const auto status =
+        print_text((json ? report::version_to_json(build_facts()) : version.what()) + std::string("\n"));
+    return status.ok() ? 0 : report_error(status.error(), "", false);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return app.exit(error);  // prints help
+      std::ostringstream help;
+      app.exit(error, help, help);
+      const auto status = print_text(help.str());
+      return status.ok() ? 0 : report_error(status.error(), "", false);
     }
     const auto commands = app.get_subcommands();
     const auto* command = commands.empty() ? nullptr : commands.front();

@@ -85,8 +85,13 @@ void find_symbol(void* handle, const char* name, Function*& function, std::vecto
 
 bool is_named_ggml(const std::string& path, const std::string& named) {
   const auto given = named.empty() ? environment(kVariable) : named;
+  if (given.empty()) {
+    return false;
+  }
+  const auto library = find_library(given);
   std::error_code error;
-  return !given.empty() && fs::equivalent(find_library(path), find_library(given), error);
+  // One that is not there is the same, too: then loading it tells that.
+  return find_library(path) == library || fs::equivalent(find_library(path), library, error);
 }
 
 Result<GgmlLibrary> GgmlLibrary::load_file(const std::string& file) {

@@ -14,6 +14,7 @@
 #include "io/readable_file_posix.h"
 #include "io/staged_file_posix.h"
 #include "mtpgraft/file.h"
+#include "util/parse.h"
 #include "util/path.h"
 
 namespace mtpgraft {
@@ -37,6 +38,14 @@ Result<const PosixReadableFile*> as_posix(const ReadableFile& file) {
     return Error{.code = ErrorCode::kUsage, .message = "is a file of another file system", .path = file.path()};
   }
   return posix;
+}
+
+// Where case is no matter, some file systems (exFAT by FUSE) give each spelling of a name an inode of its own.
+bool is_other_spelling(const PosixReadableFile& input, const std::string& path, const struct stat& status) {
+  const auto& known = input.status();
+  return known.st_dev == status.st_dev && known.st_size == status.st_size &&
+         known.st_mtim.tv_sec == status.st_mtim.tv_sec && known.st_mtim.tv_nsec == status.st_mtim.tv_nsec &&
+         lowered(base_name(input.path())) == lowered(base_name(path));
 }
 
 class PosixFileSystem final : public FileSystem {
@@ -124,7 +133,7 @@ class PosixFileSystem final : public FileSystem {
     for (const auto* input : inputs) {
       for (const auto* source : input->sources()) {
         const auto* posix = dynamic_cast<const PosixReadableFile*>(source);
-        if (posix != nullptr && is_same_file(posix->status(), status)) {
+        if (posix != nullptr && (is_same_file(posix->status(), status) || is_other_spelling(*posix, path, status))) {
           return Error{.code = ErrorCode::kRefused,
                        .message = fmt::format("the output is the input '{}'", source->path()),
                        .path = path,

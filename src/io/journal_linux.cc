@@ -124,8 +124,13 @@ Result<JournalFile> JournalFile::open(const PosixReadableFile& target) {
     return io_error(path, "open");
   }
   if (!S_ISREG(named.st_mode)) {
-    return foreign_journal(path, S_ISLNK(named.st_mode) ? "the journal is a symbolic link" : "the journal is no file",
-                           "no change in place has made it; delete it");
+    constexpr auto* kHint = "no change in place has made it; delete it";
+    if (S_ISLNK(named.st_mode)) {
+      auto error = io_error(path, "open", ELOOP);
+      error.hint = kHint;
+      return error;
+    }
+    return foreign_journal(path, "the journal is no file", kHint);
   }
   FileDescriptor fd(retry([&] {
     return ::openat(journal.directory_.get(), journal.name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

@@ -23,15 +23,21 @@ struct Part {
   std::optional<Record> record{};  // of a graft
 };
 
-// Nothing if it cannot be read. What is no GGUF on this machine can only be a donor.
-std::optional<Part> look_at(const std::string& path, const Context& context) {
+// Nothing if it cannot be opened or is damaged, which verify() tells. What is no GGUF on this machine can only be a
+// donor.
+Result<std::optional<Part>> look_at(const std::string& path, const Context& context) {
   Part part{.path = path};
+  if (path.empty()) {
+    return std::optional<Part>();
+  }
   if (is_remote(path) || is_checkpoint(path, context.files)) {
-    return part;
+    return std::optional(part);
   }
   const auto model = open_donor_model(context.files, path);
   if (!model.ok()) {
-    return std::nullopt;
+    const auto& error = model.error();
+    const bool is_read_failure = error.code == ErrorCode::kIo && error.offset;
+    return is_read_failure ? Result<std::optional<Part>>(error) : std::optional<Part>();
   }
   const auto& gguf = model.value().gguf;
   const auto state = find_head(gguf).state;
@@ -40,10 +46,9 @@ std::optional<Part> look_at(const std::string& path, const Context& context) {
   part.size = gguf.files.front().size;
   part.tensor_count = gguf.files.front().tensor_count;
   part.record = find_record(gguf);
-  if (const auto header = read_target_header(*model.value().file, gguf); header.ok()) {
-    part.header = header.value().digest;
-  }
-  return part;
+  MTPGRAFT_TRY(const auto header, read_target_header(*model.value().file, gguf));
+  part.header = header.digest;
+  return std::optional(part);
 }
 
 // `target` is what the record of `graft` says that it was made of.
@@ -65,12 +70,13 @@ bool is_recorded(const Part& graft, const Part& target) { return graft.record &&
 
 }  // namespace
 
-std::optional<ExchangedNames> find_exchanged(const VerifyRequest& request, const Context& context) {
+Result<std::optional<ExchangedNames>> find_exchanged(const VerifyRequest& request, const Context& context) {
+  const std::optional<ExchangedNames> nothing;
   std::vector<Part> parts;
   for (const auto* path : {&request.file, &request.target, &request.donor.path}) {
-    auto part = path->empty() ? std::nullopt : look_at(*path, context);
+    MTPGRAFT_TRY(auto part, look_at(*path, context));
     if (!part) {
-      return std::nullopt;
+      return nothing;
     }
     parts.push_back(std::move(*part));
   }
@@ -79,7 +85,7 @@ std::optional<ExchangedNames> find_exchanged(const VerifyRequest& request, const
   const auto& donor = parts[2];
   const bool is_possible = can_be(graft, target, donor);
   if (is_possible && (graft.record ? is_made_of(graft, target) : !target.record && !donor.record)) {
-    return std::nullopt;
+    return nothing;
   }
   std::array<std::size_t, 3> order{0, 1, 2};
   std::optional<std::array<std::size_t, 3>> found;
@@ -99,13 +105,13 @@ std::optional<ExchangedNames> find_exchanged(const VerifyRequest& request, const
     }
   }
   if (!found) {
-    return std::nullopt;
+    return nothing;
   }
   ExchangedNames names{request, !is_possible || graft.record};
   names.right.file = parts[(*found)[0]].path;
   names.right.target = parts[(*found)[1]].path;
   names.right.donor.path = parts[(*found)[2]].path;
-  return names;
+  return std::optional(names);
 }
 
 }  // namespace mtpgraft

@@ -140,6 +140,18 @@ Status collect_warnings(Job& job) {
   return job.strict && !job.warnings.empty() ? Status(refuse_warnings(job.warnings)) : ok_status();
 }
 
+// What is still fetched is written to by others, at places that would be others then.
+Status refuse_unfinished(const OutputRequest& request, const std::vector<Warning>& warnings) {
+  const auto found = std::ranges::find(warnings, "download-unfinished", &Warning::id);
+  if (!request.in_place || found == warnings.end()) {
+    return ok_status();
+  }
+  return Error{.code = ErrorCode::kRefused,
+               .message = found->message,
+               .hint = "change it in place when the download is done",
+               .remedy = Remedy::kWriteNewFile};
+}
+
 // What only the tensors and lists of both files tell.
 Status compare_models(Job& job) {
   const OpenedModel target{job.sources.target, job.target};
@@ -259,6 +271,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   MTPGRAFT_CHECK(compare_models(job));
   std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.donor->warnings));
   MTPGRAFT_CHECK(collect_warnings(job));
+  MTPGRAFT_CHECK(refuse_unfinished(request.output, job.warnings));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }
@@ -317,6 +330,7 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
       request.output.in_place ? request.file : first_output_path(request.output.path, job.plan.files.size());
   job.warnings = job.plan.warnings;
   std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.warnings));
+  MTPGRAFT_CHECK(refuse_unfinished(request.output, job.warnings));
   MTPGRAFT_TRY(job.restores_original, restores_original(job, job.warnings));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;

@@ -78,6 +78,10 @@ Result<VerifyReport> verify(const VerifyRequest& request, const Context& context
                                 ? verify_tensors(files, target, opened_donor, progress)
                                 : verify_graft(files, target, opened_donor, donor.labels, request.shared, progress));
   report.edits_allowed = report.edits_allowed || request.allow_edits;
+  for (const auto& source : {target, opened_donor}) {
+    std::ranges::move(find_unfinished(source, {{0, source.file->size()}}, context.files),
+                      std::back_inserter(report.warnings));
+  }
   for (const auto& file : files) {
     MTPGRAFT_CHECK(file->check_unchanged());
   }

@@ -341,11 +341,11 @@ std::string describe_strip(const StripRequest& request, const Job& job, bool det
   if (!writing.seconds) {
     return text;
   }
-  return text + (job.restores_original
-                     ? fmt::format("; to check the tensor data, with the original's checksums or its SHA256SUMS:\n"
-                                   "  mtpgraft verify {} -c LIST\n",
-                                   shell_quoted(writing.path))
-                     : "\n");
+  return text + (job.restores_original ? fmt::format("; to check the tensor data, with what 'mtpgraft checksum' "
+                                                     "printed of the original, or under its name with its SHA256SUMS:\n"
+                                                     "  mtpgraft verify {} -c LIST\n",
+                                                     shell_quoted(writing.path))
+                                       : "\n");
 }
 
 }  // namespace mtpgraft::report

@@ -176,7 +176,11 @@ Result<Plan> plan_for(const ModelFiles& files, const GgufFile* gguf, const std::
 Result<Comparison> compare_model(const ModelFiles& files, const Result<OpenedModel>& model, const OpenedModel& target,
                                  const OpenedModel& donor, SharedExtents shared, Evidence& evidence,
                                  const Progress& progress) {
-  if (const auto expected = open_planned(evidence.plan, target, donor); model.ok() && expected.ok()) {
+  const auto expected = open_planned(evidence.plan, target, donor);
+  if (!expected.ok() && expected.error().code == ErrorCode::kIo) {
+    return expected.error();
+  }
+  if (model.ok() && expected.ok()) {
     auto infos = compare_infos(expected.value().gguf, model.value().gguf);
     evidence.retyped = infos.retyped;
     if (!has_same_places(expected.value().gguf, model.value().gguf)) {

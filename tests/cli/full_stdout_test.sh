@@ -79,3 +79,11 @@ if ! is_plain_posix; then
     *) fail "exit code $code of strip --in-place without streams" ;;
   esac
 fi
+
+# Not what was done, but what was asked for.
+for arguments in --version "--version --json" --help "graft --help"; do
+  # shellcheck disable=SC2086  # words
+  loses_its_answer full "$MTPGRAFT" $arguments
+  [[ $code == 4 ]] || fail "exit code $code, expected 4: $last_command"
+  expect_text "$STDERR" '^mtpgraft: cannot write to stdout: No space left on device$'
+done

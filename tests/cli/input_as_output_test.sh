@@ -110,4 +110,10 @@ done
 protects_set 5/5 "$DONOR" graft "in/$TARGET_SET" "in/$DONOR"
 protects_set 2/2 "$TARGET" graft --split-head "in/$TARGET" "in/$DONOR"
 protects_set 2/2 donor-00002-of-00002.gguf graft --split-head "in/$TARGET" "in/$DONOR_SET"
+
+# Where case is no matter, another spelling may have another inode. It has size and time of the input.
+cp -p "in/$TARGET" "in/${TARGET,,}"
+expect_exit 5 "$MTPGRAFT" graft --force "in/$TARGET" "in/$DONOR" -o "in/${TARGET,,}"
+expect_text "$STDERR" "the output is the input 'in/$TARGET'"
+rm "in/${TARGET,,}"
 no_leftovers . in linked ${bound:+bound}

@@ -28,6 +28,10 @@ interruption() {
 }
 
 expect_exit 0 "$MTPGRAFT" --version --json
+cp "$TARGET" written.gguf
+exec 5<>written.gguf
+answer 0 inspect written.gguf
+exec 5>&-
 answer 0 graft --no-sync "$TARGET" "$DONOR"
 answer 0 graft --no-sync "$TARGET" donor-nan.gguf -o nan.gguf
 answer 0 graft --no-sync "$TARGET" donor-hole.gguf -o hole.gguf

@@ -104,7 +104,7 @@ expect_nothing_on stderr
 # verify
 expect_json 0 verify --json "$GRAFT"
 expect_nothing_on stderr
-expect_value 'list(x["result"])' "['path', 'compared_bytes', 'shared_bytes', 'unchecked_bytes', 'findings', 'notes', 'warnings']"
+expect_value 'list(x["result"])' "['path', 'compared_bytes', 'shared_bytes', 'unchecked_bytes', 'findings', 'notes', 'warnings', 'edits', 'head_type', 'norm_offset', 'recorded']"
 expect_json 0 verify --json "$GRAFT" --target "$TARGET" --donor "$DONOR"
 expect_value 'x["result"]["compared_bytes"]' "$(stat -c %s "$GRAFT")"
 cp "$GRAFT" damaged.gguf
@@ -121,7 +121,7 @@ expect_value 'list(x["result"])' "['path', 'algorithm', 'checksums']"
 expect_value 'len(x["result"]["checksums"])' 163
 "$MTPGRAFT" checksum "$TARGET" >list
 expect_json 0 verify --json -c list "$GRAFT"
-expect_value 'list(x["result"])' "['path', 'checkfile', 'tensors', 'not_listed', 'unlisted_trunk_tensors', 'bad_lines', 'metadata_equal', 'all_data']"
+expect_value 'list(x["result"])' "['path', 'checkfile', 'tensors', 'files', 'other_files', 'not_listed', 'unlisted_trunk_tensors', 'bad_lines', 'metadata_equal', 'all_data']"
 expect_value '{t["result"] for t in x["result"]["tensors"]}' "{'ok'}"
 echo nonsense >>list
 expect_json 1 verify --json --exact --strict -c list "$GRAFT"

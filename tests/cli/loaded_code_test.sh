@@ -54,7 +54,7 @@ write_plan ', "ggml": "lib/libggml-base.so"'
 expect_exit 3 "$MTPGRAFT" release plan/PLAN.json
 expect_stderr <<'TEXT'
 mtpgraft: plan/PLAN.json: /grafts/0/options/ggml: 'plan/lib/libggml-base.so' is a library to load, which only the user may name
-  hint: if you trust it: mtpgraft release --ggml plan/lib/libggml-base.so PLAN
+  hint: if you trust it: mtpgraft release --ggml plan/lib/libggml-base.so plan/PLAN.json
 mtpgraft: 1 problem; nothing was written
 TEXT
 for named in libggml-base.so tools /nowhere; do
@@ -63,6 +63,11 @@ for named in libggml-base.so tools /nowhere; do
   expect_exit 3 env MTPGRAFT_GGML="$named" "$MTPGRAFT" release plan/PLAN.json --json
   [[ $(json "x['error']['field']+' '+x['error']['remedy']") == "ggml allow-ggml" ]] || fail "another error"
 done
+# One that is not there is told, not refused again.
+write_plan ', "ggml": "none.so"'
+expect_exit 4 "$MTPGRAFT" release plan/PLAN.json --ggml plan/none.so
+expect_text "$STDERR" 'none.so: cannot load ggml: cannot open shared object file'
+write_plan ', "ggml": "lib/libggml-base.so"'
 for named in plan/lib/libggml-base.so plan/lib "$PWD/plan/lib" linked.so; do
   expect_exit 3 "$MTPGRAFT" release plan/PLAN.json --ggml "$named"
   expect_loaded

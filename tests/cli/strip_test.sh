@@ -65,7 +65,7 @@ keys
 $keys_back
 15 tensors of the head taken out, 1.0 MiB
 header and size are those of "$TARGET" again; the tensor data are those of $GRAFT, and were not checked
-6.4 MiB in N s: WAYS; to check the tensor data, with the original's checksums or its SHA256SUMS:
+6.4 MiB in N s: WAYS; to check the tensor data, with what 'mtpgraft checksum' printed of the original, or under its name with its SHA256SUMS:
   mtpgraft verify out.gguf -c LIST
 END_OF_TEXT
 expect_same out.gguf "$TARGET"

@@ -76,6 +76,11 @@ for name in whole.gguf.part whole.gguf.INCOMPLETE whole.gguf.crdownload 'whole.g
   expect_text "$STDERR" "^mtpgraft: warning: '$name' has the name of a download that is not done"
   expect_exit 0 "$MTPGRAFT" inspect -q "$name"
   expect_text "$STDERR" "has the name of a download that is not done"
+  # A download that goes on would write at the places of before.
+  cp "$name" "changed-$name"
+  expect_exit 5 "$MTPGRAFT" graft --in-place "changed-$name" donor.gguf
+  expect_same "changed-$name" "$name"
+  rm "changed-$name"
   mv "$name" whole.gguf
 done
 

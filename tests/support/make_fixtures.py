@@ -1165,6 +1165,7 @@ def legal_files():
         yield (f"alignment-{alignment}", with_key(
             encode_key("general.alignment", U32, alignment), infos=infos, alignment=alignment,
             data=DATA + DATA[:4].ljust(8 if alignment == 8 else 4, b"\0") + DATA), f"alignment {alignment}")
+    yield "type-removed", with_tensor("old", (32,), 4, data=bytes(32)), "type 4 (Q4_2), which ggml has removed"
     yield "dimensions-0", with_tensor("scalar", (), data=DATA), "a tensor of 0 dimensions: one element"
     yield "dimensions-trailing-1", with_tensor("flat", (8, 1, 1, 1)), "a vector written with 4 dimensions"
     yield "tensor-name-63-bytes", with_tensor("n" * 63, (8,)), "the longest tensor name"
