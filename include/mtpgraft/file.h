@@ -109,7 +109,7 @@ class ReadableFile {
   // The default is those of a new file.
   [[nodiscard]] virtual Permissions permissions() const;
 
-  // Returns whether another program could write to it when it was opened. Of what is written by a memory mapping that
+  // Returns whether another program can write to it now. Of what is written by a memory mapping that
   // was there already, check_unchanged() sees nothing. False where the system cannot tell; that is the default.
   [[nodiscard]] virtual bool is_being_written() const;
 

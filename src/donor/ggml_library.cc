@@ -148,7 +148,7 @@ Result<GgmlLibrary> GgmlLibrary::load(const std::string& path, bool searches) {
   }
   if (!searches) {
     return Error{.code = ErrorCode::kUnsupported,
-                 .message = "the head was made with a ggml, and verify loads only one that is named",
+                 .message = "the head was made with a ggml, and none is loaded here but one that is named",
                  .remedy = Remedy::kAllowGgml};
   }
   std::vector<std::string> tried;

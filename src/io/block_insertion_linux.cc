@@ -51,6 +51,9 @@ class LeasedFile final : public PosixReadableFile {
  public:
   using PosixReadableFile::PosixReadableFile;
 
+  // Its lease tells that nobody else has it open; asking would take that away.
+  [[nodiscard]] bool is_being_written() const override { return false; }
+
   Status check_unchanged() const override {
     if (::fcntl(descriptor(), F_GETLEASE) != F_WRLCK) {
       return Error{.code = ErrorCode::kRefused,

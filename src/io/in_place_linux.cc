@@ -50,7 +50,7 @@ Status adopt_attributes(const PosixStagedFile& staged, const PosixReadableFile& 
 
 // A new file that is to take the place of `file`.
 Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFile& file, std::uint64_t size) {
-  MTPGRAFT_TRY(auto staged, PosixStagedFile::create(real_path(file.path()), size, file.permissions()));
+  MTPGRAFT_TRY(auto staged, PosixStagedFile::create(file.path(), size, file.permissions()));
   MTPGRAFT_CHECK(adopt_attributes(*staged, file));
   return staged;
 }

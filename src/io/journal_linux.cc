@@ -130,7 +130,7 @@ Result<JournalFile> JournalFile::open(const PosixReadableFile& target) {
       error.hint = kHint;
       return error;
     }
-    return foreign_journal(path, "the journal is no file", kHint);
+    return foreign_journal(path, "the journal is not a regular file", kHint);
   }
   FileDescriptor fd(retry([&] {
     return ::openat(journal.directory_.get(), journal.name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -140,7 +140,8 @@ Result<JournalFile> JournalFile::open(const PosixReadableFile& target) {
     return io_error(path, "open");
   }
   if (!is_same_file(named, status)) {
-    return foreign_journal(path, "another file has taken the journal's name", "look who writes there, and try again");
+    return foreign_journal(path, "another file has taken the journal's name",
+                           "another program changes files there; try again");
   }
   // In a directory that others may write to, as /tmp, they could plant one, and with it any bytes. Only root and the
   // file's owner get the lease that a change in place needs.
@@ -187,7 +188,7 @@ Status JournalFile::remove() {
   }
   if (!is_same_file(named, file_->status())) {
     return foreign_journal(path_, "another file has taken the journal's name",
-                           "the changed file itself is whole; look what this one is, and delete it");
+                           "the changed file itself is whole; delete this one if it is not needed");
   }
   if (::unlinkat(directory_.get(), name_.c_str(), 0) != 0) {
     return io_error(path_, "delete");

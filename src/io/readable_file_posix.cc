@@ -42,10 +42,10 @@ Result<std::unique_ptr<PosixReadableFile>> PosixReadableFile::open(const std::st
                              ? "name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected"
                              : "GGUF files are read at many offsets; give a file"};
   }
-  auto file = std::make_unique<PosixReadableFile>(path, std::move(fd), status);
-  file->is_being_written_ = system::is_open_for_writing(file->descriptor());
-  return file;
+  return std::make_unique<PosixReadableFile>(path, std::move(fd), status);
 }
+
+bool PosixReadableFile::is_being_written() const { return system::is_open_for_writing(fd_.get()); }
 
 Status PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   for (std::size_t done = 0; done < out.size();) {

@@ -24,7 +24,7 @@ class PosixReadableFile : public ReadableFile {
     return static_cast<std::uint64_t>(status_.st_blocks) * 512;
   }
   [[nodiscard]] Permissions permissions() const override { return status_.st_mode & 0666; }
-  [[nodiscard]] bool is_being_written() const override { return is_being_written_; }
+  [[nodiscard]] bool is_being_written() const override;
   Status read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   Status check_unchanged() const override;
   [[nodiscard]] std::optional<FileStamp> stamp() const override;
@@ -38,7 +38,6 @@ class PosixReadableFile : public ReadableFile {
   std::string path_;
   FileDescriptor fd_;
   struct stat status_;
-  bool is_being_written_ = false;
 };
 
 }  // namespace mtpgraft

@@ -28,14 +28,24 @@ int open_unnamed_with(int flags, const std::string& directory, mode_t mode) {
              : -1;
 }
 
+bool is_on_network(int fd) {
+  struct statfs system {};
+  return ::fstatfs(fd, &system) == 0 && (system.f_type == NFS_SUPER_MAGIC || system.f_type == SMB2_SUPER_MAGIC ||
+                                         system.f_type == CIFS_SUPER_MAGIC || system.f_type == CEPH_SUPER_MAGIC);
+}
+
 }  // namespace
 
 int open_unnamed(const std::string& directory, mode_t mode) { return open_unnamed_with(0, directory, mode); }
 
 bool is_open_for_writing(int fd) {
+  // A server that has not lent the file out answers as if somebody wrote to it.
+  if (is_on_network(fd)) {
+    return false;
+  }
   // The usual signal, SIGIO, would end the program if another one opens the file just now.
   ::fcntl(fd, F_SETSIG, SIGURG);
-  // Granted only to the owner and root, and only where nobody can write.
+  // Granted only to the owner and root, and only where nobody can write. Not held: others would wait for it.
   if (::fcntl(fd, F_SETLEASE, F_RDLCK) != 0) {
     return errno == EAGAIN;
   }
@@ -88,9 +98,7 @@ int reserve(int fd, std::uint64_t offset, std::uint64_t length) {
 bool copies_faster_in_kernel(int fd) {
   // Local file systems copy in the kernel through a pipe, by no means faster than with a buffer, and on Btrfs at half
   // the speed. Those of a network let the server copy.
-  struct statfs system {};
-  return ::fstatfs(fd, &system) == 0 && (system.f_type == NFS_SUPER_MAGIC || system.f_type == SMB2_SUPER_MAGIC ||
-                                         system.f_type == CIFS_SUPER_MAGIC || system.f_type == CEPH_SUPER_MAGIC);
+  return is_on_network(fd);
 }
 
 std::int64_t copy_in_kernel(int in, int out, const CopyRange& range) {

@@ -43,8 +43,8 @@ Result<std::optional<Part>> look_at(const std::string& path, const Context& cont
   const auto state = find_head(gguf).state;
   part.has_trunk = state == HeadState::kNone || state == HeadState::kPresent || state == HeadState::kPlaceholder;
   part.has_head = state != HeadState::kNone && state != HeadState::kPlaceholder;
-  part.size = gguf.files.front().size;
-  part.tensor_count = gguf.files.front().tensor_count;
+  part.size = gguf.size;
+  part.tensor_count = gguf.tensors.size();
   part.record = find_record(gguf);
   MTPGRAFT_TRY(const auto header, read_target_header(*model.value().file, gguf));
   part.header = header.digest;
@@ -90,6 +90,10 @@ Result<std::optional<ExchangedNames>> find_exchanged(const VerifyRequest& reques
   std::array<std::size_t, 3> order{0, 1, 2};
   std::optional<std::array<std::size_t, 3>> found;
   while (std::ranges::next_permutation(order).found) {
+    // A graft that could be meant is looked at, and nothing else in its place.
+    if (is_possible && graft.record && order[0] != 0) {
+      continue;
+    }
     const auto& as_graft = parts[order[0]];
     const auto& as_target = parts[order[1]];
     const auto& as_donor = parts[order[2]];

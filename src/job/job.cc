@@ -74,7 +74,8 @@ Result<std::string> name_after_target(const GraftRequest& request, const GgufFil
   const auto model_name = name != nullptr ? name->value.text().value_or("") : "";
   const auto named = naming_path(request.target, real, model_name);
   if (named != request.target && std::filesystem::equivalent(as_path("."), as_path(parent_of(real)), ignored)) {
-    return name_the_output(fmt::format("'{}' is stored under a digest, and here among others like it", request.target));
+    return name_the_output(fmt::format(
+        "'{}' is stored under a digest, and the current directory is the cache that holds it", request.target));
   }
   auto path = default_output_path(named, file_count);
   if (path == request.target) {
@@ -216,6 +217,17 @@ Result<bool> restores_original(const Job& job, std::vector<Warning>& warnings) {
   return digest == original->header_digest && first.output_size == original->size;
 }
 
+// What an earlier graft called program and files, and where it put the head. How the head is read says the request.
+void rename(const RecordLabels& named, RecordLabels& labels) {
+  labels.tool = named.tool;
+  labels.target_file = named.target_file;
+  labels.donor_file = named.donor_file;
+  labels.pads_head_file = named.pads_head_file;
+  if (!labels.ggml_version.empty() && !named.ggml_version.empty()) {
+    labels.ggml_version = named.ggml_version;
+  }
+}
+
 Status check_and_write(Job& job, const Context& context) {
   MTPGRAFT_CHECK(check(job, context));
   return write(job, context);
@@ -256,7 +268,10 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   job.options = {.replace = request.replace, .labels = {}, .edits = request.edits, .split = request.split};
   if (!request.no_record) {
     job.donor->labels.target_file = base_name(request.target);
-    job.options.labels = request.labels ? request.labels : job.donor->labels;
+    job.options.labels = job.donor->labels;
+    if (request.labels) {
+      rename(*request.labels, *job.options.labels);
+    }
     MTPGRAFT_TRY(job.options.target_header, read_target_header(*job.sources.target, job.target));
   }
   if (request.yarn_factor) {

@@ -17,10 +17,10 @@ using Clock = std::chrono::steady_clock;
 using Way = OutputFile::Way;
 using StagedFiles = std::vector<std::unique_ptr<StagedFile>>;
 
-// What the output has of the file that it is made of. A checkpoint is many files, and none of them a model.
+// What the output has of the file that it is made of.
 Permissions permissions_of(const Job& job, std::size_t index) {
   if (job.extract_form) {
-    return job.donor->is_checkpoint ? kNewFilePermissions : job.sources.donor->permissions();
+    return job.sources.donor->permissions();
   }
   const auto* kept = kept_file(job.plan.files[index], job.sources);
   return kept != nullptr ? kept->permissions() : job.sources.target->permissions();

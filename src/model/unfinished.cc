@@ -23,8 +23,8 @@ void warn_of_names(const std::string& path, FileSource& files, std::vector<Warni
       std::ranges::find_if(kPartialEndings, [&](std::string_view ending) { return lower.ends_with(lowered(ending)); });
   if (own != kPartialEndings.end()) {
     warnings.push_back(
-        {"download-unfinished", fmt::format("'{}' has the name of a download that is not done: '{}' at its "
-                                            "end goes when it is",
+        {"download-unfinished", fmt::format("'{}' has the name of a download that is not done: the ending '{}' "
+                                            "is removed when it is complete",
                                             path, *own)});
   }
   const auto is_beside = [&](std::string_view ending) {

@@ -235,11 +235,16 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
   released.donor.path = path_in(places.plan, job.graft.donor);
   released.output = path_in(places.plan, job.graft.output);
   const auto& target = released.target.path;
-  if (naming_path(target, link_destination(target), "") != target && parent_of(released.output) == parent_of(target)) {
+  const auto real = link_destination(target);
+  const auto stands_in = [&](const std::string& directory) {
+    return real_path(parent_of(released.output)) == real_path(directory);
+  };
+  if (naming_path(target, real, "") != target &&
+      (stands_in(parent_of(real)) || (places.outputs.empty() && stands_in(parent_of(target))))) {
     return Error{.code = ErrorCode::kRefused,
                  .message = "is stored under a digest in a cache, and the output would stand beside it",
                  .path = target,
-                 .hint = "give the plan an output_directory"};
+                 .hint = "give the plan an output_directory outside the cache"};
   }
   // Also of a graft that fails, so that all is said of the others.
   for (const auto& path : {released.target.path, released.donor.path}) {

@@ -15,8 +15,6 @@ Json shape_json(const TensorInfo& tensor) {
   return std::vector<std::uint64_t>(tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims);
 }
 
-Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
-
 Json head_json(const InspectedFile& inspected) {
   const auto& summary = inspected.summary;
   const auto& claims = inspected.claims;

@@ -29,6 +29,8 @@ std::string_view code_name(ErrorCode code) {
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
+Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
+
 Json envelope(std::string_view command, bool ok) {
   return {{"schema_version", kSchemaVersion}, {"command", command}, {"ok", ok}};
 }

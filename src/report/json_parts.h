@@ -1,6 +1,8 @@
 // What more than one of the JSON objects consists of.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +13,9 @@
 namespace mtpgraft::report {
 
 std::string dump(const Json& json);
+// Null for nothing.
+Json optional_json(const std::optional<std::uint64_t>& value);
+
 Json envelope(std::string_view command, bool ok);
 Json error_json(const Error& error, Front front = Front::kCommandLine);
 

@@ -7,8 +7,6 @@
 namespace mtpgraft::report {
 namespace {
 
-Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
-
 std::string_view name_of(CheckResult result) {
   switch (result) {
     case CheckResult::kOk:

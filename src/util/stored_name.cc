@@ -7,8 +7,6 @@
 namespace mtpgraft {
 namespace {
 
-std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
 // Empty if the path does not end so, or is no more than that.
 std::string_view without_ending(std::string_view path, std::string_view ending) {
   const auto name = last_part(path);
@@ -17,6 +15,8 @@ std::string_view without_ending(std::string_view path, std::string_view ending) 
 }
 
 }  // namespace
+
+std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::string_view without_partial_endings(std::string_view path) {
   for (const auto ending : kPartialEndings) {

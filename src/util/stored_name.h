@@ -16,6 +16,9 @@ inline constexpr auto kPartialEndings = std::to_array<std::string_view>(
     {".aria2", ".part", ".partial", "-partial", ".incomplete", ".crdownload", ".download", ".downloadInProgress",
      ".opdownload", ".filepart", ".fdmdownload", ".dtapart", ".tmp", ".!qB", ".!ut", ".!bt", ".bc!", ".jc!", ".xltd"});
 
+// What is behind the last slash.
+std::string_view last_part(std::string_view path);
+
 // The path without such endings, in any case of letters; as it is if nothing would be left of its last part.
 std::string_view without_partial_endings(std::string_view path);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "util/parse.h"
+#include "util/stored_name.h"
 
 namespace mtpgraft {
 namespace {
@@ -19,8 +20,6 @@ bool looks_like_file(std::string_view name) {
   const auto lower = lowered(name);
   return std::ranges::any_of(kFileEndings, [&](std::string_view ending) { return lower.ends_with(ending); });
 }
-
-std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // How many parts two paths have in common at their ends.
 std::size_t common_parts(std::string_view a, std::string_view b) {

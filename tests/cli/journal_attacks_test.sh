@@ -35,9 +35,9 @@ planted_on() {
   planted 'cannot open: Too many levels of symbolic links' 4
   [[ ! -e $1/nowhere ]] || fail "a file was made where the link leads"
   mkfifo "$journal"
-  planted 'the journal is no file'
+  planted 'the journal is not a regular file'
   mkdir "$journal"
-  planted 'the journal is no file'
+  planted 'the journal is not a regular file'
   # A true journal, by a link and of another user.
   leave_journal "$target" "$donor"
   mv "$journal" elsewhere

@@ -14,13 +14,16 @@ convert=("$MTPGRAFT" graft --dry-run "$TARGET" "$DONOR" --head-type q6_k)
 
 expect_loaded() { expect_text "$STDERR" 'is not ggml'; }
 expect_not_loaded() {
+  [[ $code == 4 ]] || fail "exit code $code, expected 4: $last_command"
+  expect_text "$STDERR" '^mtpgraft: found no ggml'
   ! grep -q 'is not ggml' "$STDOUT" "$STDERR" || fail "a library was loaded from the current directory: $last_command"
 }
 
 # Beside a llama-server in the current directory, or in what PATH has below it.
 printf '#!/bin/sh\n' >llama-server
 chmod +x llama-server
-mkdir tools
+mkdir tools tls
+cp "$library" tls/libggml-base.so
 cp libggml-base.so llama-server tools
 for path in "" ":$PATH" "$PATH:" "$PATH::/nowhere" ".:$PATH" "tools:$PATH" "./tools:$PATH"; do
   run env PATH="$path" "${convert[@]}"
@@ -59,7 +62,7 @@ mtpgraft: 1 problem; nothing was written
 TEXT
 for named in libggml-base.so tools /nowhere; do
   expect_exit 3 "$MTPGRAFT" release plan/PLAN.json --ggml "$named"
-  expect_not_loaded
+  expect_text "$STDERR" 'is a library to load, which only the user may name'
   expect_exit 3 env MTPGRAFT_GGML="$named" "$MTPGRAFT" release plan/PLAN.json --json
   [[ $(json "x['error']['field']+' '+x['error']['remedy']") == "ggml allow-ggml" ]] || fail "another error"
 done
@@ -101,7 +104,7 @@ cp "$library" bin/libggml-base.so
 PATH=$PWD/bin:$PATH
 expect_exit 3 "${verify[@]}"
 expect_stderr <<'TEXT'
-mtpgraft: the head was made with a ggml, and verify loads only one that is named
+mtpgraft: the head was made with a ggml, and none is loaded here but one that is named
   hint: name it: --ggml /path/to/libggml-base.so; or give --head-type, which takes that of the installed llama.cpp
 TEXT
 for way in "--ggml tools" "--head-type q6_k"; do

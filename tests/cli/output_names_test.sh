@@ -51,7 +51,7 @@ expect_exit 0 "$MTPGRAFT" release -q --no-sync PLAN.json
 [[ -s out/Model-MTP-Q4_K_M.gguf ]] || fail "no out/Model-MTP-Q4_K_M.gguf"
 plan hub/snapshots/main/Model-Q4_K_M.gguf ''
 expect_exit 5 "$MTPGRAFT" release PLAN.json
-expect_text "$STDERR" '^  hint: give the plan an output_directory$'
+expect_text "$STDERR" '^  hint: give the plan an output_directory outside the cache$'
 plan "hub/blobs/$digest" '"output_directory": "out", '
 expect_exit 3 "$MTPGRAFT" release PLAN.json
 expect_text "$STDERR" "'hub/blobs/$digest' is stored under a digest, which is no name for an output\$"

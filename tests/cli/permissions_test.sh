@@ -51,11 +51,11 @@ expect_mode 664 out/strip.gguf out/head.gguf
 expect_exit 0 "$MTPGRAFT" extract -q donor.gguf --for target.gguf -o out/for.gguf
 expect_exit 0 "$MTPGRAFT" extract -q --head-type=Q8_0 donor.gguf -o out/q8.gguf
 expect_mode 600 out/for.gguf out/q8.gguf
-# A checkpoint is many files; its head is a new one.
+# A checkpoint's head has what all of the files have that it is made of.
 cp -r "$MODELS_DIR/hf-base-8L" checkpoint
 chmod 600 checkpoint/*
 expect_exit 0 "$MTPGRAFT" extract -q checkpoint --for target.gguf -o out/new.gguf
-expect_mode 664 out/new.gguf
+expect_mode 600 out/new.gguf
 umask 022
 rm out/*
 

@@ -87,6 +87,19 @@ expect_exchange 'FILE and --target are exchanged' \
 "$MTPGRAFT" graft -q --no-sync --no-record "$TARGET" graft.gguf -o second.gguf
 expect_exit 0 "$MTPGRAFT" verify second.gguf --target "$TARGET" --donor graft.gguf
 
+# Held against the wrong target it is still the file that was meant, although the donor could be a graft of that.
+python3 - "$SOURCE_DIR/tests/support" "$TARGET" <<'PYTHON'
+import sys
+sys.path.insert(0, sys.argv[1])
+from gguf_file import STRING, GgufFile
+model = GgufFile.read(sys.argv[2])
+model.set("general.name", STRING, "another")
+model.write("other-target.gguf")
+PYTHON
+"$MTPGRAFT" graft -q --no-sync other-target.gguf graft.gguf -o of-other.gguf
+expect_exit 1 "$MTPGRAFT" verify of-other.gguf --target "$TARGET" --donor graft.gguf
+expect_text "$STDOUT" '^of-other.gguf: FAILED'
+
 # A file that is held against itself would pass.
 ln graft.gguf link.gguf
 for target in graft.gguf link.gguf; do
