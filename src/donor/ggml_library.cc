@@ -54,7 +54,7 @@ std::vector<fs::path> installed_directories() {
 fs::path find_library(const std::string& path) {
   std::error_code error;
   // Without a directory the system would look for the name among its libraries.
-  const auto absolute = fs::absolute(as_path(path), error);
+  auto absolute = fs::absolute(as_path(path), error);
   if (!fs::is_directory(absolute, error)) {
     return absolute;
   }

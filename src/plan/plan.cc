@@ -194,7 +194,9 @@ void append(std::vector<Warning>& warnings, std::vector<Warning> more) {
 }
 
 Status add_record(const HeadPlacement& placement, const Head& target_head, const std::vector<TensorEntry>& head,
-                  const GraftOptions& options, const RecordLabels& labels, Assembly& first) {
+                  const GraftOptions& options, bool pads_head_file, Assembly& first) {
+  auto labels = *options.labels;
+  labels.pads_head_file = pads_head_file;
   MTPGRAFT_TRY(const auto origin, find_origin(placement.target, target_head, options, first.keys));
   first.padded_key = PaddedKey{kRecordKey, make_record(placement, head, options, labels, origin), origin.data_offset};
   MTPGRAFT_CHECK(check_record_size(first.padded_key->text.size(), origin.padding.size()));
@@ -215,6 +217,14 @@ std::optional<Assembly> make_head_file(const HeadPlacement& placement, const Oth
     file.padded_key = pad_for_cloning(file, placement.donor);
   }
   return file;
+}
+
+std::vector<FilePlan> assemble_all(Assembly& first, std::optional<Assembly>& head_file, const OtherFiles& other_files) {
+  std::vector<FilePlan> files{assemble(first)};
+  for (const auto& kept : other_files) {
+    files.push_back(kept ? keep_file(first.target, *kept) : assemble(*head_file));
+  }
+  return files;
 }
 
 }  // namespace
@@ -266,20 +276,16 @@ Result<Plan> make_graft_plan(const GgufFile& target, const GgufFile& donor, cons
   auto head_file = make_head_file(placement, other_files, tensor_count, head, options);
   if (options.labels) {
     append(plan.warnings, warn_of_foreign_record(target));
-    auto labels = *options.labels;
-    labels.pads_head_file = head_file && head_file->padded_key;
-    MTPGRAFT_CHECK(add_record(placement, target_head, head, options, labels, first));
+    MTPGRAFT_CHECK(add_record(placement, target_head, head, options, head_file && head_file->padded_key, first));
   }
   auto& with_head = head_file ? head_file->tensors : first.tensors;
   if (!head_file) {
     with_head.reserve(with_head.size() + head.size());
     with_head.insert(with_head.end(), head.begin(), head.end());
   }
-  plan.files.push_back(assemble(first));
-  for (const auto& kept : other_files) {
-    plan.files.push_back(kept ? keep_file(target, *kept) : assemble(*head_file));
-  }
-  std::copy_backward(with_head.end() - static_cast<std::ptrdiff_t>(head.size()), with_head.end(), head.end());
+  plan.files = assemble_all(first, head_file, other_files);
+  // The same entries, with their offsets.
+  std::copy(with_head.end() - static_cast<std::ptrdiff_t>(head.size()), with_head.end(), head.begin());
   plan.head_tensors = describe_head(head);
   return plan;
 }
