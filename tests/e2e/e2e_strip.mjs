@@ -57,7 +57,7 @@ test('--yarn, --set: runs in the longer context, drafts; strip takes them back',
   const donor = await model(HEAD);
   const flags = ['--yarn', '4', '--set', 'general.name=str:Long'];
   const out = await write('graft', target, donor, ...flags);
-  await mtpgraft('verify', out, '--target', target, '--donor', donor);
+  await mtpgraft('verify', out, '--target', target, '--donor', donor, '--allow-edits');
   const U32 = 4;
   const F32 = 6;
   const STRING = 8;

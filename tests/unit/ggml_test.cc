@@ -222,6 +222,7 @@ TEST(Ggml, IsFoundBesideTheLlamaServerOnPath) {
   for (const auto* name : {"same/llama-server", "installed/bin/llama-server"}) {
     fs::create_directories(fs::path(dir.path(name)).parent_path());
     std::ofstream(dir.path(name)).flush();
+    fs::permissions(dir.path(name), fs::perms::owner_all);
   }
   fs::create_directories(dir.path("installed/lib"));
   fs::create_directories(dir.path("links"));
@@ -236,6 +237,9 @@ TEST(Ggml, IsFoundBesideTheLlamaServerOnPath) {
   EXPECT_EQ(found_by("same"), dir.path("same/libggml-base.so"));
   EXPECT_EQ(found_by("installed/bin"), dir.path("installed/lib/libggml-base.so.0"));
   EXPECT_EQ(found_by("links"), dir.path("installed/lib/libggml-base.so.0"));
+  // A file of that name that cannot be run is no llama.cpp's.
+  fs::permissions(dir.path("same/llama-server"), fs::perms::owner_read);
+  EXPECT_NE(found_by("same"), dir.path("same/libggml-base.so"));
 }
 
 TEST(Ggml, AWrongPathIsNotMadeUpForByAnother) {
