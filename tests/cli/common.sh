@@ -207,6 +207,18 @@ stop_while_writing() {
   return 1
 }
 
+# wait_for PID...: until all of them have ended. Sets codes, their exit codes, sorted.
+wait_for() {
+  local pid
+  codes=
+  for pid in "$@"; do
+    code=0
+    wait "$pid" || code=$?
+    codes+="$code "
+  done
+  codes=$(tr ' ' '\n' <<<"${codes% }" | sort | tr '\n' ' ')
+}
+
 # json EXPRESSION: evaluates Python on `x`, the object that the last command printed.
 json() {
   python3 -c 'import json, sys

@@ -39,13 +39,7 @@ at_once() {
       >>"$STDOUT" 2>>"$STDERR" &
     pids+=($!)
   done
-  codes=
-  for i in "${pids[@]}"; do
-    code=0
-    wait "$i" || code=$?
-    codes+="$code "
-  done
-  codes=$(tr ' ' '\n' <<<"${codes% }" | sort | tr '\n' ' ')
+  wait_for "${pids[@]}"
   no_leftovers out x.gguf
   cmp -s out/x.gguf "expected/$DONOR" || cmp -s out/x.gguf "expected/$OTHER" || fail "no graft: $last_command"
 }

@@ -23,13 +23,7 @@ at_once() {
     "$@" "$( ((i % 2)) && echo "$OTHER" || echo "$DONOR")" -o out/x.gguf >>"$STDOUT" 2>>"$STDERR" &
     pids+=($!)
   done
-  codes=
-  for i in "${pids[@]}"; do
-    code=0
-    wait "$i" || code=$?
-    codes+="$code "
-  done
-  codes=$(tr ' ' '\n' <<<"${codes% }" | sort | tr '\n' ' ')
+  wait_for "${pids[@]}"
 }
 
 # All files of out are those of one graft, and there is nothing else.
