@@ -237,6 +237,11 @@ class FileSource {
   virtual Result<std::unique_ptr<ReadableFile>> open(const std::string& path) = 0;
 
   [[nodiscard]] virtual bool is_folder(const std::string& path) const = 0;
+
+  // Returns the names of the files and folders in a folder, in no order. Fails with kIo if it cannot be read. The
+  // default fails with kUnsupported: then messages say less of what is there.
+  [[nodiscard]] virtual Result<std::vector<std::string>> list_folder(const std::string& path) const;
+
   virtual Result<bool> exists(const std::string& path) = 0;
 
   // kRefused if a file of a folder is a link that leads out of it.

@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "mtpgraft/file_kind.h"
+
 namespace mtpgraft {
 
 // The kind of failure. Programs branch on this, people read the message.
@@ -85,6 +87,9 @@ struct Error {
   RequestField field = RequestField::kNone;  // the part of the request that is at fault
   Remedy remedy = Remedy::kNone;             // how to mend it by another request; where there is a hint, an alternative
   std::string subject{};                     // what the remedy is about, where `path` does not say it
+  std::optional<FileKind> file_kind{};       // what `path` is, where that is why it cannot be used
+  int http_status = 0;                       // what a server answered; 0 if none did, or the trouble is another
+  bool is_retryable = false;                 // the same request may succeed later, with nothing changed by the user
 
   [[nodiscard]] bool has_advice() const { return !hint.empty() || remedy != Remedy::kNone; }
   bool operator==(const Error&) const = default;

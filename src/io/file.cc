@@ -46,6 +46,10 @@ Permissions ReadableFile::permissions() const { return kNewFilePermissions; }
 
 std::optional<FileStamp> ReadableFile::stamp() const { return std::nullopt; }
 
+Result<std::vector<std::string>> FileSource::list_folder(const std::string& path) const {
+  return Error{.code = ErrorCode::kUnsupported, .message = "this folder cannot be listed", .path = path};
+}
+
 Result<std::optional<std::string>> StagedFile::clone_from(const ReadableFile& /*source*/, const CopyRange& /*range*/) {
   return std::optional<std::string>("files of this kind cannot share blocks");
 }

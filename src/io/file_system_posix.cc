@@ -62,6 +62,19 @@ class PosixFileSystem final : public FileSystem {
     return std::filesystem::is_directory(as_path(path), ignored);
   }
 
+  [[nodiscard]] Result<std::vector<std::string>> list_folder(const std::string& path) const override {
+    std::vector<std::string> names;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(as_path(path.empty() ? "." : path), error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      names.push_back(entry->path().filename().string());
+    }
+    if (error) {
+      return Error{.code = ErrorCode::kIo, .message = fmt::format("cannot list: {}", error.message()), .path = path};
+    }
+    return names;
+  }
+
   Result<bool> exists(const std::string& path) override {
     std::error_code ignored;
     return std::filesystem::exists(as_path(path), ignored);
