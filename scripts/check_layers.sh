@@ -9,6 +9,7 @@ layers=(util io cache net gguf model plan donor verify job release report cli)
 declare -A rank
 for i in "${!layers[@]}"; do rank[${layers[i]}]=$i; done
 declare -A layer_of_header=(
+  [file_kind.h]=util
   [result.h]=util [digest.h]=util [version.h]=util [file.h]=io [context.h]=io [cache.h]=cache [remote.h]=net
   [gguf.h]=gguf [split.h]=gguf [head.h]=model [summary.h]=model [projector.h]=model [unfinished.h]=model [plan.h]=plan [file_plan.h]=plan [key_edits.h]=plan [output_name.h]=plan
   [header_digest.h]=plan [strip.h]=plan [head_data.h]=donor [donor.h]=donor
@@ -75,7 +76,7 @@ done < <(grep -rnE '(Json|json)::(parse|accept|sax_parse)\(' src | grep -vE '^sr
 # Options of other programs are told everywhere.
 commands='graft|extract|strip|verify|inspect|checksum|recover|cache|release'
 ours='"[^"]*((^|[^a-z-])--[a-z]| -o\b|mtpgraft ('$commands') )'
-others='"[^"]*(\bcp|hf download|gguf_new_metadata\.py|llama-server) [^"]*--'
+others='"[^"]*(\bcp|hf download|gguf_new_metadata\.py|llama-server|llama-quantize|git lfs) [^"]*--'
 for layer in "${layers[@]}"; do
   [[ $layer != report ]] || break
   while IFS= read -r line; do

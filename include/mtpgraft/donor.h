@@ -45,6 +45,10 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
 // its first file. Fails with kUsage, and the files in `details`, where that leaves a choice.
 Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source);
 
+// Returns the paths of the GGUF models in a folder, of split ones the first file's; `path` itself if it is no folder,
+// or has none, or a checkpoint.
+Result<std::vector<std::string>> list_local_models(const std::string& path, FileSource& files);
+
 // Returns the paths of all models that a user's path means: every GGUF of a repository that is no checkpoint, every
 // match of a pattern.
 Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source);

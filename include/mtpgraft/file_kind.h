@@ -5,7 +5,6 @@
 
 namespace mtpgraft {
 
-// The names in JSON and in docs/json.md are file_kind_name().
 enum class FileKind {
   // GGUF files that can be parsed.
   kModel,           // a language model, with a head or without
@@ -15,31 +14,26 @@ enum class FileKind {
   kBareHead,        // a head that lacks shared tensors or a model's keys: a donor only
   kDrafter,         // a drafter with blocks of its own (gemma4-assistant, dflash, dspark, eagle3)
   kEmbeddingModel,  // gives vectors, not text
-  kEncoderDecoder,  // a model of two halves, as T5
   kShard,           // one file of a split model
   kAdapter,         // a LoRA
   kControlVector,
   kImatrix,     // an importance matrix
   kProjector,   // an mmproj: vision or audio
   kVocabulary,  // a tokenizer without tensors
-  kMediaModel,  // makes or reads pictures or sound
-  kOtherGguf,   // a GGUF that says nothing of what it is
+  kMediaModel,  // makes pictures, films or sound
+  kOtherGguf,   // a GGUF that is none of these
   // Files that cannot be parsed as GGUF version 2 or 3.
   kBigEndian,
   kGgufV1,
   kGgufUnknownVersion,
   kCutPart,     // one of the parts that a larger file was cut into
-  kUnfinished,  // a download that is not complete, or was never begun
+  kUnfinished,  // ends too early, or is what a download has so far
   kEmpty,
   kZeros,  // begins with nothing but zeros
   kGzip,
   kZip,
   kZstd,
-  kXz,
-  kBzip2,
-  kSevenZip,
-  kRar,
-  kTar,
+  kArchive,  // of another kind: xz, 7z, tar, ...
   kLfsPointer,
   kWebPage,
   kServerReply,  // what a server said instead of the file: "Entry not found", an error in JSON
@@ -49,11 +43,9 @@ enum class FileKind {
   kJson,
   kText,
   kAppleDouble,  // "._NAME": what macOS keeps beside a file on foreign disks
-  kImage,
-  kProgram,
   kUnknownFile,
   // Folders.
-  kCheckpoint,     // safetensors with config.json
+  kCheckpoint,     // safetensors
   kGgufFolder,     // GGUF files
   kAdapterFolder,  // PEFT
   kDiffusers,
@@ -63,7 +55,7 @@ enum class FileKind {
   kOtherFolder,
 };
 
-// Returns the name in JSON: "lora-adapter".
+// Returns the name in JSON, as docs/json.md lists them: "lora-adapter".
 std::string_view file_kind_name(FileKind kind);
 
 }  // namespace mtpgraft

@@ -73,6 +73,7 @@ enum class Remedy {
   kOverwriteList,     // move away what has the name of a list, or ask for Overwrite::kYes
   kDropList,          // the same for a list with a file that has left the release
   kVerifyAlone,       // verify the file without target and donor
+  kReleasePlan,       // the file is a plan: release() takes it
   kAllowHttp,         // allow http without encryption, where the network is trusted
   kWithoutCache,      // do without the cache, or clear it; `subject` is its directory where writing to it failed
 };

@@ -104,7 +104,8 @@ class CacheStore final : public RangeStore {
                      .path = source_.url,
                      .offset = offset,
                      .hint = "another program has cleared the cache; try again",
-                     .remedy = Remedy::kWithoutCache};
+                     .remedy = Remedy::kWithoutCache,
+                     .is_retryable = true};
       }
       const auto skipped = offset - part.offset;
       const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), part.length - skipped));

@@ -35,9 +35,8 @@ std::vector<std::size_t> list_matches(const std::vector<T>& items, std::string T
 }
 
 Result<Projector> open_projector(const std::string& path, FileSystem& files) {
-  MTPGRAFT_TRY(const auto file, files.open(path));
-  MTPGRAFT_TRY(const auto gguf, parse_gguf(*file));
-  return read_projector(gguf);
+  MTPGRAFT_TRY(const auto model, open_model(files, path));
+  return read_projector(model.gguf);
 }
 
 // What is looked at, and where it is if on a server.
@@ -46,11 +45,14 @@ struct Subject {
   std::shared_ptr<RemoteSource> source;
 };
 
-// A repository of GGUF files, or a pattern, is all of them.
+// A folder or a repository of GGUF files, or a pattern, is all of them.
 Status add_subjects(const std::string& path, const RemoteFlags& remote, const Context& context,
                     std::vector<Subject>& subjects) {
   if (!is_remote(path)) {
-    subjects.push_back({path, nullptr});
+    MTPGRAFT_TRY(auto models, list_local_models(path, context.files));
+    for (auto& model : models) {
+      subjects.push_back({std::move(model), nullptr});
+    }
     return ok_status();
   }
   MTPGRAFT_TRY(const auto source, open_remote_source(remote, context));

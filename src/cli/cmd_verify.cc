@@ -16,6 +16,7 @@
 #include "report/json.h"
 #include "report/text.h"
 #include "util/path.h"
+#include "util/transient.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -59,7 +60,8 @@ Result<std::string> read_list(const std::string& path) {
   if (!stream.eof() || stream.bad()) {
     return Error{.code = ErrorCode::kIo,
                  .message = fmt::format("cannot read: {}", std::generic_category().message(errno)),
-                 .path = path};
+                 .path = path,
+                 .is_retryable = is_transient(errno)};
   }
   return text;
 }

@@ -21,7 +21,7 @@ int run(int argc, const char* const* argv) {
   set_up_log(program.output);
   note_signals();
   const auto files = make_file_system();
-  Result<int> outcome = Error{.code = ErrorCode::kIo, .message = "out of memory"};
+  Result<int> outcome = Error{.code = ErrorCode::kIo, .message = "out of memory", .is_retryable = true};
   try {
     outcome = program.run(program.output, *files);
   } catch (const std::bad_alloc&) {

@@ -14,6 +14,7 @@
 #include "report/json.h"
 #include "report/text.h"
 #include "util/text.h"
+#include "util/transient.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -82,7 +83,8 @@ Status print_text(std::string_view text, std::string_view done) {
   }
   return Error{.code = ErrorCode::kIo,
                .message = fmt::format("cannot write to stdout: {}{}{}", std::generic_category().message(number),
-                                      done.empty() ? "" : "; ", done)};
+                                      done.empty() ? "" : "; ", done),
+               .is_retryable = is_transient(number)};
 }
 
 Status print_answer(const OutputOptions& output, const std::function<std::string()>& json,

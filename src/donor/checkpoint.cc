@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "gguf/foreign.h"
 #include "util/json.h"
 #include "util/path.h"
 
@@ -140,6 +141,9 @@ Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) 
   if (checkpoint.is_folder_) {
     MTPGRAFT_TRY(only_file, find_checkpoint(path, files));
     if (only_file.empty()) {
+      if (auto error = refuse_folder(path, files); !is_remote(path) && error.file_kind != FileKind::kCheckpoint) {
+        return error;
+      }
       return Error{.code = ErrorCode::kIo,
                    .message = fmt::format("has neither {}", fmt::join(kDescribingFiles, " nor ")),
                    .path = path,

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "donor/checkpoint.h"
 #include "donor/dialect.h"
+#include "gguf/foreign.h"
 #include "mtpgraft/cache.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
@@ -97,6 +99,18 @@ Status note_origin(const std::string& path, Donor& donor) {
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> list_local_models(const std::string& path, FileSource& files) {
+  std::vector<std::string> models;
+  if (files.is_folder(path)) {
+    MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(path, files));
+    models = checkpoint.empty() ? list_folder_models(path, files) : std::vector<std::string>();
+  }
+  if (models.empty()) {
+    models.push_back(path);
+  }
+  return models;
+}
 
 Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flags, const Context& context) {
   MTPGRAFT_TRY(std::shared_ptr<RemoteSource> source,

@@ -4,17 +4,21 @@
 
 #include <algorithm>
 
+#include "gguf/foreign.h"
+
 namespace mtpgraft {
+
+Error Cursor::truncated(std::string message, std::uint64_t offset) const {
+  return explain_truncation(fail(std::move(message), offset), file_);
+}
 
 Status Cursor::need(std::uint64_t length, std::string_view what) {
   if (filled_ - position_ >= length) {
     return ok_status();
   }
   if (length > remaining()) {
-    auto error =
-        fail(fmt::format("{} needs {} bytes, but only {} are left in the file", what, length, remaining()), offset());
-    error.hint = "the file is truncated or damaged; download or copy it again";
-    return error;
+    return truncated(fmt::format("{} needs {} bytes, but only {} are left in the file", what, length, remaining()),
+                     offset());
   }
   take_value();
   base_ += position_;

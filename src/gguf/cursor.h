@@ -26,6 +26,11 @@ class Cursor {
     return {.code = ErrorCode::kMalformed, .message = std::move(message), .path = file_.path(), .offset = offset};
   }
 
+  // The same where the file ends too early, or a length in it is wrong.
+  [[nodiscard]] Error truncated(std::string message, std::uint64_t offset) const;
+
+  [[nodiscard]] const ReadableFile& file() const { return file_; }
+
   // `what` names the thing for the message if the file ends inside it.
   template <class T>
   Result<T> read(std::string_view what) {

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "gguf/cursor.h"
+#include "gguf/foreign.h"
 #include "gguf/format.h"
 #include "gguf/size_by_others.h"
 #include "gguf/tensor_types.h"
@@ -12,8 +13,6 @@
 
 namespace mtpgraft {
 namespace {
-
-constexpr std::string_view kDamaged = "the file is truncated or damaged; download or copy it again";
 
 class Parser {
  public:
@@ -44,31 +43,17 @@ class Parser {
     return error;
   }
 
-  Error unsupported(std::string message, std::uint64_t offset, std::string hint) const {
-    auto error = fail(std::move(message), offset, std::move(hint));
-    error.code = ErrorCode::kUnsupported;
-    return error;
-  }
-
   Status read_counts() {
-    if (cursor_.remaining() == 0) {
-      return fail("the file is empty", 0, "download or copy it again");
+    if (cursor_.remaining() < sizeof(format::kMagic)) {
+      return refuse_foreign(cursor_.file());
     }
     MTPGRAFT_TRY(const auto magic, cursor_.read<std::uint32_t>("the GGUF magic"));
     if (magic != format::kMagic) {
-      return fail("not a GGUF file: it does not begin with 'GGUF'", 0,
-                  "a web page or a Git LFS pointer saved under this name is the usual cause; download it again");
+      return refuse_foreign(cursor_.file());
     }
     MTPGRAFT_TRY(gguf_.version, cursor_.read<std::uint32_t>("the format version"));
-    if (gguf_.version != 0 && (gguf_.version & 0xFFFFU) == 0) {
-      return unsupported("big-endian GGUF files are not supported", 4,
-                         "convert it with gguf_convert_endian.py of llama.cpp's gguf-py");
-    }
-    if (gguf_.version == 1) {
-      return unsupported("GGUF version 1 is not supported", 4, "llama.cpp dropped it too; convert the model again");
-    }
     if (gguf_.version < format::kVersionMin || gguf_.version > format::kVersionMax) {
-      return unsupported(fmt::format("GGUF version {} is not known, only 2 and 3 are", gguf_.version), 4, {});
+      return refuse_version(gguf_.version, gguf_.path);
     }
     MTPGRAFT_TRY(tensor_count_, cursor_.read<std::uint64_t>("the tensor count"));
     MTPGRAFT_TRY(key_count_, cursor_.read<std::uint64_t>("the key count"));
@@ -83,8 +68,8 @@ class Parser {
                   offset);
     }
     if (count > cursor_.remaining() / record_bytes_min) {
-      return fail(fmt::format("{} count {} is more than the file's {} bytes can hold", what, count, gguf_.size), offset,
-                  std::string(kDamaged));
+      return cursor_.truncated(
+          fmt::format("{} count {} is more than the file's {} bytes can hold", what, count, gguf_.size), offset);
     }
     return ok_status();
   }
@@ -120,9 +105,9 @@ class Parser {
       const auto bytes_min = std::max<std::uint64_t>(value_type_bytes(value.element_type), 1) *
                              (value.element_type == ValueType::kString ? 8 : 1);
       if (value.element_count > format::kArrayElementsMax || value.element_count > cursor_.remaining() / bytes_min) {
-        return fail(
+        return cursor_.truncated(
             fmt::format("{} is an array of {} elements, more than the file can hold", what, value.element_count),
-            item.offset, std::string(kDamaged));
+            item.offset);
       }
     }
     const bool is_string = value.type == ValueType::kString;
@@ -181,9 +166,9 @@ class Parser {
     const auto offset = cursor_.offset();
     MTPGRAFT_TRY(const auto length, cursor_.read<std::uint64_t>(what));
     if (length > format::kStringBytesMax || length > cursor_.remaining()) {
-      return fail(fmt::format("{} has a string of {} bytes, but only {} are left in the file", what, length,
-                              cursor_.remaining()),
-                  offset, std::string(kDamaged));
+      return cursor_.truncated(fmt::format("{} has a string of {} bytes, but only {} are left in the file", what,
+                                           length, cursor_.remaining()),
+                               offset);
     }
     return length;
   }
@@ -282,7 +267,7 @@ class Parser {
       return ok_status();
     }
     if (!data_offset || *data_offset > gguf_.size) {
-      return fail("the file ends before the tensor data begin", gguf_.infos_end, std::string(kDamaged));
+      return cursor_.truncated("the file ends before the tensor data begin", gguf_.infos_end);
     }
     gguf_.data_offset = *data_offset;
     std::uint64_t expected = 0;
@@ -298,9 +283,9 @@ class Parser {
       const bool is_last = i + 1 == gguf_.tensors.size();
       MTPGRAFT_TRY(tensor.size_bytes, find_size(tensor, is_last ? data_bytes : gguf_.tensors[i + 1].offset, is_last));
       if (!range_fits(expected, tensor.size_bytes, data_bytes)) {
-        return fail(fmt::format("tensor '{}' needs {} bytes from {} on, but the file ends at {}", tensor.name,
-                                tensor.size_bytes, gguf_.data_offset + expected, gguf_.size),
-                    tensor.info_offset, std::string(kDamaged));
+        return cursor_.truncated(fmt::format("tensor '{}' needs {} bytes from {} on, but the file ends at {}",
+                                             tensor.name, tensor.size_bytes, gguf_.data_offset + expected, gguf_.size),
+                                 tensor.info_offset);
       }
       tensor.offset += gguf_.data_offset;
       const auto end = checked_align_up(expected + tensor.size_bytes, gguf_.alignment);

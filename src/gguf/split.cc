@@ -6,6 +6,7 @@
 #include <cctype>
 #include <unordered_set>
 
+#include "gguf/foreign.h"
 #include "io/composed_file.h"
 #include "util/parse.h"
 
@@ -115,6 +116,9 @@ bool is_lone_shard(const GgufFile& file) {
 }
 
 Result<ModelFiles> open_model_files(FileSource& files, const std::string& path) {
+  if (files.is_folder(path)) {
+    return refuse_folder(path, files);
+  }
   ModelFiles opened;
   MTPGRAFT_TRY(opened.emplace_back(), files.open(path));
   auto name = parse_shard_name(path);
@@ -179,7 +183,8 @@ Result<OpenedModel> read_model(const ModelFiles& files) {
 
 Result<OpenedModel> open_model(FileSource& files, const std::string& path) {
   MTPGRAFT_TRY(const auto opened, open_model_files(files, path));
-  return read_model(opened);
+  auto model = read_model(opened);
+  return model.ok() ? std::move(model) : explain_beside(std::move(model.error()), files);
 }
 
 }  // namespace mtpgraft

@@ -56,10 +56,8 @@ class LeasedFile final : public PosixReadableFile {
 
   Status check_unchanged() const override {
     if (::fcntl(descriptor(), F_GETLEASE) != F_WRLCK) {
-      return Error{.code = ErrorCode::kRefused,
-                   .message = "another program is opening the file while it is changed",
-                   .path = path(),
-                   .hint = "try again when the other program is done"};
+      return other_program(ErrorCode::kRefused, "another program is opening the file while it is changed", path(),
+                           "try again when the other program is done");
     }
     struct stat named {};
     if (::stat(path().c_str(), &named) != 0 && errno != ENOENT) {
@@ -292,7 +290,8 @@ class RemovalFile final : public ChangedFile {
 }  // namespace
 
 Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& path) {
-  const auto in_use = refusal(path, "another program has the file open", "end that program first ('fuser' names it)");
+  auto in_use = refusal(path, "another program has the file open", "end that program first ('fuser' names it)");
+  in_use.is_retryable = true;
   // Should another program wait for our lease to end, O_NONBLOCK makes us the one who gives way.
   FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW); }));
   struct stat status {};

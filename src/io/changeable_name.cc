@@ -10,8 +10,7 @@
 namespace mtpgraft {
 namespace {
 
-// Whether it is a symbolic link to a file. What leads to none, or cannot be looked at, cannot be opened, which tells
-// more.
+// Whether it is a symbolic link to a file. What leads to none cannot be opened, which tells more.
 bool is_link(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_symlink(as_path(path), ignored) && std::filesystem::exists(as_path(path), ignored) &&
@@ -21,6 +20,12 @@ bool is_link(const std::string& path) {
 }  // namespace
 
 Status check_no_link(const std::string& path) {
+  std::error_code error;
+  const auto type = std::filesystem::symlink_status(as_path(path), error).type();
+  // What is not there cannot be opened, which tells more.
+  if (error && type != std::filesystem::file_type::not_found) {
+    return Error{.code = ErrorCode::kIo, .message = "cannot open: " + error.message(), .path = path};
+  }
   if (!is_link(path)) {
     return ok_status();
   }

@@ -70,7 +70,7 @@ class PosixFileSystem final : public FileSystem {
       names.push_back(entry->path().filename().string());
     }
     if (error) {
-      return Error{.code = ErrorCode::kIo, .message = fmt::format("cannot list: {}", error.message()), .path = path};
+      return io_error(path, "list", error.value());
     }
     return names;
   }
@@ -84,7 +84,7 @@ class PosixFileSystem final : public FileSystem {
     std::error_code error;
     const auto real = std::filesystem::canonical(as_path(path), error);
     if (error) {
-      return Error{.code = ErrorCode::kIo, .message = fmt::format("cannot open: {}", error.message()), .path = path};
+      return io_error(path, "open", error.value());
     }
     if (real.parent_path() != std::filesystem::canonical(as_path(folder), error)) {
       return Error{

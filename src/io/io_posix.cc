@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "io/file_descriptor.h"
 #include "util/path.h"
+#include "util/transient.h"
 
 namespace mtpgraft {
 namespace {
@@ -32,11 +34,16 @@ int sync_or_all(int fd) {
 Error io_error(const std::string& path, std::string_view action, int number) {
   Error error{.code = ErrorCode::kIo,
               .message = fmt::format("cannot {}: {}", action, std::generic_category().message(number)),
-              .path = path};
+              .path = path,
+              .is_retryable = is_transient(number)};
   if (number == ENOSPC || number == EDQUOT) {
     error.hint = "free some space, or write to another disk";
   }
   return error;
+}
+
+Error other_program(ErrorCode code, std::string message, const std::string& path, std::string hint) {
+  return {.code = code, .message = std::move(message), .path = path, .hint = std::move(hint), .is_retryable = true};
 }
 
 bool is_unsupported(int number) {

@@ -17,6 +17,10 @@ namespace mtpgraft {
 
 Error io_error(const std::string& path, std::string_view action, int number = errno);
 
+// The error where another program is at work on the file: when that is done, the same may succeed.
+Error other_program(ErrorCode code, std::string message, const std::string& path,
+                    std::string hint = "try again when it is done");
+
 // Whether the error says "not for these files, or not here", as opposed to "tried, and failed".
 bool is_unsupported(int number);
 

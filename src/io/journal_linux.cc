@@ -140,8 +140,8 @@ Result<JournalFile> JournalFile::open(const PosixReadableFile& target) {
     return io_error(path, "open");
   }
   if (!is_same_file(named, status)) {
-    return foreign_journal(path, "another file has taken the journal's name",
-                           "another program changes files there; try again");
+    return other_program(ErrorCode::kRefused, "another file has taken the journal's name", path,
+                         "another program changes files there; try again");
   }
   // In a directory that others may write to, as /tmp, they could plant one, and with it any bytes. Only root and the
   // file's owner get the lease that a change in place needs.

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "util/path.h"
+#include "util/transient.h"
 
 namespace mtpgraft {
 
@@ -22,7 +23,10 @@ Result<bool> has_journal(const std::string& path) {
     return false;
   }
   if (error) {
-    return Error{.code = ErrorCode::kIo, .message = "cannot open: " + error.message(), .path = path};
+    return Error{.code = ErrorCode::kIo,
+                 .message = "cannot open: " + error.message(),
+                 .path = path,
+                 .is_retryable = is_transient(error.value())};
   }
   return true;
 }

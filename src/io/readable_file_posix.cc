@@ -13,10 +13,7 @@ namespace {
 // By errno.
 Error cannot_open(const std::string& path) {
   if (errno == EWOULDBLOCK) {
-    return {.code = ErrorCode::kRefused,
-            .message = "another program is changing the file",
-            .path = path,
-            .hint = "try again when it is done"};
+    return other_program(ErrorCode::kRefused, "another program is changing the file", path);
   }
   auto error = io_error(path, "open");
   if (is_remote(path)) {
@@ -57,11 +54,10 @@ Status PosixReadableFile::read_at(std::uint64_t offset, std::span<std::byte> out
       return error;
     }
     if (got == 0) {
-      return Error{.code = ErrorCode::kIo,
-                   .message = "the file ends earlier than when it was opened",
-                   .path = path_,
-                   .offset = offset + done,
-                   .hint = "another program is changing it; try again when it is done"};
+      auto error = other_program(ErrorCode::kIo, "the file ends earlier than when it was opened", path_,
+                                 "another program is changing it; try again when it is done");
+      error.offset = offset + done;
+      return error;
     }
     done += static_cast<std::size_t>(got);
   }
@@ -75,10 +71,8 @@ Status PosixReadableFile::check_unchanged() const {
   }
   if (now.st_size != status_.st_size || now.st_mtim.tv_sec != status_.st_mtim.tv_sec ||
       now.st_mtim.tv_nsec != status_.st_mtim.tv_nsec) {
-    return Error{.code = ErrorCode::kIo,
-                 .message = "the file changed while it was being read",
-                 .path = path_,
-                 .hint = "another program is writing to it; try again when it is done"};
+    return other_program(ErrorCode::kIo, "the file changed while it was being read", path_,
+                         "another program is writing to it; try again when it is done");
   }
   return ok_status();
 }

@@ -13,8 +13,9 @@ namespace mtpgraft {
 
 // Tells `progress`, if it is set, of `bytes` more; fails with kInterrupted if it asks to stop.
 inline Status report_progress(const Progress& progress, std::uint64_t bytes) {
-  return !progress || progress(bytes) ? ok_status()
-                                      : Status(Error{.code = ErrorCode::kInterrupted, .message = "interrupted"});
+  return !progress || progress(bytes)
+             ? ok_status()
+             : Status(Error{.code = ErrorCode::kInterrupted, .message = "interrupted", .is_retryable = true});
 }
 
 // Hands that many zeros to `use(bytes)`, which returns a Status, in pieces.

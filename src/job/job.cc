@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "gguf/foreign.h"
 #include "io/stream.h"
 #include "job/check_output.h"
 #include "job/displaced.h"
@@ -31,6 +32,9 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
                     .message = "a split model is not changed in place",
                     .path = path,
                     .remedy = Remedy::kLeaveOutInPlace};
+  if (files.is_folder(path)) {
+    return refuse_folder(path, files);
+  }
   auto opened = files.open_to_change(path);
   if (!opened.ok()) {
     // To be told of another name, and then that this is one of several files, would be twice in vain.
@@ -38,11 +42,14 @@ Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
     return model.ok() && model.value().gguf.is_split() ? split : opened.error();
   }
   const std::shared_ptr<const ReadableFile> file = std::move(opened).value();
-  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
-  if (is_lone_shard(gguf)) {
+  auto gguf = parse_gguf(*file);
+  if (!gguf.ok()) {
+    return explain_beside(std::move(gguf.error()), files);
+  }
+  if (is_lone_shard(gguf.value())) {
     return split;
   }
-  return OpenedModel{file, std::move(gguf)};
+  return OpenedModel{file, std::move(gguf.value())};
 }
 
 Result<OpenedModel> open_target(const std::string& path, const OutputRequest& output, FileSystem& files) {
@@ -150,7 +157,8 @@ Status refuse_unfinished(const OutputRequest& request, const std::vector<Warning
   return Error{.code = ErrorCode::kRefused,
                .message = found->message,
                .hint = "change it in place when the download is done",
-               .remedy = Remedy::kWriteNewFile};
+               .remedy = Remedy::kWriteNewFile,
+               .is_retryable = true};
 }
 
 // What only the tensors and lists of both files tell.
@@ -247,12 +255,11 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   auto& files = context.files;
   const auto progress = context.begin(Phase::kPlan, 0);
   std::error_code ignored;
-  if (request.output.in_place &&
-      std::filesystem::equivalent(as_path(request.target), as_path(request.donor.path), ignored)) {
-    return Error{.code = ErrorCode::kRefused,
+  if (std::filesystem::equivalent(as_path(request.target), as_path(request.donor.path), ignored)) {
+    return Error{.code = request.output.in_place ? ErrorCode::kRefused : ErrorCode::kIncompatible,
                  .message = "is target and donor",
                  .path = request.donor.path,
-                 .hint = "name the file that has the head"};
+                 .hint = "the head comes from another file: name the one that has it, as the base model's GGUF"};
   }
   Job job;
   job.request = request.output;

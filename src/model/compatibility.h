@@ -54,6 +54,10 @@ std::vector<std::string> find_missing_tensors(const GgufFile& file, const Head& 
 // For a file that is one of a split set; `role` is what it was to be: "target", "file".
 Error shard_error(const GgufFile& file, std::string_view role);
 
+// Says of a file of HeadState::kNone that it has none, and what it is if it is no model; the sentence's subject is the
+// file.
+std::string describe_headless(const GgufFile& file, const Head& head);
+
 // Whether each file, on its own, can play its part. The first problem is the error.
 Status check_target(const GgufFile& target, const Head& head, bool replace);
 Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& target);

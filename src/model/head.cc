@@ -315,9 +315,12 @@ Result<OpenedModel> open_donor_model(FileSource& files, const std::string& path)
     return model;
   }
   MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
-  MTPGRAFT_TRY(auto gguf, parse_gguf(*file));
-  const auto head = find_donors_head(gguf);
-  return head.has_tensors() && head.problems.empty() ? OpenedModel{std::move(file), std::move(gguf)} : model;
+  auto gguf = parse_gguf(*file);
+  if (!gguf.ok()) {
+    return model;
+  }
+  const auto head = find_donors_head(gguf.value());
+  return head.has_tensors() && head.problems.empty() ? OpenedModel{std::move(file), std::move(gguf.value())} : model;
 }
 
 std::uint64_t count_trunk_blocks(const GgufFile& file, const Head& head) {

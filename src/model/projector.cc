@@ -11,6 +11,7 @@
 #include "model/architectures.h"
 #include "model/compatibility.h"
 #include "mtpgraft/head.h"
+#include "mtpgraft/summary.h"
 #include "util/checked.h"
 
 namespace mtpgraft {
@@ -84,19 +85,6 @@ std::string_view text_of(const GgufFile& file, std::string_view key) {
   return item != nullptr ? item->text().value_or("") : "";
 }
 
-std::string describe_file(const GgufFile& file) {
-  const auto architecture = file.architecture();
-  if (architecture.empty()) {
-    return "a GGUF without general.architecture";
-  }
-  const auto state = find_head(file).state;
-  const auto type = text_of(file, "general.type");
-  return fmt::format("a {} {}", architecture,
-                     state == HeadState::kSidecar || state == HeadState::kTensorsOnly ? "MTP head"
-                     : type.empty()                                                   ? "model"
-                                                                                      : type);
-}
-
 // `encoder` is "vision" or "audio".
 std::string type_of(const GgufFile& file, std::string_view encoder) {
   auto type = text_of(file, "clip.projector_type");
@@ -139,9 +127,12 @@ Result<std::uint64_t> width_of(const GgufFile& file, std::string_view type) {
 Result<Projector> read_projector(const GgufFile& file) {
   const auto is_clip_key = [](const KeyValue& item) { return item.key.starts_with("clip."); };
   if (std::ranges::none_of(file.keys, is_clip_key)) {
+    const auto recognised = recognise(file, find_head(file));
     return Error{.code = ErrorCode::kUnsupported,
-                 .message = fmt::format("not a projector: it has no clip.* keys; it is {}", describe_file(file)),
-                 .path = file.path};
+                 .message = fmt::format("not a projector: it has no clip.* keys; it is {}", recognised.what),
+                 .path = file.path,
+                 .hint = "projectors are called mmproj-*.gguf, and come with the model's GGUF",
+                 .file_kind = recognised.kind};
   }
   Projector projector;
   projector.path = file.path;

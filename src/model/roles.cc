@@ -12,7 +12,11 @@ namespace {
 constexpr const char* kOtherDonor = "give the base model's GGUF with its MTP head, or an mtp-*.gguf of it";
 
 Error incompatible(const GgufFile& file, std::string message, std::string hint = {}) {
-  return {.code = ErrorCode::kIncompatible, .message = std::move(message), .path = file.path, .hint = std::move(hint)};
+  return {.code = ErrorCode::kIncompatible,
+          .message = std::move(message),
+          .path = file.path,
+          .hint = std::move(hint),
+          .file_kind = recognise(file, find_head(file)).kind};
 }
 
 Error broken(const GgufFile& file, const Head& head, std::string_view role) {
@@ -41,6 +45,16 @@ Status check_depth_key(const GgufFile& target, std::string_view key, bool requir
   return ok_status();
 }
 
+// What has no head and can take none.
+Status check_kind(const GgufFile& file, const Head& head, std::string_view role, std::string_view advice) {
+  const auto recognised = recognise(file, head);
+  if (recognised.use.empty()) {
+    return ok_status();
+  }
+  return incompatible(file, fmt::format("the {} is {}", role, recognised.what),
+                      fmt::format("{}; this one: {}", advice, recognised.use));
+}
+
 }  // namespace
 
 Error shard_error(const GgufFile& file, std::string_view role) {
@@ -50,18 +64,20 @@ Error shard_error(const GgufFile& file, std::string_view role) {
               fmt::format("the {} is one file of a split model{}, not the whole model", role,
                           count != nullptr ? fmt::format(" of {} files", count->value.integer_at().value_or(0)) : ""),
           .path = file.path,
-          .hint = "name the first file, ...-00001-of-....gguf, with the others beside it"};
+          .hint = "name the first file, ...-00001-of-....gguf, with the others beside it",
+          .file_kind = FileKind::kShard};
+}
+
+std::string describe_headless(const GgufFile& file, const Head& head) {
+  const auto recognised = recognise(file, head);
+  return recognised.use.empty() ? "has no head" : fmt::format("is {}, without a head", recognised.what);
 }
 
 Status check_target(const GgufFile& target, const Head& head, bool replace) {
   if (head.state == HeadState::kShard) {
     return shard_error(target, "target");
   }
-  if (find_architecture(target.architecture()).support == MtpSupport::kSeparateDrafter) {
-    return incompatible(target,
-                        fmt::format("{} models are drafters of their own and take no head", target.architecture()),
-                        fmt::format("run it beside its model: llama-server -m MODEL -md DRAFTER {}", kDraftOptions));
-  }
+  MTPGRAFT_CHECK(check_kind(target, head, "target", "name the model that is to have a head"));
   if (head.state == HeadState::kSidecar || head.state == HeadState::kTensorsOnly) {
     return incompatible(target, "the target is a head without trunk", "the model comes first, the head's donor second");
   }
@@ -97,6 +113,7 @@ Status check_target(const GgufFile& target, const Head& head, bool replace) {
 }
 
 Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& target) {
+  MTPGRAFT_CHECK(check_kind(donor, head, "donor", kOtherDonor));
   const bool has_head = head.state != HeadState::kShard || (head.has_tensors() && head.problems.empty());
   if (has_head && !donor.architecture().empty() && donor.architecture() != target.architecture()) {
     return incompatible(
@@ -126,9 +143,6 @@ Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& targ
     case HeadState::kSidecar:
     case HeadState::kTensorsOnly:
       break;
-  }
-  if (find_architecture(donor.architecture()).support == MtpSupport::kSeparateDrafter) {
-    return incompatible(donor, fmt::format("{} models are drafters of their own, not heads", donor.architecture()));
   }
   return ok_status();
 }

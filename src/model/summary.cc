@@ -108,18 +108,6 @@ Runtime runtime_of_placeholder(const Architecture& architecture, const Depth& de
   return architecture.block_count_may_exclude_head && counts_trunk_only ? Runtime::kRuns : Runtime::kRefuses;
 }
 
-SidecarKind sidecar_kind(const GgufFile& file, const Architecture& architecture) {
-  if (!find_trimmed_vocabulary(file).empty()) {
-    return SidecarKind::kTrimmed;
-  }
-  if (borrows_shared_tensors(file)) {
-    return SidecarKind::kBorrowing;
-  }
-  const bool has_shared = std::ranges::all_of(sidecar_tensors(architecture),
-                                              [&](std::string_view name) { return file.find_tensor(name) != nullptr; });
-  return has_shared && architecture.loads_sidecar ? SidecarKind::kComplete : SidecarKind::kDonorOnly;
-}
-
 Runtime runtime_of(const Architecture& architecture, const Summary& summary) {
   const auto usual = runtime_of(architecture.support);
   switch (summary.head.state) {
@@ -131,7 +119,7 @@ Runtime runtime_of(const Architecture& architecture, const Summary& summary) {
       return usual == Runtime::kUnknown ? usual : runtime_of_placeholder(architecture, summary.depth);
     case HeadState::kSidecar:
       return usual == Runtime::kRunsAsDrafter || usual == Runtime::kUnknown ? usual
-             : summary.sidecar == SidecarKind::kComplete                    ? Runtime::kDraftsBeside
+             : summary.recognised.kind == FileKind::kSidecar                ? Runtime::kDraftsBeside
              : usual == Runtime::kForksOnly && !summary.borrows_tensors     ? usual
                                                                             : Runtime::kRefuses;
     case HeadState::kTensorsOnly:
@@ -195,12 +183,11 @@ Summary summarise(const GgufFile& file) {
   const auto state = summary.head.state;
   summary.borrows_tensors =
       (state == HeadState::kSidecar || state == HeadState::kTensorsOnly) && borrows_shared_tensors(file);
-  if (state == HeadState::kSidecar && architecture.support != MtpSupport::kSeparateDrafter) {
-    summary.sidecar = sidecar_kind(file, architecture);
-  }
+  summary.recognised = recognise(file, summary.head);
+  const auto kind = summary.recognised.kind;
   // Names that forks give the head are told of as such.
   const auto& model = named ? *named : file;
-  if (summary.sidecar) {
+  if (state == HeadState::kSidecar && kind != FileKind::kDrafter) {
     // Its keys and tensors must tell of one model.
     const auto structure = check_structure(model, 0, model, summary.head, architecture, ExpertRule::kOwn);
     summary.load_problem = structure.refusals.empty() ? "" : structure.refusals.front();
@@ -212,12 +199,13 @@ Summary summarise(const GgufFile& file) {
     summary.load_problem = std::move(problem);
   }
   const bool has_foreign_head = summary.head.has_tensors() && !summary.dialects.empty();
-  summary.runtime = state != HeadState::kShard && (has_foreign_head || !summary.load_problem.empty())
+  summary.runtime = kind == FileKind::kDrafter                                        ? Runtime::kRunsAsDrafter
+                    : kind == FileKind::kOtherGguf || !summary.recognised.use.empty() ? Runtime::kNoModel
+                    : state != HeadState::kShard && (has_foreign_head || !summary.load_problem.empty())
                         ? Runtime::kRefuses
                         : runtime_of(architecture, summary);
   summary.is_usable = summary.runtime == Runtime::kDrafts;
-  summary.is_draft_model = summary.runtime == Runtime::kDraftsBeside ||
-                           (summary.head.state == HeadState::kSidecar && summary.runtime == Runtime::kRunsAsDrafter);
+  summary.is_draft_model = summary.runtime == Runtime::kDraftsBeside || kind == FileKind::kDrafter;
   return summary;
 }
 

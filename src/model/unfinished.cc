@@ -8,14 +8,12 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "gguf/foreign.h"
 #include "util/parse.h"
 #include "util/stored_name.h"
 
 namespace mtpgraft {
 namespace {
-
-// Of axel and lftp: only beside it, as the end of a name they mean other things, too.
-constexpr auto kEndingsBeside = std::to_array<std::string_view>({".st", "-lftp-pget-status"});
 
 void warn_of_names(const std::string& path, FileSource& files, std::vector<Warning>& warnings) {
   const auto lower = lowered(path);
@@ -27,22 +25,10 @@ void warn_of_names(const std::string& path, FileSource& files, std::vector<Warni
                                             "is removed when it is complete",
                                             path, *own)});
   }
-  const auto is_beside = [&](std::string_view ending) {
-    const auto found = files.exists(path + std::string(ending));
-    return found.ok() && found.value();
-  };
-  const auto warn_of_first = [&](const auto& endings) {
-    const auto found = std::ranges::find_if(endings, is_beside);
-    if (found != endings.end()) {
-      warnings.push_back(
-          {"download-unfinished", fmt::format("'{0}{1}' is beside '{0}', as while a download is not done: "
-                                              "parts of it may be missing",
-                                              path, *found)});
-    }
-    return found != endings.end();
-  };
-  if (!warn_of_first(kPartialEndings)) {
-    warn_of_first(kEndingsBeside);
+  if (const auto state = find_download_state(path, files); !state.empty()) {
+    warnings.push_back({"download-unfinished", fmt::format("'{}' is beside '{}', as while a download is not done: "
+                                                           "parts of it may be missing",
+                                                           state, path)});
   }
 }
 

@@ -15,8 +15,10 @@ namespace mtpgraft {
 namespace {
 
 Error change(const HttpFile& file, const std::string& request, std::string_view what) {
-  return request_error(file, request, fmt::format("the file changed on the server while it was read: {}", what),
-                       "try again");
+  auto error = request_error(file, request, fmt::format("the file changed on the server while it was read: {}", what),
+                             "try again");
+  error.is_retryable = true;
+  return error;
 }
 
 // Comparing weakly, as is done here, is enough to see that a file was replaced.
@@ -48,10 +50,12 @@ Result<ContentRange> part_of(const HttpFile& file, const HttpHead& head, const s
                          "name the file that its download link leads to");
   }
   if (head.status != 206) {
-    return request_error(file, request,
-                         fmt::format("the server answered {}, not 206{}", head.status,
-                                     head.status == 200 ? ": it does not serve ranges" : ""),
-                         kFetchOtherwise);
+    auto error = request_error(file, request,
+                               fmt::format("the server answered {}, not 206{}", head.status,
+                                           head.status == 200 ? ": it does not serve ranges" : ""),
+                               kFetchOtherwise);
+    error.http_status = head.status;
+    return error;
   }
   if (head.content_type.starts_with("multipart/byteranges")) {
     return request_error(file, request, "the server answered with several ranges, where one was asked for",
@@ -180,7 +184,10 @@ Error DocumentExchange::too_large(const std::string& request) const {
 
 Status DocumentExchange::begin(const HttpHead& head, const std::string& request) {
   if (head.status != 200 && (head.status != 304 || validator_.empty())) {
-    return request_error(file(), request, fmt::format("the server answered {}, not 200", head.status), kFetchOtherwise);
+    auto error =
+        request_error(file(), request, fmt::format("the server answered {}, not 200", head.status), kFetchOtherwise);
+    error.http_status = head.status;
+    return error;
   }
   MTPGRAFT_CHECK(check_encoding(file(), head, request));
   if (content_length(head).value_or(0) > bytes_max_ && head.status == 200) {

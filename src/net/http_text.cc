@@ -95,16 +95,15 @@ std::string hint_of_status(int status, const HttpFile& file, std::string_view er
     case 410:
       return "the file was taken away: look for another place that has it";
     case 416:
-      return "the file ends before this: it is empty, or another one than it was; try again";
+      return file.size ? "the file ends before this, and has changed on the server; try again" : "the file is empty";
     case 451:
       return "the server withholds it for legal reasons: look for another place that has it";
     case 429:
       return is_hub && !has_token ? fmt::format("try again later, or {}: then more is allowed", kGiveToken)
                                   : "try again later";
     default:
-      return status == 408 || status == 425 || status >= 500
-                 ? "try again later"
-                 : "if it can be downloaded by other means, do so and name the file";
+      return is_transient_status(status) ? "try again later"
+                                         : "if it can be downloaded by other means, do so and name the file";
   }
 }
 
@@ -170,12 +169,20 @@ std::string url_without_query(std::string_view url) {
   return shown;
 }
 
+bool is_transient_status(int status) {
+  // 501 and 505: what a server cannot do, it will not do later.
+  return status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501 && status != 505);
+}
+
 Error explain_status(int status, const std::string& request, const HttpFile& file, std::string_view error_code,
                      bool has_token) {
   return {.code = ErrorCode::kIo,
           .message = fmt::format("{}: {}{}", request, status, reason_phrase(status)),
           .path = file.path,
-          .hint = hint_of_status(status, file, error_code, has_token)};
+          .hint = hint_of_status(status, file, error_code, has_token),
+          .http_status = status,
+          // 416: it was longer when its size was told.
+          .is_retryable = is_transient_status(status) || (status == 416 && file.size)};
 }
 
 }  // namespace mtpgraft

@@ -29,6 +29,9 @@ bool is_loopback(std::string_view origin);
 // For messages: without the query, which may be a signature, and without user name and password.
 std::string url_without_query(std::string_view url);
 
+// Whether a server that answered this may answer otherwise later.
+bool is_transient_status(int status);
+
 // The error for a status of 400 and above. `request` is "GET https://... (bytes 0-99)"; `error_code` and
 // `has_token` tell what would help.
 Error explain_status(int status, const std::string& request, const HttpFile& file, std::string_view error_code,

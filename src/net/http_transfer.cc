@@ -29,11 +29,6 @@ bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-bool is_worth_another_try(int status) {
-  constexpr auto kStatuses = std::to_array({408, 425, 429, 500, 502, 503, 504});
-  return std::ranges::find(kStatuses, status) != kStatuses.end();
-}
-
 // What servers answer where a signed URL has expired, or a copy is gone.
 bool is_expiry(int status) {
   constexpr auto kStatuses = std::to_array({400, 401, 403, 404, 410});
@@ -249,8 +244,10 @@ Status HttpTransfer::end(CURLcode code) {
 Status HttpTransfer::follow() {
   const auto target = resolve(url_, head_.location);
   if (head_.location.empty() || target.empty()) {
-    return failure(fmt::format("the server answered {}, without a place that can be asked", head_.status),
-                   kFetchOtherwise);
+    auto error = failure(fmt::format("the server answered {}, without a place that can be asked", head_.status),
+                         kFetchOtherwise);
+    error.http_status = head_.status;
+    return error;
   }
   if (++redirects_ > kRedirectsMax) {
     return failure(fmt::format("more than {} redirects", kRedirectsMax), kFetchOtherwise);
@@ -278,7 +275,7 @@ Status HttpTransfer::end_with_status() {
   }
   auto error =
       explain_status(head_.status, request_text_, file(), head_.error_code, settings_.sends_token_to(file().url));
-  if (is_worth_another_try(head_.status)) {
+  if (is_transient_status(head_.status)) {
     curl_off_t seconds = 0;  // none, or at once
     curl().easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &seconds);
     return try_again(std::move(error), seconds > 0 ? std::optional(std::chrono::seconds(seconds)) : std::nullopt);
@@ -314,6 +311,7 @@ Status HttpTransfer::end_without_answer(CURLcode code) {
 
 Status HttpTransfer::try_again(Error error, std::optional<std::chrono::seconds> retry_after) {
   ++tries_;
+  error.is_retryable = true;
   if (retry_after && *retry_after > kRetryAfterMax) {
     error.message += fmt::format("; the server asks to wait {} s", retry_after->count());
     return error;

@@ -10,6 +10,7 @@
 #include "model/compatibility.h"
 #include "model/dialect.h"
 #include "model/layer_arrays.h"
+#include "mtpgraft/summary.h"
 #include "plan/assembly.h"
 #include "plan/head_tensors.h"
 #include "plan/shards.h"
@@ -18,7 +19,10 @@ namespace mtpgraft {
 namespace {
 
 Error nothing_to_strip(const GgufFile& file, std::string message) {
-  return {.code = ErrorCode::kIncompatible, .message = std::move(message), .path = file.path};
+  return {.code = ErrorCode::kIncompatible,
+          .message = std::move(message),
+          .path = file.path,
+          .file_kind = recognise(file, find_head(file)).kind};
 }
 
 // A tensor that belongs to no block of the trunk, and not to the head as its keys tell of it.
@@ -59,7 +63,7 @@ Status check_strippable(const GgufFile& file, const Head& head) {
       }
       break;
     case HeadState::kNone:
-      return nothing_to_strip(file, "has no head to take out");
+      return nothing_to_strip(file, describe_headless(file, head) + " to take out");
     case HeadState::kSidecar:
     case HeadState::kTensorsOnly:
       return nothing_to_strip(file, "is a head without trunk: nothing would be left");

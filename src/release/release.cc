@@ -282,7 +282,8 @@ class Release {
     auto outcome = parallel_for(todo.size(), run, request_.jobs);
     if (!outcome.ok() && outcome.error().code == ErrorCode::kInterrupted) {
       return Error{.code = ErrorCode::kInterrupted,
-                   .message = "interrupted; run it again to go on: what is complete is kept"};
+                   .message = "interrupted; run it again to go on: what is complete is kept",
+                   .is_retryable = true};
     }
     MTPGRAFT_CHECK(std::move(outcome));
     for (auto& job : jobs_) {

@@ -17,6 +17,7 @@
 #include "util/path.h"
 #include "util/sha256.h"
 #include "util/text.h"
+#include "util/transient.h"
 
 namespace mtpgraft {
 namespace {
@@ -141,7 +142,8 @@ Result<Job> prepare_again(ReleaseJob& job, const Context& uncounted) {
                  .message = fmt::format("target or donor ('{}') is another file than when it was checked",
                                         job.request.donor.path),
                  .path = job.request.target,
-                 .hint = "run it again when nothing writes to them"};
+                 .hint = "run it again when nothing writes to them",
+                 .is_retryable = true};
   }
   MTPGRAFT_CHECK(complete(graft, uncounted));
   job.released.head_digest = graft.head_digest ? to_hex(*graft.head_digest) : "";
@@ -210,7 +212,8 @@ Result<std::vector<std::string>> list_directory(const std::string& directory) {
   if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
     return Error{.code = ErrorCode::kIo,
                  .message = fmt::format("cannot list the directory: {}", error.message()),
-                 .path = directory};
+                 .path = directory,
+                 .is_retryable = is_transient(error.value())};
   }
   return names;
 }

@@ -61,6 +61,7 @@ Json file_json(const InspectedFile& file) {
       file;
   Json json{{"path", gguf.path},
             {"format", is_checkpoint ? "safetensors" : "gguf"},
+            {"kind", file_kind_name(is_checkpoint ? FileKind::kCheckpoint : summary.recognised.kind)},
             {"size", gguf.size},
             {"gguf_version", gguf.version},
             {"alignment", gguf.alignment},

@@ -45,7 +45,10 @@ Json error_json(const Error& error, Front front) {
           {"hint", text_or_null(hint)},
           {"details", error.details},
           {"field", text_or_null(field_id(error.field))},
-          {"remedy", text_or_null(remedy_id(error.remedy))}};
+          {"remedy", text_or_null(remedy_id(error.remedy))},
+          {"retryable", error.is_retryable},
+          {"http_status", error.http_status != 0 ? Json(error.http_status) : Json(nullptr)},
+          {"file_kind", error.file_kind ? Json(file_kind_name(*error.file_kind)) : Json(nullptr)}};
 }
 
 }  // namespace mtpgraft::report

@@ -43,28 +43,23 @@ bool names_its_output(const std::string& path) {
 }
 
 std::string describe_sidecar(const Summary& summary) {
-  if (!summary.sidecar) {
-    return "drafter of its own, for its model";
-  }
-  switch (*summary.sidecar) {
-    case SidecarKind::kComplete:
-      if (summary.is_draft_model) {
-        return "sidecar, complete: drafts beside its model";
-      }
-      break;
-    case SidecarKind::kBorrowing:
+  switch (summary.recognised.kind) {
+    case FileKind::kBorrowing:
       return "sidecar that borrows its model's tensors: forks draft with it, and it is a donor";
-    case SidecarKind::kTrimmed:
+    case FileKind::kTrimmed:
       return "sidecar with a trimmed vocabulary: forks draft with it";
-    case SidecarKind::kDonorOnly:
-      break;
+    default:
+      return summary.is_draft_model ? "sidecar, complete: drafts beside its model"
+                                    : "head without trunk, good as a donor only";
   }
-  return "head without trunk, good as a donor only";
 }
 
 }  // namespace
 
 std::string describe_verdict(const Summary& summary) {
+  if (summary.runtime == Runtime::kNoModel || summary.runtime == Runtime::kRunsAsDrafter) {
+    return summary.recognised.what;
+  }
   switch (summary.head.state) {
     case HeadState::kNone:
       return describe_absence(summary);
@@ -94,16 +89,16 @@ std::string describe_runtime(const Summary& summary) {
   switch (summary.runtime) {
     case Runtime::kRuns:
       return summary.head.state == HeadState::kPlaceholder
-                 ? "loads it, and cannot draft"
-                 : fmt::format("runs it without drafting; with a head, it drafts with {} models, from {} on",
+                 ? "loads such files, and cannot draft with them"
+                 : fmt::format("cannot draft without a head; with one, it drafts with {} models, from {} on",
                                summary.architecture, architecture.since);
     case Runtime::kAborts:
-      return "loads it, and ends the process when it is asked to draft (--spec-type draft-mtp)";
+      return "loads such files, and ends the process when it is asked to draft (--spec-type draft-mtp)";
     case Runtime::kDrafts:
       return fmt::format("drafts with the MTP head of {} models, from {} on", summary.architecture, architecture.since);
     case Runtime::kSkipsHead:
       if (summary.head.state == HeadState::kNone) {
-        return fmt::format("runs it; heads of {} models it leaves unused", summary.architecture);
+        return fmt::format("leaves heads of {} models unused", summary.architecture);
       }
       return fmt::format("loads the head of {} models and leaves it unused", summary.architecture);
     case Runtime::kForksOnly:
@@ -112,7 +107,7 @@ std::string describe_runtime(const Summary& summary) {
       }
       return fmt::format("refuses {} models with a head; {}", summary.architecture, architecture.note);
     case Runtime::kRunsAsDrafter:
-      return "runs it as a drafter of its own beside its model (-md)";
+      return "takes such files as drafters beside their model (-md)";
     case Runtime::kDraftsBeside:
       return "drafts with it beside its model (-md), and crashes if it is run as a model";
     case Runtime::kRefuses:
@@ -120,6 +115,9 @@ std::string describe_runtime(const Summary& summary) {
                                           : fmt::format("refuses it: {}", summary.load_problem);
     case Runtime::kNeedsFirstFile:
       return "loads split models by their first file";
+    case Runtime::kNoModel:
+      return summary.recognised.kind == FileKind::kEmbeddingModel ? "runs such models for their vectors"
+                                                                  : "does not run it: it is no language model";
     case Runtime::kUnknown:
       break;
   }
@@ -133,6 +131,9 @@ bool can_draft_beside(std::string_view architecture) { return find_architecture(
 
 std::string describe_next_step(const Summary& summary, const std::string& path, bool is_changeable) {
   const auto& head = summary.head;
+  if (!summary.recognised.use.empty()) {
+    return summary.recognised.use;
+  }
   // A file on a server must be downloaded first: the commands take a local one.
   const auto quoted = shell_quoted(is_remote(path) ? path.substr(path.rfind('/') + 1) : path);
   const auto* const output = names_its_output(path) ? "" : " -o NEW.gguf";
@@ -149,8 +150,8 @@ std::string describe_next_step(const Summary& summary, const std::string& path, 
                  : fmt::format("{}; mtpgraft strip {} -o NEW.gguf makes one that loads without", graft, quoted);
     case HeadState::kSidecar:
       return summary.is_draft_model ? fmt::format("llama-server -m MODEL -md {} {}", quoted, kDraftOptions)
-             : summary.sidecar == SidecarKind::kTrimmed ? ""
-                                                        : "it can be a graft's donor";
+             : summary.recognised.kind == FileKind::kTrimmed ? ""
+                                                             : "it can be a graft's donor";
     case HeadState::kTensorsOnly:
       return "it can be a graft's donor";
     case HeadState::kBroken:

@@ -151,6 +151,7 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      {"if that has left the release, delete this list, or use --force, which replaces it"},
      {"if that has left the release, delete this list, or use --force, which replaces it"}},
     {Remedy::kVerifyAlone, "verify-alone", {"mtpgraft verify FILE checks it on its own"}, {""}},
+    {Remedy::kReleasePlan, "release-plan", {"mtpgraft release {path} carries it out"}, {"name a GGUF instead"}},
     {Remedy::kAllowHttp,
      "allow-http",
      {"--allow-http if you trust the network"},

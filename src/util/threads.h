@@ -39,7 +39,7 @@ Status without_exceptions(Work work) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    return Error{.code = ErrorCode::kIo, .message = "out of memory"};
+    return Error{.code = ErrorCode::kIo, .message = "out of memory", .is_retryable = true};
   } catch (const std::exception& error) {
     return Error{.code = ErrorCode::kIo, .message = std::string("internal error: ") + error.what()};
   }

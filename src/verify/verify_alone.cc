@@ -123,7 +123,7 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
   const auto head = find_head(gguf);
   switch (head.state) {
     case HeadState::kNone:
-      report.findings.push_back({"the file has no head", {}});
+      report.findings.push_back({"the file " + describe_headless(gguf, head), {}});
       return report;
     case HeadState::kPlaceholder:
       report.findings.push_back(

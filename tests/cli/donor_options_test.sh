@@ -123,12 +123,16 @@ END_OF_TEXT
 expect_refusal 4 graft "$TARGET" hf-base-8L/none.safetensors -o out.gguf <<'END_OF_TEXT'
 mtpgraft: hf-base-8L/none.safetensors: cannot open: No such file or directory
 END_OF_TEXT
-for directory in empty empty/ .; do
+for directory in empty empty/; do
   expect_refusal 4 graft "$TARGET" "$directory" -o out.gguf <<END_OF_TEXT
-mtpgraft: $directory: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
-  hint: give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it
+mtpgraft: $directory: is an empty folder
+  hint: name a .gguf file; a donor can be a .safetensors file, or the folder of a checkpoint, too
 END_OF_TEXT
 done
+expect_refusal 4 graft "$TARGET" . -o out.gguf <<END_OF_TEXT
+mtpgraft: .: is a folder with 3 GGUF files
+  hint: name the one that is meant: ./mtp-base-8L-BF16.gguf, ./mtp-base-8L-Q8_0.gguf, ./target-12L-Q4_K_M.gguf
+END_OF_TEXT
 expect_refusal 2 graft "$TARGET" hf-base-8L --head-type q4_k_m -o out.gguf <<'END_OF_TEXT'
 mtpgraft: --head-type q4_k_m: there is no such tensor type
   hint: f32, f16, bf16, q8_0; with ggml also q6_k, q5_k, q4_k and others (q4_k_m is a mixture of types)

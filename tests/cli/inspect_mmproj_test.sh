@@ -45,6 +45,7 @@ expect_exit 3 "$MTPGRAFT" inspect "$TARGET" --mmproj "$DONOR"
 expect_nothing_on stdout
 expect_stderr <<'END'
 mtpgraft: mtp-base-8L-Q8_0.gguf: not a projector: it has no clip.* keys; it is a qwen35 MTP head
+  hint: projectors are called mmproj-*.gguf, and come with the model's GGUF
 END
 expect_exit 4 "$MTPGRAFT" inspect "$TARGET" --mmproj missing.gguf
 expect_nothing_on stdout

@@ -22,7 +22,7 @@ target-12L-Q4_K_M.gguf
   types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
   blocks     block_count 12, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        no head
-  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models, from b10256 on
+  llama.cpp  cannot draft without a head; with one, it drafts with qwen35 models, from b10256 on
              mtpgraft graft target-12L-Q4_K_M.gguf DONOR puts a head in, taken from the base model's GGUF
 END
 expect_answer "$GRAFT" <<'END'
@@ -106,13 +106,13 @@ head-only-base-8L-BF16.gguf
 END
 expect_answer golden/no-tensors.gguf <<'END'
 golden/no-tensors.gguf
-  verdict    no head
+  verdict    a GGUF with keys of test and no blocks
   model      test
   file       68 bytes (68 bytes), GGUF v3, 1 key, alignment 32, data at 68
   tensors    0, 0 parameters
   types
   MTP        no head
-  llama.cpp  v0.5.0 has no MTP code for test, and may refuse such a file with a head
+  llama.cpp  does not run it: it is no language model
 END
 expect_answer moe-qwen35moe-donor.gguf <<'END'
 moe-qwen35moe-donor.gguf
@@ -163,7 +163,7 @@ target-12L-Q4_K_M.gguf
   types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
   blocks     block_count 12, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        no head
-  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models, from b10256 on
+  llama.cpp  cannot draft without a head; with one, it drafts with qwen35 models, from b10256 on
              mtpgraft graft target-12L-Q4_K_M.gguf DONOR puts a head in, taken from the base model's GGUF
   keys
     qwen35.block_count  u32  12
@@ -217,8 +217,8 @@ mtp-base-8L-Q8_0.gguf   qwen35  1.6 MiB  18       8      sidecar  1.0 MiB Q8_0  
 END
 )
 expect_stderr <<'END'
-mtpgraft: malformed/bad-magic.gguf: not a GGUF file: it does not begin with 'GGUF' (at byte 0)
-  hint: a web page or a Git LFS pointer saved under this name is the usual cause; download it again
+mtpgraft: malformed/bad-magic.gguf: not a GGUF file: it begins with 'GGML' (at byte 0)
+  hint: if it was downloaded, compare its size with that on the server's page
 END
 expect_exit 4 "$MTPGRAFT" inspect missing.gguf "$TARGET"
 expect_stdout < <("$MTPGRAFT" inspect "$TARGET")
@@ -236,7 +236,7 @@ target-odd-keys.gguf
   types      Q4_K 4.7 MiB (82), Q6_K 1.6 MiB (13), F32 101.0 KiB (67)
   blocks     block_count 12, nextn_predict_layers absent: 12 trunk blocks, 9 recurrent, 3 attention (3 x RRRA)
   MTP        no head
-  llama.cpp  runs it without drafting; with a head, it drafts with qwen35 models, from b10256 on
+  llama.cpp  cannot draft without a head; with one, it drafts with qwen35 models, from b10256 on
              mtpgraft graft target-odd-keys.gguf DONOR puts a head in, taken from the base model's GGUF
   keys
     odd.u8                                               u8         255

@@ -146,15 +146,15 @@ mtpgraft: /dev/zero: is not a regular file
   hint: GGUF files are read at many offsets; give a file
 END
 expect_bad_input 4 inputs/directory.gguf <<'END'
-mtpgraft: inputs/directory.gguf: is a directory
-  hint: name a .gguf file in it; the folder of a checkpoint can be a donor, and be inspected
+mtpgraft: inputs/directory.gguf: is an empty folder
+  hint: name a .gguf file; a donor can be a .safetensors file, or the folder of a checkpoint, too
 END
 for command in "inspect" "graft -o inputs/out.gguf small/target.gguf"; do
   # shellcheck disable=SC2086
   expect_exit 4 "$MTPGRAFT" $command inputs/directory.gguf
   expect_stderr <<'END'
-mtpgraft: inputs/directory.gguf: has neither model.safetensors.index.json nor model.safetensors nor mtp.safetensors
-  hint: give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it
+mtpgraft: inputs/directory.gguf: is an empty folder
+  hint: name a .gguf file; a donor can be a .safetensors file, or the folder of a checkpoint, too
 END
 done
 expect_bad_input 3 inputs/empty.gguf <<'END'

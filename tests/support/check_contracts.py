@@ -90,6 +90,12 @@ def words_of(text):
     return {word for name in quoted if not name.endswith(".json") for word in name.split(".")}
 
 
+def listed_kinds():
+    """How many the enumeration has."""
+    body = re.sub("//.*", "", section(read("include/mtpgraft/file_kind.h"), r"enum class FileKind \{", r"\}"))
+    return len(re.findall(r"\bk[A-Z]\w*", body))
+
+
 def check_json():
     page = read("docs/json.md")
     intro, *parts = page.split("\n## ")
@@ -99,12 +105,16 @@ def check_json():
     answering = {command for command in commands if "--json" in options[command]} | {"version"}
     compare("docs/schema", "file for", answering | {""}, set(schemas))
     compare("docs/json.md", "command", answering, words_of(section(intro, r"\| field \| \|", r"\n")) & (commands | {"version"}))
-    compare("docs/json.md", "section", answering, set(sections) - {"Example", "Remedies", "Warning ids"})
+    compare("docs/json.md", "section", answering, set(sections) - {"Example", "Retryable errors", "File kinds", "Remedies", "Warning ids"})
 
     ids = set(schemas["graft"]["$defs"]["warning_id"]["enum"])
+    kinds = set(re.findall(r'FileKind::k\w+, "([^"]+)"', read("src/util/file_kind.cc")))
+    compare("docs/schema/common.json", "file kind", kinds, set(schemas["graft"]["$defs"]["file_kind"]["enum"]))
+    compare("docs/json.md", "file kind", kinds, set(re.findall("`(.*?)`", sections["File kinds"])))
+    compare("src/util/file_kind.cc", "number of kinds", {str(listed_kinds())}, {str(len(kinds))})
     known = {}
     for name, schema in schemas.items():
-        schema["$defs"]["warning_id"] = {}
+        schema["$defs"]["warning_id"] = schema["$defs"]["file_kind"] = {}
         known[name] = set().union(*names_in(schema))
     for name in answering & set(schemas) & set(sections):
         # What is the same as for graft is told there.

@@ -58,6 +58,24 @@ def find_offence(output, command, code, validators, exit_codes):
     return None if code in allowed else f"docs/json.md has the exit codes {sorted(allowed)}"
 
 
+def find_retry_offence(output):
+    """That the hints that ask for another try, and no others, are of errors that are called retryable, as all are that
+    a status or a signal makes so; docs/json.md has the rules."""
+    if isinstance(output, list):
+        return next(filter(None, map(find_retry_offence, output)), None)
+    if not isinstance(output, dict):
+        return None
+    if "retryable" in output:
+        status = output["http_status"] or 0
+        asks = re.search("(^|; )(try again|run it again)", output["hint"] or "")
+        passes = output["code"] == "interrupted" or status in (408, 425, 429) or status >= 500 and status not in (501, 505)
+        if (asks or passes) and not output["retryable"]:
+            return f"an error that is not called retryable: {output['message']}"
+        if output["retryable"] and output["code"] in ("usage", "malformed", "unsupported", "incompatible"):
+            return f"an error that is called retryable: {output['message']}"
+    return find_retry_offence(list(output.values()))
+
+
 def found_in(output):
     """The names of fields, and all texts."""
     fields, texts = set(), {output} if isinstance(output, str) else set()
@@ -93,7 +111,7 @@ def main():
             output = parse(text)
             words = [word.removeprefix("--") for word in command_line.split()]
             command = next((word for word in words if word in schemas), "")
-            offence = find_offence(output, command, int(code), validators, exit_codes)
+            offence = find_offence(output, command, int(code), validators, exit_codes) or find_retry_offence(output)
             fields, texts = found_in(output)
             seen_fields[command] |= fields
             seen_texts |= texts
@@ -104,6 +122,7 @@ def main():
     if arguments.complete is not None:
         words = set()
         for command, schema in schemas.items():
+            schema["$defs"]["file_kind"] = {}  # of each kind there is a file in a test of its own
             fields, more = names_in(schema)
             words |= more
             if command:

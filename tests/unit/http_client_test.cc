@@ -156,7 +156,8 @@ TEST_F(HttpClientTest, EmptyFileHasNoRange) {
   auto empty = file("good", "empty");
   const auto error = error_of(empty);
   EXPECT_EQ(error.message, "GET " + server_->origin() + "/good/empty (bytes 0-16383): 416 Range Not Satisfiable");
-  EXPECT_EQ(error.hint, "the file ends before this: it is empty, or another one than it was; try again");
+  EXPECT_EQ(error.hint, "the file is empty");
+  EXPECT_FALSE(error.is_retryable);
 }
 
 TEST_F(HttpClientTest, UsesTheDateWhereThereIsNoEtag) {
@@ -275,6 +276,8 @@ TEST_F(HttpClientTest, GivesUpOnAServerThatStaysUnavailable) {
   const auto error = error_of("unavailable");
   EXPECT_EQ(error.message, request("unavailable") + "503 Service Unavailable (tried 5 times)");
   EXPECT_EQ(error.hint, "try again later");
+  EXPECT_EQ(error.http_status, 503);
+  EXPECT_TRUE(error.is_retryable);
   EXPECT_THAT(server_->requests(), SizeIs(5));
 }
 
@@ -287,8 +290,10 @@ TEST_F(HttpClientTest, WaitsAsLongAsTheServerAsks) {
 }
 
 TEST_F(HttpClientTest, DoesNotWaitForAnHour) {
-  EXPECT_EQ(error_of("busy-for-an-hour").message,
-            request("busy-for-an-hour") + "429 Too Many Requests; the server asks to wait 3600 s");
+  const auto error = error_of("busy-for-an-hour");
+  EXPECT_EQ(error.message, request("busy-for-an-hour") + "429 Too Many Requests; the server asks to wait 3600 s");
+  EXPECT_EQ(error.http_status, 429);
+  EXPECT_TRUE(error.is_retryable);
   EXPECT_THAT(server_->requests(), SizeIs(1));
 }
 
@@ -312,6 +317,8 @@ TEST_F(HttpClientTest, DoesNotTryInVain) {
   const auto error = error_of("missing");
   EXPECT_EQ(error.message, request("missing") + "404 Not Found");
   EXPECT_EQ(error.hint, "there is no such file: look at the name");
+  EXPECT_EQ(error.http_status, 404);
+  EXPECT_FALSE(error.is_retryable);
   EXPECT_EQ(error_of("beyond").message, request("beyond") + "416 Range Not Satisfiable");
   EXPECT_THAT(server_->requests(), SizeIs(2));
 }

@@ -100,6 +100,24 @@ TEST_F(ExplainStatus, NamesRequestAndStatus) {
   EXPECT_EQ(plain(599).message, "GET https://a.b/c.gguf: 599");
 }
 
+TEST_F(ExplainStatus, KnowsWhatMayPass) {
+  for (const int status : {408, 425, 429, 500, 502, 503, 504, 520, 524, 599}) {
+    EXPECT_TRUE(plain(status).is_retryable) << status;
+    EXPECT_THAT(plain(status).hint, testing::StartsWith("try again later")) << status;
+    EXPECT_EQ(plain(status).http_status, status);
+  }
+  for (const int status : {400, 401, 403, 404, 405, 407, 410, 416, 451, 501, 505}) {
+    EXPECT_FALSE(plain(status).is_retryable) << status;
+    EXPECT_THAT(plain(status).hint, testing::Not(testing::HasSubstr("try again"))) << status;
+    EXPECT_EQ(plain(status).http_status, status);
+  }
+}
+
+TEST_F(ExplainStatus, TakesARangeThatIsNoLongerThereForAChange) {
+  const HttpFile longer{.path = "https://a.b/c.gguf", .url = "https://a.b/c.gguf", .size = 1000};
+  EXPECT_TRUE(explain_status(416, "GET https://a.b/c.gguf", longer, "", false).is_retryable);
+}
+
 TEST_F(ExplainStatus, TellsHowToGetIntoAGatedRepository) {
   EXPECT_EQ(hub(401, "GatedRepo", false).hint,
             "accept its terms at https://huggingface.co/o/n in a browser, then give a token by HF_TOKEN or 'hf auth "

@@ -163,7 +163,7 @@ TEST(Projector, IsNothingElse) {
   };
   EXPECT_THAT(read_projector(load_model(kTarget).gguf), is("a qwen35 model"));
   EXPECT_THAT(read_projector(load_model(kDonor).gguf), is("a qwen35 MTP head"));
-  EXPECT_THAT(try_read(target_of("llama", 7).key("general.type", "adapter")), is("a llama adapter"));
+  EXPECT_THAT(try_read(target_of("llama", 7).key("general.type", "adapter")), is("a LoRA adapter"));
   EXPECT_THAT(try_read(GgufBuilder()), is("a GGUF without general.architecture"));
 }
 

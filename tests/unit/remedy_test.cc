@@ -102,5 +102,17 @@ TEST(RequestField, IsInJson) {
   EXPECT_TRUE(plain["remedy"].is_null());
 }
 
+TEST(ErrorJson, TellsWhetherARetryHelpsAndWhatAServerAnswered) {
+  const auto json_of = [](const Error& error) { return nlohmann::json::parse(error_to_json(error, "graft"))["error"]; };
+  const auto busy = json_of({.message = "fails", .http_status = 503, .is_retryable = true});
+  EXPECT_EQ(busy["retryable"], true);
+  EXPECT_EQ(busy["http_status"], 503);
+  EXPECT_TRUE(busy["file_kind"].is_null());
+  const auto adapter = json_of({.message = "fails", .file_kind = FileKind::kAdapter});
+  EXPECT_EQ(adapter["retryable"], false);
+  EXPECT_TRUE(adapter["http_status"].is_null());
+  EXPECT_EQ(adapter["file_kind"], "lora-adapter");
+}
+
 }  // namespace
 }  // namespace mtpgraft::report

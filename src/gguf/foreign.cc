@@ -1,0 +1,348 @@
+#include "gguf/foreign.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "gguf/cut_name.h"
+#include "util/checked.h"
+#include "util/parse.h"
+#include "util/path.h"
+#include "util/stored_name.h"
+#include "util/text.h"
+
+namespace mtpgraft {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::size_t kLooksAtBytes = 4096;
+constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
+
+constexpr auto kTruncated = "the file is truncated or damaged; download or copy it again";
+
+constexpr auto kToGguf = "llama.cpp's convert_hf_to_gguf.py makes a GGUF of the folder of such a model";
+
+constexpr auto kAskAgain = "look at the link, and whether the server wants a token; then download the file itself";
+
+constexpr auto kGgufOfIt = "llama.cpp no longer reads it; get the model as GGUF";
+
+struct Kind {
+  FileKind kind;
+  std::string what;
+  std::string advice;
+  Remedy remedy = Remedy::kNone;
+};
+
+struct Magic {
+  std::string_view bytes;
+  std::size_t offset;
+  FileKind kind;
+  std::string_view what;
+  std::string_view advice;  // {name} is its name as a word of a shell
+};
+
+constexpr auto kUnpackAdvice = "unpack it, and name the .gguf file in it";
+
+constexpr auto kMagics = std::to_array<Magic>({
+    {"\x1f\x8b"sv, 0, FileKind::kGzip, "compressed with gzip", "unpack it: gunzip -c {name} > NEW.gguf"},
+    {"\x28\xb5\x2f\xfd"sv, 0, FileKind::kZstd, "compressed with zstd", "unpack it: zstd -dc {name} > NEW.gguf"},
+    {"\xfd"
+     "7zXZ"sv,
+     0, FileKind::kArchive, "compressed with xz", "unpack it: xz -dc {name} > NEW.gguf"},
+    {"BZh"sv, 0, FileKind::kArchive, "compressed with bzip2", "unpack it: bunzip2 -c {name} > NEW.gguf"},
+    {"\x04\x22\x4d\x18"sv, 0, FileKind::kArchive, "compressed with lz4", "unpack it: lz4 -d {name} NEW.gguf"},
+    {"7z\xbc\xaf\x27\x1c"sv, 0, FileKind::kArchive, "a 7z archive", kUnpackAdvice},
+    {"Rar!\x1a\x07"sv, 0, FileKind::kArchive, "a rar archive", kUnpackAdvice},
+    {"ustar"sv, 257, FileKind::kArchive, "a tar archive", "unpack it: tar -xf {name}"},
+    {"\x80\x02"sv, 0, FileKind::kPickle, "a pickle, as PyTorch writes them", kToGguf},
+    {"\x80\x03"sv, 0, FileKind::kPickle, "a pickle, as PyTorch writes them", kToGguf},
+    {"\x80\x04"sv, 0, FileKind::kPickle, "a pickle, as PyTorch writes them", kToGguf},
+    {"\x80\x05"sv, 0, FileKind::kPickle, "a pickle, as PyTorch writes them", kToGguf},
+    {"lmgg"sv, 0, FileKind::kGgml, "in the format ggml, from before GGUF", kGgufOfIt},
+    {"fmgg"sv, 0, FileKind::kGgml, "in the format ggmf, from before GGUF", kGgufOfIt},
+    {"tjgg"sv, 0, FileKind::kGgml, "in the format ggjt, from before GGUF", kGgufOfIt},
+    {"algg"sv, 0, FileKind::kGgml, "a LoRA in the format ggla, from before GGUF", "llama.cpp no longer reads it"},
+    {"\x89PNG"sv, 0, FileKind::kUnknownFile, "a PNG picture", "name the .gguf file"},
+    {"\xff\xd8\xff"sv, 0, FileKind::kUnknownFile, "a JPEG picture", "name the .gguf file"},
+    {"%PDF-"sv, 0, FileKind::kUnknownFile, "a PDF document", "name the .gguf file"},
+    {"\x7f"
+     "ELF"sv,
+     0, FileKind::kUnknownFile, "a program", "name the .gguf file"},
+    {"MZ"sv, 0, FileKind::kUnknownFile, "a program for Windows", "name the .gguf file"},
+    {"\x89HDF"sv, 0, FileKind::kUnknownFile, "an HDF5 file, as Keras writes them", kToGguf},
+    {"TFL3"sv, 4, FileKind::kUnknownFile, "a TensorFlow Lite model", "llama.cpp does not read it; get a GGUF"},
+    {"\x93NUMPY"sv, 0, FileKind::kUnknownFile, "a NumPy array", "name the .gguf file"},
+});
+
+std::string with_name(std::string_view advice, const std::string& path) {
+  constexpr std::string_view kName = "{name}";
+  const auto at = advice.find(kName);
+  return at == std::string_view::npos
+             ? std::string(advice)
+             : fmt::format("{}{}{}", advice.substr(0, at), shell_quoted(path), advice.substr(at + kName.size()));
+}
+
+bool is_text(std::string_view start) {
+  const auto is_control = [](char c) {
+    return static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\r' && c != '\t';
+  };
+  return std::ranges::none_of(start, is_control) &&
+         (static_cast<unsigned char>(start.front()) < 0x80 || start.starts_with(kUtf8Mark));
+}
+
+std::string first_line(std::string_view text) {
+  constexpr std::size_t kShownBytes = 80;
+  const auto line = text.substr(0, text.find_first_of("\r\n"));
+  return line.size() <= kShownBytes ? std::string(line) : std::string(line.substr(0, kShownBytes)) + "...";
+}
+
+Kind recognise_pointer(std::string_view text, const std::string& path) {
+  const auto size = text.find("\nsize ");
+  const auto digits = size == std::string_view::npos ? "" : first_line(text.substr(size + 6));
+  const auto bytes = parse_number<std::uint64_t>(digits);
+  return {FileKind::kLfsPointer,
+          bytes ? fmt::format("a Git LFS pointer to a file of {}", format_bytes(*bytes)) : "a Git LFS pointer",
+          fmt::format("git lfs pull --include {} in the repository's folder gets the file itself; it needs git-lfs",
+                      shell_quoted(base_name(path)))};
+}
+
+Kind recognise_json(std::string_view text, const std::string& path) {
+  const auto has = [&](std::string_view key) {
+    return text.find(fmt::format("\"{}\"", key)) != std::string_view::npos;
+  };
+  if (has("grafts")) {
+    return {FileKind::kJson, "a plan", {}, Remedy::kReleasePlan};
+  }
+  if (has("model_type") || has("architectures") || has("weight_map")) {
+    return {
+        FileKind::kJson, "a checkpoint's description in JSON",
+        fmt::format("as a donor, and for inspect, name the checkpoint's folder: {}", shell_quoted(parent_of(path)))};
+  }
+  if (has("error") || has("detail") || has("message")) {
+    return {FileKind::kServerReply, fmt::format("what a server answered: {}", first_line(text)), kAskAgain};
+  }
+  return {FileKind::kJson, "JSON", "name the model, a .gguf file"};
+}
+
+// What servers send in the place of a file, with the status that most programs do not look at.
+bool is_server_reply(std::string_view text) {
+  constexpr auto kReplies = std::to_array<std::string_view>({"entry not found",
+                                                             "not found",
+                                                             "repository not found",
+                                                             "invalid username or password",
+                                                             "access to model",
+                                                             "access to this",
+                                                             "unauthorized",
+                                                             "forbidden",
+                                                             "access denied",
+                                                             "too many requests",
+                                                             "rate limit",
+                                                             "internal server error",
+                                                             "bad gateway",
+                                                             "service unavailable",
+                                                             "gateway time",
+                                                             "http/",
+                                                             "401",
+                                                             "403",
+                                                             "404",
+                                                             "429",
+                                                             "500",
+                                                             "502",
+                                                             "503",
+                                                             "504",
+                                                             "invalid credentials",
+                                                             "cannot access",
+                                                             "error"});
+  const auto lower = lowered(first_line(text));
+  return std::ranges::any_of(kReplies, [&](std::string_view reply) { return lower.starts_with(reply); });
+}
+
+Kind recognise_text(std::string_view start, const std::string& path) {
+  auto text = start;
+  if (text.starts_with(kUtf8Mark)) {
+    text.remove_prefix(kUtf8Mark.size());
+  }
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  if (text.starts_with("version https://git-lfs") || text.starts_with("version https://hawser")) {
+    return recognise_pointer(text, path);
+  }
+  const auto lower = lowered(text.substr(0, 1024));
+  if (lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.find("<head") != std::string::npos) {
+    return {FileKind::kWebPage, "a web page",
+            "download the file, not its page: on Hugging Face the link of the file has /resolve/ where the page has "
+            "/blob/"};
+  }
+  if (lower.starts_with("<?xml") || lower.starts_with("<error")) {
+    return {FileKind::kServerReply, fmt::format("what a server answered: {}", first_line(text)), kAskAgain};
+  }
+  if (text.starts_with('{') || text.starts_with('[')) {
+    return recognise_json(text, path);
+  }
+  if (is_server_reply(text)) {
+    return {FileKind::kServerReply, fmt::format("what a server answered: '{}'", first_line(text)), kAskAgain};
+  }
+  return {FileKind::kText, fmt::format("text: '{}'", first_line(text)), "name the model, a .gguf file"};
+}
+
+Kind recognise_safetensors(const std::string& path) {
+  return {FileKind::kSafetensors, "safetensors",
+          lowered(path).ends_with(".safetensors")
+              ? fmt::format("a donor can be safetensors, a target is a GGUF: {}", kToGguf)
+              : fmt::format("as a donor its name must end with .safetensors; {}", kToGguf)};
+}
+
+bool is_safetensors(std::string_view start, std::uint64_t file_bytes) {
+  std::uint64_t header_bytes = 0;
+  for (std::size_t i = 8; i-- > 0 && start.size() > 8;) {
+    header_bytes = header_bytes << 8U | static_cast<unsigned char>(start[i]);
+  }
+  return header_bytes >= 2 && start.size() > 8 && start[8] == '{' && range_fits(8, header_bytes, file_bytes);
+}
+
+// Written by llama-imatrix until it wrote GGUF: a count of entries, and each with the length of its name before it.
+bool is_old_imatrix(std::string_view start) {
+  constexpr std::size_t kNameAt = 8;
+  return start.size() > kNameAt &&
+         (start.substr(kNameAt).starts_with("blk.") || start.substr(kNameAt).starts_with("output.weight"));
+}
+
+Kind recognise_name(const std::string& path, Kind otherwise) {
+  if (const auto part = parse_cut_name(path)) {
+    return {FileKind::kCutPart, fmt::format("a part of '{}', which was cut", part->whole), part->advice};
+  }
+  if (without_partial_endings(path) != path) {
+    return {FileKind::kUnfinished, "what a download has so far", "let the download end, and name what it makes of it"};
+  }
+  return otherwise;
+}
+
+Kind recognise(std::string_view start, const std::string& path, std::uint64_t file_bytes) {
+  if (start.starts_with("\x00\x05\x16\x07"sv) || start.starts_with("\x00\x05\x16\x00"sv)) {
+    const auto name = base_name(path);
+    return {FileKind::kAppleDouble, "what macOS keeps beside a file",
+            name.starts_with("._") ? fmt::format("the model is '{}'; this file can be deleted", name.substr(2))
+                                   : "name the .gguf file"};
+  }
+  const auto magic = std::ranges::find_if(kMagics, [&](const Magic& candidate) {
+    return start.size() > candidate.offset && start.substr(candidate.offset).starts_with(candidate.bytes);
+  });
+  if (magic != kMagics.end()) {
+    return {magic->kind, std::string(magic->what), with_name(magic->advice, path)};
+  }
+  if (start.starts_with("PK\x03\x04")) {
+    return start.find("data.pkl") != std::string_view::npos
+               ? Kind{FileKind::kPickle, "a PyTorch file, of pickles in a zip archive", kToGguf}
+               : Kind{FileKind::kZip, "a zip archive", with_name("unpack it: unzip {name}", path)};
+  }
+  if (is_safetensors(start, file_bytes)) {
+    return recognise_safetensors(path);
+  }
+  if (is_old_imatrix(start)) {
+    return {FileKind::kImatrix, "an importance matrix, in the format before GGUF",
+            with_name("llama-quantize --imatrix {name} takes it; name the model", path)};
+  }
+  if (std::ranges::all_of(start, [](char c) { return c == '\0'; })) {
+    return recognise_name(path, {FileKind::kZeros, "nothing but zeros where it begins",
+                                 "a download that is not done, or a disk that failed, leaves such a file"});
+  }
+  if (is_text(start)) {
+    return recognise_text(start, path);
+  }
+  return recognise_name(path, {FileKind::kUnknownFile, fmt::format("it begins with '{}'", start.substr(0, 4)),
+                               "if it was downloaded, compare its size with that on the server's page"});
+}
+
+}  // namespace
+
+Error refuse_foreign(const ReadableFile& file) {
+  const auto& path = file.path();
+  Kind kind{FileKind::kEmpty, "", "download or copy it again"};
+  if (file.size() == 0) {
+    kind = recognise_name(path, std::move(kind));
+    return {.code = ErrorCode::kMalformed,
+            .message = "the file is empty",
+            .path = path,
+            .offset = 0,
+            .hint = kind.advice,
+            .file_kind = kind.kind};
+  }
+  std::string start(std::min<std::uint64_t>(file.size(), kLooksAtBytes), '\0');
+  if (auto status = file.read_at(0, std::as_writable_bytes(std::span(start))); !status.ok()) {
+    return std::move(status.error());
+  }
+  if (std::string_view("GGUF").starts_with(start)) {
+    return explain_truncation(
+        {.code = ErrorCode::kMalformed, .message = "the file ends in its first word", .path = path, .offset = 0}, file);
+  }
+  kind = recognise(start, path, file.size());
+  return {.code = ErrorCode::kMalformed,
+          .message = fmt::format("not a GGUF file: {}", kind.what),
+          .path = path,
+          .offset = 0,
+          .hint = kind.advice,
+          .remedy = kind.remedy,
+          .file_kind = kind.kind};
+}
+
+Error refuse_version(std::uint32_t version, const std::string& path) {
+  constexpr std::uint64_t kVersionAt = 4;
+  Error error{.code = ErrorCode::kUnsupported, .message = {}, .path = path, .offset = kVersionAt};
+  if (version != 0 && (version & 0xFFFFU) == 0) {
+    error.message = "big-endian GGUF files are not supported";
+    error.hint =
+        fmt::format("gguf-py, which comes with llama.cpp, converts it in place: gguf_convert_endian.py {} little",
+                    shell_quoted(path));
+    error.file_kind = FileKind::kBigEndian;
+  } else if (version == 1) {
+    error.message = "GGUF version 1 is not supported";
+    error.hint = "llama.cpp no longer reads it either; get a newer GGUF of the model, or convert it again";
+    error.file_kind = FileKind::kGgufV1;
+  } else {
+    error.message = fmt::format("GGUF version {} is not known, only 2 and 3 are", version);
+    error.hint = version == 0 ? "the file is damaged where it begins" : "a newer mtpgraft may read it";
+    error.file_kind = FileKind::kGgufUnknownVersion;
+  }
+  return error;
+}
+
+Error explain_truncation(Error error, const ReadableFile& file) {
+  auto kind = recognise_name(
+      file.path(),
+      {FileKind::kUnfinished, "",
+       file.is_being_written() ? "another program has it open to write: wait until that is done" : kTruncated});
+  error.file_kind = kind.kind;
+  error.hint = std::move(kind.advice);
+  return error;
+}
+
+std::string find_download_state(const std::string& path, FileSource& files) {
+  // Of axel and lftp: only beside it, as the end of a name they mean other things, too.
+  constexpr auto kEndingsBeside = std::to_array<std::string_view>({".st", "-lftp-pget-status"});
+  for (const std::span<const std::string_view> endings :
+       {std::span<const std::string_view>(kPartialEndings), std::span<const std::string_view>(kEndingsBeside)}) {
+    for (const auto ending : endings) {
+      auto beside = path + std::string(ending);
+      if (const auto found = files.exists(beside); found.ok() && found.value()) {
+        return beside;
+      }
+    }
+  }
+  return {};
+}
+
+Error explain_beside(Error error, FileSource& files) {
+  const bool ends_early = error.file_kind == FileKind::kUnfinished || error.file_kind == FileKind::kZeros ||
+                          error.file_kind == FileKind::kEmpty;
+  if (ends_early && !is_remote(error.path)) {
+    if (const auto state = find_download_state(error.path, files); !state.empty()) {
+      error.file_kind = FileKind::kUnfinished;
+      error.hint = fmt::format("'{}' is beside it: its download is not done; go on with it", base_name(state));
+    }
+  }
+  return error;
+}
+
+}  // namespace mtpgraft

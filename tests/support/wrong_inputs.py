@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Files and folders that people give in the place of a model, and what mtpgraft is to say of them.
+
+    wrong_inputs.py PROGRAM MODELS_DIR          runs every case in an empty folder; prints those that fail
+    wrong_inputs.py PROGRAM MODELS_DIR --show   prints what the program says of each, for people to read
+
+All are made of the bundled models. Nothing is fetched.
+"""
+
+import gzip
+import io
+import json
+import os
+import pickle
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from gguf_file import (ARRAY, BOOL, F32, F32_VALUE, I32, STRING, U16, U32, GgufFile, Tensor,  # noqa: E402
+                       encode_header, encode_key)
+
+TARGET, DONOR, BASE = "target-12L-Q4_K_M.gguf", "mtp-base-8L-Q8_0.gguf", "base.gguf"
+
+
+def small(keys, tensors=(), version=3):
+    """A GGUF of a few keys and F32 tensors."""
+    file = GgufFile(version)
+    for name, value in keys.items():
+        if isinstance(value, bool):
+            file.set(name, BOOL, value)
+        elif isinstance(value, int):
+            file.set(name, U32, value)
+        elif isinstance(value, float):
+            file.set(name, F32_VALUE, value)
+        elif isinstance(value, list):
+            file.set(name, ARRAY, (STRING if isinstance(value[0], str) else I32, value))
+        else:
+            file.set(name, STRING, value)
+    for name in tensors:
+        file.tensors.append(Tensor(name, (32,), F32, bytes(128)))
+    return file
+
+
+def write(path, file):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(file, GgufFile):
+        file.write(path)
+    elif isinstance(file, str):
+        Path(path).write_text(file)
+    else:
+        Path(path).write_bytes(file)
+
+
+def safetensors():
+    header = json.dumps({"mtp.fc.weight": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(8)
+
+
+def zipped(*names):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in names:
+            archive.writestr(name, bytes(100))
+    return out.getvalue()
+
+
+def tarred(name):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = 100
+        archive.addfile(info, io.BytesIO(bytes(100)))
+    return out.getvalue()
+
+
+def make_gguf_files():
+    target = GgufFile.read(TARGET)
+    tokens = {"general.architecture": "qwen35", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": ["a", "b"]}
+    write("lora.gguf", small({"general.type": "adapter", "general.architecture": "qwen35", "adapter.type": "lora",
+                              "adapter.lora.alpha": 16.0}, ["blk.0.attn_q.weight.lora_a", "blk.0.attn_q.weight.lora_b"]))
+    write("imatrix.gguf", small({"general.type": "imatrix", "imatrix.datasets": ["wiki.txt"],
+                                 "imatrix.chunk_count": 100}, ["blk.0.attn_q.weight.in_sum2", "blk.0.attn_q.weight.counts"]))
+    write("imatrix.dat", struct.pack("<ii", 1, 18) + b"blk.0.attn_q.weight" + bytes(64))
+    write("mmproj-F16.gguf", small({"general.architecture": "clip", "general.type": "mmproj",
+                                    "clip.has_vision_encoder": True, "clip.vision.projector_type": "qwen3vl_merger"},
+                                   ["mm.2.bias"]))
+    write("old-mmproj.gguf", small({"general.architecture": "clip", "clip.has_vision_encoder": True}, ["mm.2.bias"]))
+    write("vocab.gguf", small(tokens))
+    write("bge.gguf", small({"general.architecture": "bert", "bert.block_count": 1, "bert.pooling_type": 2},
+                            ["token_embd.weight", "blk.0.attn_q.weight"]))
+    write("qwen-embedding.gguf", small({"general.architecture": "qwen3", "qwen3.block_count": 1,
+                                        "qwen3.pooling_type": 3}, ["token_embd.weight", "blk.0.attn_q.weight"]))
+    write("vector.gguf", small({"general.architecture": "controlvector", "controlvector.layer_count": 1},
+                               ["direction.1"]))
+    write("flux.gguf", small({"general.architecture": "flux"}, ["img_in.weight"]))
+    write("keys-only.gguf", small({"general.name": "something"}))
+    for name, architecture, tensors in (("eagle3.gguf", "eagle3", ["blk.0.attn_q.weight"]),
+                                        ("dflash.gguf", "dflash", ["blk.0.attn_q.weight"]),
+                                        ("dspark.gguf", "dflash", ["blk.0.attn_q.weight", "markov_w1.weight"]),
+                                        ("assistant.gguf", "gemma4-assistant", ["blk.0.nextn.eh_proj.weight"])):
+        write(name, small({"general.architecture": architecture, f"{architecture}.block_count": 1}, tensors))
+    shard = GgufFile.read(TARGET)
+    shard.set("split.no", U16, 1)
+    shard.set("split.count", U16, 2)
+    shard.set("split.tensors.count", I32, len(shard.tensors))
+    shard.write("lone-00002-of-00002.gguf")
+    shard.set("split.no", U16, 0)
+    shard.write("first-00001-of-00002.gguf")
+    write("big-endian.gguf", b"GGUF" + struct.pack(">IQQ", 3, 0, 0))
+    write("v1.gguf", b"GGUF" + struct.pack("<III", 1, 0, 0))
+    write("v9.gguf", encode_header(9, 0, 0))
+    target.set("general.name", STRING, "other")
+
+
+def make_pieces():
+    data = Path(TARGET).read_bytes()
+    half = len(data) // 2
+    for first, second in (("Big.gguf.part1of2", "Big.gguf.part2of2"), ("Big.gguf-split-a", "Big.gguf-split-b"),
+                          ("Big-part-a.gguf", "Big-part-b.gguf"), ("Big.gguf.001", "Big.gguf.002")):
+        write(first, data[:half])
+        write(second, data[half:])
+    write("cut.gguf", data[:half])
+    write("header-only.gguf", data[:5000])
+    write("loading.gguf", data[:half])
+    write("loading.gguf.aria2", bytes(50))
+    write("some.gguf.part", data[:half])
+    write("some.gguf.crdownload", bytes(5000))
+    write("zeros.gguf", bytes(100000))
+    write("empty.gguf", b"")
+    write("G.gguf", b"GG")
+    write("random.gguf", bytes(range(200, 256)) * 100)
+
+
+def make_foreign_files():
+    data = Path(DONOR).read_bytes()[:100000]
+    write("model.gguf.gz", gzip.compress(data))
+    write("model.zip", zipped("model.gguf"))
+    write("model.gguf.zst", b"\x28\xb5\x2f\xfd" + bytes(100))
+    write("model.tar", tarred("model.gguf"))
+    write("model.7z", b"7z\xbc\xaf\x27\x1c" + bytes(100))
+    write("model.xz", b"\xfd7zXZ\0" + bytes(100))
+    write("pointer.gguf", "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 + "\nsize 5300000000\n")
+    write("page.gguf", "<!doctype html>\n<html class=\"\"><head><title>Qwen</title></head></html>")
+    write("not-found.gguf", "Entry not found")
+    write("denied.gguf", '{"error":"Access to model meta/secret is restricted. You must have access to it."}')
+    write("s3.gguf", '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>')
+    write("model.safetensors", safetensors())
+    write("renamed.gguf", safetensors())
+    write("pytorch_model.bin", zipped("archive/data.pkl", "archive/version"))
+    write("old.pth", pickle.dumps({"a": 1}, protocol=2) + bytes(100))
+    write("llama.ggjt.bin", b"tjgg" + bytes(100))
+    write("ggml-model.bin", b"lmgg" + bytes(100))
+    write("config.json", json.dumps({"architectures": ["Qwen3_5ForCausalLM"], "model_type": "qwen3_5"}))
+    write("plan.json", json.dumps({"version": 1, "grafts": []}))
+    write("notes.gguf", "These are notes.\n")
+    write("._model.gguf", b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(100))
+    write("picture.gguf", b"\x89PNG\r\n\x1a\n" + bytes(100))
+    write("program.gguf", b"\x7fELF" + bytes(100))
+
+
+def make_folders(models_dir):
+    shutil.copytree(Path(models_dir) / "hf-base-8L", "checkpoint")
+    write("ggufs/a.gguf", Path(DONOR).read_bytes())
+    write("ggufs/._a.gguf", b"\0\5\x16\7")
+    write("two/a.gguf", Path(DONOR).read_bytes())
+    write("two/b.gguf", Path(TARGET).read_bytes())
+    write("peft/adapter_config.json", "{}")
+    write("peft/adapter_model.safetensors", safetensors())
+    write("diffusers/model_index.json", "{}")
+    write("diffusers/unet/config.json", "{}")
+    write("pickles/config.json", "{}")
+    write("pickles/pytorch_model.bin", zipped("archive/data.pkl"))
+    write("models--Qwen--Q/snapshots/abc/q.gguf", Path(DONOR).read_bytes())
+    (Path("models--Qwen--Q") / "blobs").mkdir()
+    write("hub/models--Qwen--Q/refs/main", "abc")
+    Path("nothing").mkdir()
+    write("other/readme.txt", "hello")
+
+
+def make_all(models_dir):
+    for name in (TARGET, DONOR):
+        shutil.copy(Path(models_dir) / name, name)
+    shutil.copy(Path(models_dir) / "head-only-base-8L-BF16.gguf", "bare-head.gguf")
+    make_gguf_files()
+    make_pieces()
+    make_foreign_files()
+    make_folders(models_dir)
+
+
+@dataclass
+class Case:
+    command: str      # the words after `mtpgraft`
+    exit_code: int
+    kind: str         # "" if the error is not about a file's kind
+    hint: str         # a part of the hint, or of what inspect says; "" for none
+
+
+def inspected(name, kind, hint):
+    return Case(f"inspect {name}", 0, kind, hint)
+
+
+def refused(name, kind, hint, exit_code=3):
+    """As inspect, target and donor alike."""
+    return [Case(f"inspect {name}", exit_code, kind, hint), Case(f"graft {name} {DONOR}", exit_code, kind, hint),
+            Case(f"graft {TARGET} {name} -o new.gguf", exit_code, kind, hint)]
+
+
+def no_model(name, kind, hint):
+    """Files that can be read, are no models, and neither have a head nor take one."""
+    return [inspected(name, kind, hint), Case(f"graft {name} {DONOR} -o new.gguf", 3, kind, "name the model"),
+            Case(f"graft {TARGET} {name} -o new.gguf", 3, kind, "give the base model's GGUF")]
+
+
+CASES = [
+    *no_model("lora.gguf", "lora-adapter", "llama-server -m MODEL --lora lora.gguf"),
+    *no_model("imatrix.gguf", "imatrix", "llama-quantize --imatrix imatrix.gguf"),
+    *no_model("mmproj-F16.gguf", "mmproj", "--mmproj mmproj-F16.gguf"),
+    *no_model("old-mmproj.gguf", "mmproj", "--mmproj old-mmproj.gguf"),
+    *no_model("vocab.gguf", "vocabulary", "tokenizers"),
+    *no_model("bge.gguf", "embedding-model", "--embeddings"),
+    *no_model("qwen-embedding.gguf", "embedding-model", "--embeddings"),
+    *no_model("vector.gguf", "control-vector", "--control-vector"),
+    *no_model("flux.gguf", "media-model", "other programs"),
+    *no_model("eagle3.gguf", "drafter", "llama-server -m MODEL -md eagle3.gguf --spec-type draft-eagle3"),
+    *no_model("dflash.gguf", "drafter", "-md dflash.gguf --spec-type draft-dflash"),
+    *no_model("dspark.gguf", "drafter", "-md dspark.gguf --spec-type draft-dspark"),
+    *no_model("assistant.gguf", "drafter", "-md assistant.gguf --spec-type draft-mtp"),
+    inspected("keys-only.gguf", "other-gguf", ""),
+    inspected(TARGET, "model", "mtpgraft graft"),
+    inspected(DONOR, "sidecar", "-md"),
+    inspected("bare-head.gguf", "bare-head", "donor"),
+    inspected("lone-00002-of-00002.gguf", "shard", "name the first file"),
+    Case(f"graft lone-00002-of-00002.gguf {DONOR}", 3, "shard", "name the first file"),
+    Case("inspect first-00001-of-00002.gguf", 4, "", "one directory"),
+    *refused("big-endian.gguf", "big-endian", "gguf_convert_endian.py"),
+    *refused("v1.gguf", "gguf-v1", "newer GGUF"),
+    *refused("v9.gguf", "gguf-unknown-version", "newer mtpgraft"),
+    *refused("Big.gguf.part1of2", "cut-part", "cat Big.gguf.part1of2 Big.gguf.part2of2 > Big.gguf"),
+    *refused("Big.gguf.part2of2", "cut-part", "cat Big.gguf.part1of2 Big.gguf.part2of2 > Big.gguf"),
+    *refused("Big.gguf-split-a", "cut-part", "cat Big.gguf-split-? > Big.gguf"),
+    *refused("Big-part-b.gguf", "cut-part", "cat Big-part-?.gguf > Big.gguf"),
+    *refused("Big.gguf.001", "cut-part", "cat Big.gguf.??? > Big.gguf"),
+    *refused("cut.gguf", "unfinished", "download or copy it again"),
+    *refused("header-only.gguf", "unfinished", "download or copy it again"),
+    *refused("loading.gguf", "unfinished", "loading.gguf.aria2"),
+    *refused("some.gguf.part", "unfinished", "let the download end"),
+    *refused("some.gguf.crdownload", "unfinished", "let the download end"),
+    *refused("zeros.gguf", "zeros", "download"),
+    *refused("empty.gguf", "empty", "again"),
+    *refused("G.gguf", "unfinished", "again"),
+    *refused("random.gguf", "unknown", "compare its size"),
+    *refused("model.gguf.gz", "gzip", "gunzip -c model.gguf.gz"),
+    *refused("model.zip", "zip", "unzip model.zip"),
+    *refused("model.gguf.zst", "zstd", "zstd -dc model.gguf.zst"),
+    *refused("model.tar", "archive", "tar -xf model.tar"),
+    *refused("model.7z", "archive", "unpack"),
+    *refused("model.xz", "archive", "xz -dc model.xz"),
+    *refused("pointer.gguf", "lfs-pointer", "git lfs pull --include pointer.gguf"),
+    *refused("page.gguf", "web-page", "/resolve/"),
+    *refused("not-found.gguf", "server-reply", "look at the link"),
+    *refused("denied.gguf", "server-reply", "token"),
+    *refused("s3.gguf", "server-reply", "look at the link"),
+    Case(f"graft model.safetensors {DONOR}", 3, "safetensors", "convert_hf_to_gguf.py"),
+    *refused("renamed.gguf", "safetensors", "its name must end with .safetensors"),
+    *refused("pytorch_model.bin", "pickle", "convert_hf_to_gguf.py"),
+    *refused("old.pth", "pickle", "convert_hf_to_gguf.py"),
+    *refused("llama.ggjt.bin", "ggml", "get the model as GGUF"),
+    *refused("ggml-model.bin", "ggml", "get the model as GGUF"),
+    *refused("config.json", "json", "folder"),
+    *refused("plan.json", "json", "mtpgraft release plan.json"),
+    *refused("notes.gguf", "text", "name the model"),
+    *refused("._model.gguf", "apple-double", "the model is 'model.gguf'"),
+    *refused("picture.gguf", "unknown", "name the .gguf"),
+    *refused("program.gguf", "unknown", "name the .gguf"),
+    *refused("imatrix.dat", "imatrix", "llama-quantize --imatrix imatrix.dat"),
+    inspected("checkpoint", "checkpoint", ""),
+    Case(f"graft checkpoint {DONOR}", 4, "checkpoint", "convert_hf_to_gguf.py checkpoint"),
+    inspected("ggufs", "sidecar", ""),
+    inspected("two", "sidecar", ""),
+    Case(f"graft {TARGET} two -o new.gguf", 4, "gguf-folder", "two/a.gguf"),
+    Case(f"graft two {DONOR}", 4, "gguf-folder", "two/b.gguf"),
+    *refused("peft", "peft-folder", "merge", exit_code=4),
+    *refused("diffusers", "diffusers-folder", "no MTP head", exit_code=4),
+    *refused("pickles", "pickle-folder", "convert_hf_to_gguf.py pickles", exit_code=4),
+    *refused("models--Qwen--Q", "hub-cache", "models--Qwen--Q/snapshots/abc/q.gguf", exit_code=4),
+    *refused("hub", "hub-cache", "hub/models--Qwen--Q", exit_code=4),
+    *refused("nothing", "empty-folder", "name a .gguf file", exit_code=4),
+    *refused("other", "folder", "name a .gguf file", exit_code=4),
+    # The same file twice, and roles exchanged.
+    Case(f"graft --in-place {TARGET} {TARGET}", 5, "", "another file"),
+    Case(f"graft {TARGET} {TARGET}", 3, "", "another file"),
+    Case(f"graft {TARGET} {TARGET} --replace", 3, "", "another file"),
+    Case(f"graft {DONOR} {TARGET} -o new.gguf", 3, "sidecar", "the model comes first"),
+    Case("strip lora.gguf -o new.gguf", 3, "lora-adapter", ""),
+    Case("verify lora.gguf", 1, "", ""),
+    Case(f"inspect {TARGET} --mmproj lora.gguf", 3, "lora-adapter", "mmproj-*.gguf"),
+    Case(f"inspect {TARGET} --mmproj page.gguf", 3, "web-page", "/resolve/"),
+    Case("checksum page.gguf", 3, "web-page", "/resolve/"),
+    Case("strip ggufs -o new.gguf", 4, "gguf-folder", "ggufs/a.gguf"),
+    Case("verify nothing", 4, "empty-folder", "name a .gguf file"),
+    Case("extract lora.gguf -o new.gguf", 3, "lora-adapter", "give the base model's GGUF"),
+]
+
+
+def run(program, case):
+    done = subprocess.run([program, *case.command.split(), "--json"], capture_output=True, text=True)
+    answer = json.loads(done.stdout)
+    error = answer.get("error") or {}
+    text = error.get("hint") or ""
+    kind = error.get("file_kind") or ""
+    if not error and case.command.startswith("inspect"):
+        first = answer["result"]["files"][0]
+        kind = first["kind"]
+        text = str(first["mtp"]["advice"] or "") + first["mtp"]["llama_cpp"]
+    problems = []
+    if done.returncode != case.exit_code:
+        problems.append(f"exit code {done.returncode}, expected {case.exit_code}")
+    if kind != case.kind:
+        problems.append(f"kind '{kind}', expected '{case.kind}'")
+    if case.hint not in text:
+        problems.append(f"'{case.hint}' is not in '{text}'")
+    return problems
+
+
+def main():
+    program, models_dir = (os.path.abspath(argument) for argument in sys.argv[1:3])
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        make_all(models_dir)
+        before = sorted(str(path) for path in Path(".").rglob("*"))
+        for case in CASES:
+            if "--show" in sys.argv:
+                done = subprocess.run([program, *case.command.split()], capture_output=True, text=True)
+                print(f"$ mtpgraft {case.command}\n{done.stdout}{done.stderr}[{done.returncode}]\n")
+                continue
+            if problems := run(program, case):
+                failures += 1
+                print(f"mtpgraft {case.command}:", *problems, sep="\n    ")
+        after = sorted(str(path) for path in Path(".").rglob("*"))
+        if after != before:
+            failures += 1
+            print("files were left:", *sorted(set(after) - set(before)))
+        os.chdir("/")
+    print(f"{len(CASES)} cases, {failures} failed")
+    return failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
