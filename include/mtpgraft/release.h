@@ -81,10 +81,12 @@ struct ReleaseReport {
   bool wrote = false;              // writing of grafts had begun
 };
 
-// Who is told while it goes on; both may be empty, and must not throw. Called by one thread at a time, not always the
+// Who is told while it goes on; all may be empty, and must not throw. Called by one thread at a time, not always the
 // caller's. What they are given is valid during the call only.
 struct ReleaseObserver {
-  std::function<void(std::string_view warning)> warn{};
+  std::function<void(const Warning& warning)> warn{};  // its message names the file
+  // A graft is checked, compared or written: which of how many of the plan, from 1, and the path of its output.
+  std::function<void(std::size_t number, std::size_t count, const std::string& output)> begun{};
   std::function<void(const ReleasedGraft& graft)> finished{};  // written, skipped, or found to be written again
 };
 

@@ -16,16 +16,17 @@ _mtpgraft() {
   else
     case ${COMP_WORDS[1]} in
       inspect)
-        options="-h --help --tensors --kv --mmproj --no-cache --allow-http --json -q --quiet"
+        options="-h --help --tensors --kv --mmproj --no-cache --allow-http --json -q --quiet --progress"
         words="" files=('*.gguf' '*.safetensors')
         case $previous in
           --mmproj) words="" files=('*.gguf') ;;
+          --progress) words="auto json none" files=() ;;
         esac
         ;;
       graft)
         options="-h --help -o --output --in-place -n --dry-run -f --force --checksums --copy --no-sync --replace
           --strict --no-record --head-type --ggml --norm-offset --no-cache --allow-http --set --unset --yarn --merge
-          --split-head --link -v --verbose --json -q --quiet"
+          --split-head --link -v --verbose --json -q --quiet --progress"
         words="" files=('*.gguf' '*.safetensors')
         case $previous in
           -o | --output) words="" files=('*.gguf') ;;
@@ -35,11 +36,12 @@ _mtpgraft() {
           --norm-offset) words="0 1" files=() ;;
           --set | --unset | --yarn) words="" files=() ;;
           --link) words="auto clone copy hard sym" files=() ;;
+          --progress) words="auto json none" files=() ;;
         esac
         ;;
       extract)
         options="-h --help -o --output -n --dry-run -f --force --checksums --copy --no-sync --for --tensors-only
-          --head-type --ggml --norm-offset --no-cache --allow-http -v --verbose --json -q --quiet"
+          --head-type --ggml --norm-offset --no-cache --allow-http -v --verbose --json -q --quiet --progress"
         words="" files=('*.gguf' '*.safetensors')
         case $previous in
           -o | --output | --for) words="" files=('*.gguf') ;;
@@ -47,21 +49,24 @@ _mtpgraft() {
           --copy) words="auto buffered clone kernel" files=() ;;
           --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files=() ;;
           --norm-offset) words="0 1" files=() ;;
+          --progress) words="auto json none" files=() ;;
         esac
         ;;
       strip)
         options="-h --help -o --output --in-place -n --dry-run -f --force --checksums --copy --no-sync -v --verbose
-          --json -q --quiet"
+          --json -q --quiet --progress"
         words="" files=('*.gguf')
         case $previous in
           -o | --output) words="" files=('*.gguf') ;;
           --checksums) words="" files=('*') ;;
           --copy) words="auto buffered clone kernel" files=() ;;
+          --progress) words="auto json none" files=() ;;
         esac
         ;;
       verify)
         options="-h --help --target --donor --trust-shared-extents --allow-edits --tensors-only --head-type --ggml
-          --norm-offset --no-cache --allow-http -c --check --exact --status --strict --ignore-missing --json -q --quiet"
+          --norm-offset --no-cache --allow-http -c --check --exact --status --strict --ignore-missing --json -q --quiet
+          --progress"
         words="" files=('*.gguf')
         case $previous in
           --target) words="" files=('*.gguf') ;;
@@ -69,29 +74,38 @@ _mtpgraft() {
           --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files=() ;;
           --ggml | -c | --check) words="" files=('*') ;;
           --norm-offset) words="0 1" files=() ;;
+          --progress) words="auto json none" files=() ;;
         esac
         ;;
       checksum)
-        options="-h --help --algorithm --json -q --quiet"
+        options="-h --help --algorithm --json -q --quiet --progress"
         words="" files=('*.gguf')
         case $previous in
           --algorithm) words="sha256 xxh128" files=() ;;
+          --progress) words="auto json none" files=() ;;
         esac
         ;;
       release)
-        options="-h --help -n --dry-run -j --jobs -f --force --no-sync --ggml --json -q --quiet"
+        options="-h --help -n --dry-run -j --jobs -f --force --no-sync --ggml --json -q --quiet --progress"
         words="" files=('*.json')
         case $previous in
           -j | --jobs) words="" files=() ;;
           --ggml) words="" files=('*') ;;
+          --progress) words="auto json none" files=() ;;
         esac
         ;;
       cache)
-        options="-h --help --list --clear --json -q --quiet"
+        options="-h --help --list --clear --json -q --quiet --progress"
+        case $previous in
+          --progress) words="auto json none" files=() ;;
+        esac
         ;;
       recover)
-        options="-h --help --json -q --quiet"
+        options="-h --help --json -q --quiet --progress"
         words="" files=('*.gguf')
+        case $previous in
+          --progress) words="auto json none" files=() ;;
+        esac
         ;;
       completion)
         options="-h --help"

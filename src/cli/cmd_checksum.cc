@@ -31,6 +31,7 @@ std::string list_of(const std::vector<Checksum>& checksums) {
 
 Result<int> run_checksum(const ChecksumOptions& options, const OutputOptions& output, FileSystem& files) {
   const auto context = make_context(files, output, {});
+  set_phase_paths({{Phase::kChecksum, options.file}});
   MTPGRAFT_TRY(const auto model, open_model(files, options.file));
   MTPGRAFT_TRY(const auto checksums, compute_checksums(*model.file, model.gguf, options.algorithm,
                                                        context.begin(Phase::kChecksum, model.file->size())));

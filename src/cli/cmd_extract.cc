@@ -16,6 +16,8 @@ Result<int> run_extract(const ExtractCommand& options, const OutputOptions& outp
   auto request = options.request;
   MTPGRAFT_TRY(request.output, make_output_request(options.write));
   const auto context = make_context(files, output, {{Phase::kWrite, "extract"}});
+  const auto& donor = request.donor.path;
+  set_phase_paths({{Phase::kPlan, donor}, {Phase::kFetch, donor}, {Phase::kReadHead, donor}});
   MTPGRAFT_TRY(auto job, prepare_extract(request, context));
   MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
   MTPGRAFT_CHECK(print_answer(

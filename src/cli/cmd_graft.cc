@@ -18,6 +18,8 @@ Result<int> run_graft(const GraftCommand& options, const OutputOptions& output, 
   auto request = options.request;
   MTPGRAFT_TRY(request.output, make_output_request(options.write));
   const auto context = make_context(files, output, {{Phase::kWrite, "graft"}});
+  set_phase_paths(
+      {{Phase::kPlan, request.target}, {Phase::kFetch, request.donor.path}, {Phase::kReadHead, request.donor.path}});
   MTPGRAFT_TRY(auto job, prepare_graft(request, context));
   MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
   MTPGRAFT_CHECK(print_answer(

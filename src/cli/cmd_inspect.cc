@@ -101,7 +101,7 @@ Result<report::InspectedFile> inspect(const Subject& subject, const InspectOptio
   inspected.listed_tensors = list_matches(inspected.gguf.tensors, &TensorInfo::name, options.tensors_glob);
   const auto warn_of_none = [&](std::string_view what, const std::string& glob, const std::vector<std::size_t>& found) {
     if (!glob.empty() && glob != "*" && found.empty()) {
-      log_warning(fmt::format("{}: no {} matches '{}'", subject.path, what, glob));
+      log_warning({"nothing-matches", fmt::format("{}: no {} matches '{}'", subject.path, what, glob)});
     }
   };
   warn_of_none("key", options.keys_glob, inspected.listed_keys);
@@ -119,11 +119,13 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
   std::vector<report::FailedFile> failed;
   std::vector<Subject> subjects;
   for (const auto& path : options.files) {
+    set_phase_paths({{Phase::kFetch, path}});
     if (auto status = add_subjects(path, options.remote, context, subjects); !status.ok()) {
       failed.push_back({path, std::move(status.error())});
     }
   }
   for (const auto& subject : subjects) {
+    set_phase_paths({{Phase::kFetch, subject.path}});
     auto file = inspect(subject, options, projector, context);
     if (file.ok()) {
       inspected.push_back(std::move(file).value());

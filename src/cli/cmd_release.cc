@@ -30,7 +30,7 @@ int print_problems(const ReleaseReport& report) {
 Result<int> run_release(const ReleaseRequest& request, const OutputOptions& output, FileSystem& files) {
   const auto context =
       make_context(files, output, {{Phase::kVerify, "compare"}, {Phase::kWrite, "graft"}, {Phase::kCheck, ""}});
-  ReleaseObserver observer{.warn = log_warning, .finished = {}};
+  ReleaseObserver observer{.warn = log_warning, .begun = set_graft, .finished = {}};
   if (!output.json) {
     observer.finished = tell_finished;
   }

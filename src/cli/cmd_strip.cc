@@ -20,6 +20,7 @@ Result<int> run_strip(const StripCommand& options, const OutputOptions& output, 
         .code = ErrorCode::kUsage, .message = "strip needs -o FILE, or --in-place", .hint = "mtpgraft strip --help"};
   }
   const auto context = make_context(files, output, {{Phase::kWrite, "strip"}});
+  set_phase_paths({{Phase::kPlan, request.file}});
   MTPGRAFT_TRY(auto job, prepare_strip(request, context));
   MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
   MTPGRAFT_CHECK(print_answer(

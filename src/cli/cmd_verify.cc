@@ -142,6 +142,7 @@ Error exchange_error(const VerifyRequest& request, const VerifyRequest& right) {
 
 Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {
   const auto context = make_context(files, output, {});
+  set_phase_paths({{Phase::kVerify, options.request.file}, {Phase::kFetch, options.request.donor.path}});
   if (!options.checkfile.empty()) {
     return verify_list(options, output, context);
   }

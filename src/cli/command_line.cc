@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "cli/exit_code.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/version.h"
 #include "util/text.h"
@@ -81,9 +82,17 @@ std::string footer() {
   return text;
 }
 
+constexpr Names<ProgressWay, 3> kProgressNames{
+    {{"auto", ProgressWay::kAuto}, {"json", ProgressWay::kJson}, {"none", ProgressWay::kNone}}};
+
 void add_output_options(CLI::App& app, OutputOptions& output) {
   app.add_flag("--json", output.json, "Print one JSON object on stdout, also on failure (docs/json.md)");
   app.add_flag("-q,--quiet", output.quiet, "Leave out progress and what is printed of success; warnings stay");
+  add_choice(app, "--progress",
+             "Progress on stderr: auto (default, a line on a terminal), json (one object a line, also of warnings and "
+             "errors), or none",
+             kProgressNames, output.progress)
+      ->option_text("WAY");
 }
 
 void add_commands(CLI::App& app, Program& program) {

@@ -12,9 +12,16 @@ class App;
 
 namespace mtpgraft::cli {
 
+enum class ProgressWay {
+  kAuto,  // a line on a terminal
+  kJson,  // events, whatever stderr is
+  kNone,
+};
+
 struct OutputOptions {
   bool json = false;
   bool quiet = false;
+  ProgressWay progress = ProgressWay::kAuto;
 };
 
 // What the command line asks for.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/output.h"
+#include "cli/progress.h"
 
 namespace mtpgraft::cli {
 
@@ -55,6 +56,8 @@ void add_write_options(CLI::App& command, WriteOptions& options, const char* out
 
 Result<std::optional<Error>> check_and_write(Job& job, const WriteOptions& options, const OutputOptions& output,
                                              const Context& context) {
+  const auto& path = job.output.path;
+  set_phase_paths({{Phase::kWrite, path}, {Phase::kWait, path}, {Phase::kChecksum, path}});
   auto obstacle = check(job, context);
   if (!options.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);

@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <system_error>
 
+#include "cli/events.h"
 #include "cli/exit_code.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "report/events.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "util/text.h"
@@ -28,6 +30,19 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+void say(spdlog::level::level_enum level, const std::function<std::string()>& text,
+         const std::function<std::string(std::string_view command)>& event) {
+  if (!logger().should_log(level)) {
+    return;
+  }
+  if (writes_events()) {
+    write_event(event);
+    return;
+  }
+  erase_progress();
+  logger().log(level, "{}", text());
+}
+
 // Whether all of it has reached the system; else errno tells why not.
 bool write_out(std::string_view text) {
   erase_progress();
@@ -36,37 +51,47 @@ bool write_out(std::string_view text) {
 
 }  // namespace
 
-void set_up_log(const OutputOptions& options) {
+void set_up_log(const OutputOptions& options, std::string_view command) {
   logger().set_level(options.quiet ? spdlog::level::warn : spdlog::level::info);
+  if (options.progress == ProgressWay::kJson) {
+    begin_events(command);
+  }
 }
 
-void log_warning(std::string_view message) {
-  erase_progress();
-  logger().warn("mtpgraft: warning: {}", printable_message(message));
+void log_warning(const Warning& warning) {
+  say(
+      spdlog::level::warn, [&] { return "mtpgraft: warning: " + printable_message(warning.message); },
+      [&](std::string_view command) { return report::warning_event(command, warning); });
 }
 
 void log_warnings(const std::vector<Warning>& warnings) {
   for (const auto& warning : warnings) {
-    log_warning(warning.message);
+    log_warning(warning);
   }
 }
 
 void log_note(std::string_view message) {
-  erase_progress();
-  logger().info("{}", printable(message));
+  say(
+      spdlog::level::info, [&] { return printable(message); },
+      [&](std::string_view command) { return report::note_event(command, message); });
 }
 
 void log_problem(std::string_view message) {
-  erase_progress();
-  logger().error("mtpgraft: {}", printable_message(message));
+  say(
+      spdlog::level::err, [&] { return "mtpgraft: " + printable_message(message); },
+      [&](std::string_view command) { return report::problem_event(command, message); });
 }
 
 void log_error(const Error& error, report::Front front) {
-  erase_progress();
-  logger().error("{}", report::describe_error(error, front));
+  say(
+      spdlog::level::err, [&] { return report::describe_error(error, front); },
+      [&](std::string_view command) { return report::error_event(command, error, front); });
 }
 
 int report_error(const Error& error, std::string_view command, bool json) {
+  if (writes_events() && !command.empty()) {
+    begin_events(command);  // of a command line that is wrong
+  }
   if (!json || !write_out(report::error_to_json(error, command) + '\n')) {
     log_error(error, report::Front::kCommandLine);
   }

@@ -13,9 +13,9 @@
 
 namespace mtpgraft::cli {
 
-// All go to stderr. --quiet leaves out notes, and nothing else.
-void set_up_log(const OutputOptions& options);
-void log_warning(std::string_view message);
+// All go to stderr, as text or as events. --quiet leaves out notes, and nothing else.
+void set_up_log(const OutputOptions& options, std::string_view command);
+void log_warning(const Warning& warning);
 void log_warnings(const std::vector<Warning>& warnings);
 void log_note(std::string_view message);
 void log_problem(std::string_view message);

@@ -4,9 +4,13 @@
 
 #include <chrono>
 #include <cstdio>
+#include <memory>
+#include <mutex>
 #include <string_view>
 
+#include "cli/events.h"
 #include "cli/terminal.h"
+#include "report/events.h"
 #include "util/text.h"
 
 namespace mtpgraft::cli {
@@ -14,7 +18,66 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// At most ten times a second, and by a line not at all of what is over at once.
+constexpr std::chrono::milliseconds kInterval(100);
+
 bool line_is_shown = false;
+
+// What events tell of beside the bytes. A donor on a server may be fetched by another thread.
+struct {
+  std::mutex mutex;
+  std::map<Phase, std::string> paths;
+  std::size_t graft = 0;
+  std::size_t grafts = 0;
+} subject;
+
+// The events of one phase: the first when it begins, the last when the library drops its Progress.
+class PhaseEvents {
+ public:
+  PhaseEvents(Phase phase, std::uint64_t total_bytes) : phase_(phase), total_bytes_(total_bytes) {
+    tell(report::PhaseState::kBegin);
+  }
+  PhaseEvents(const PhaseEvents&) = delete;
+  PhaseEvents& operator=(const PhaseEvents&) = delete;
+  ~PhaseEvents() { tell(report::PhaseState::kEnd); }
+
+  void add(std::uint64_t bytes) {
+    done_ += bytes;
+    if (Clock::now() - told_at_ >= kInterval || graft() != told_graft_) {
+      tell(report::PhaseState::kRunning);
+    }
+  }
+
+ private:
+  static std::size_t graft() {
+    const std::lock_guard lock(subject.mutex);
+    return subject.graft;
+  }
+
+  void tell(report::PhaseState state) {
+    told_at_ = Clock::now();
+    report::PhaseProgress progress{phase_, state,        {},
+                                   done_,  total_bytes_, std::chrono::duration<double>(told_at_ - start_).count()};
+    write_event([&](std::string_view command) {
+      const std::lock_guard lock(subject.mutex);
+      progress.grafts = subject.grafts;
+      // Beginning and end of a phase of a release are those of all grafts.
+      if (state == report::PhaseState::kRunning || subject.grafts == 0) {
+        const auto path = subject.paths.find(phase_);
+        progress.path = path != subject.paths.end() ? path->second : "";
+        progress.graft = told_graft_ = subject.graft;
+      }
+      return report::progress_event(command, progress);
+    });
+  }
+
+  const Phase phase_;
+  const std::uint64_t total_bytes_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point told_at_;
+  std::size_t told_graft_ = 0;
+  std::uint64_t done_ = 0;
+};
 
 void show(const std::string& label, std::uint64_t done, std::uint64_t total, double seconds) {
   const auto rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
@@ -41,8 +104,7 @@ Progress make_progress(std::string label, std::uint64_t total_bytes, bool visibl
     if (start == Clock::time_point()) {
       start = shown_at = now;
     }
-    // At most ten times a second, and not at all for what is over at once.
-    if (visible && now - shown_at >= std::chrono::milliseconds(100)) {
+    if (visible && now - shown_at >= kInterval) {
       show(label, done, total_bytes, std::chrono::duration<double>(now - start).count());
       shown_at = now;
     }
@@ -77,11 +139,36 @@ std::string_view name_of(Phase phase, const PhaseNames& names) {
 }  // namespace
 
 Context make_context(FileSystem& files, const OutputOptions& options, const PhaseNames& names) {
-  const bool visible = stderr_erases_lines() && !options.quiet && !options.json;
+  if (options.progress == ProgressWay::kJson) {
+    return {files, [](Phase phase, std::uint64_t total_bytes) -> Progress {
+              return [events = std::make_shared<PhaseEvents>(phase, total_bytes)](std::uint64_t bytes) {
+                events->add(bytes);
+                return !signal_is_noted();
+              };
+            }};
+  }
+  const bool visible =
+      stderr_erases_lines() && !options.quiet && !options.json && options.progress == ProgressWay::kAuto;
   return {files, [visible, names](Phase phase, std::uint64_t total_bytes) {
             const auto name = name_of(phase, names);
             return make_progress(std::string(name), total_bytes, visible && !name.empty());
           }};
+}
+
+void set_phase_paths(const std::map<Phase, std::string>& paths) {
+  const std::lock_guard lock(subject.mutex);
+  for (const auto& [phase, path] : paths) {
+    subject.paths[phase] = path;
+  }
+}
+
+void set_graft(std::size_t number, std::size_t count, const std::string& output) {
+  const std::lock_guard lock(subject.mutex);
+  subject.graft = number;
+  subject.grafts = count;
+  for (const auto phase : {Phase::kCheck, Phase::kVerify, Phase::kWrite}) {
+    subject.paths[phase] = output;
+  }
 }
 
 void erase_progress() {

@@ -81,7 +81,8 @@ class ListChecker {
                                       .path = path_of(kSha256FileName),
                                       .remedy = Remedy::kDropList});
       } else if (exists(path_of(name))) {
-        findings_.warnings.push_back(fmt::format("{}: is no longer part of the release", path_of(name)));
+        findings_.warnings.push_back(
+            {"left-release", fmt::format("{}: is no longer part of the release", path_of(name))});
       }
     }
   }

@@ -12,7 +12,7 @@ namespace mtpgraft {
 struct ListFindings {
   std::vector<std::string> paths;  // of the lists that are to be written
   std::vector<Error> problems;
-  std::vector<std::string> warnings;
+  std::vector<Warning> warnings;
 };
 
 // An old list is replaced; what only has the name of one is not, nor one with files that have left the plan, unless

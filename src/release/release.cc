@@ -39,6 +39,9 @@ class Release {
   Result<ReleaseReport> run() && {
     MTPGRAFT_CHECK(read_plan());
     MTPGRAFT_CHECK(check_all());
+    if (problems_.empty() && !request_.dry_run) {
+      MTPGRAFT_CHECK(read_heads());
+    }
     if (problems_.empty()) {
       tell_warnings();
       MTPGRAFT_CHECK(request_.dry_run ? ok_status() : make());
@@ -91,6 +94,7 @@ class Release {
       if (!make_request(job)) {
         continue;
       }
+      tell_begun(job);
       MTPGRAFT_CHECK(note_problem(job, check_job(job, places_, progress, files_)));
     }
     if (problems_.empty()) {
@@ -100,7 +104,7 @@ class Release {
     for (auto&& error : check_places()) {
       problems_.push_back(std::move(error));
     }
-    return request_.dry_run || !problems_.empty() ? ok_status() : read_heads();
+    return ok_status();
   }
 
   void tell_warnings() const {
@@ -112,8 +116,15 @@ class Release {
     }
     for (const auto& job : jobs_) {
       for (const auto& warning : job.released.warnings) {
-        observer_.warn(fmt::format("{}: {}", job.released.target.path, warning.message));
+        observer_.warn({warning.id, fmt::format("{}: {}", job.released.target.path, warning.message)});
       }
+    }
+  }
+
+  void tell_begun(const ReleaseJob& job) const {
+    if (observer_.begun) {
+      const auto number = static_cast<std::size_t>(&job - jobs_.data()) + 1;
+      observer_.begun(number, jobs_.size(), path_in(places_.plan, job.graft.output));
     }
   }
 
@@ -121,6 +132,7 @@ class Release {
   Status read_heads() {
     const auto progress = context_.begin(Phase::kCheck, 0);
     for (auto& job : jobs_) {
+      tell_begun(job);
       MTPGRAFT_CHECK(note_problem(job, read_head(job, progress, files_)));
     }
     return ok_status();
@@ -266,6 +278,10 @@ class Release {
     };
     const auto run = [&](std::size_t index, std::size_t /*worker*/) -> Status {
       auto& job = *todo[index];
+      {
+        const std::lock_guard lock(console);
+        tell_begun(job);
+      }
       auto status = work(job, progress, files_);
       if (status.ok()) {
         const std::lock_guard lock(console);
@@ -325,7 +341,7 @@ class Release {
   std::vector<ReleaseJob> jobs_;
   std::vector<Error> problems_;
   std::set<std::pair<std::string, std::string>> told_;  // paths and messages of problems
-  std::vector<std::string> warnings_;                   // of no graft
+  std::vector<Warning> warnings_;                       // of no graft
   ReleaseReport report_;
 };
 

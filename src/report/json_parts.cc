@@ -3,8 +3,6 @@
 namespace mtpgraft::report {
 namespace {
 
-constexpr int kSchemaVersion = 1;
-
 std::string_view code_name(ErrorCode code) {
   switch (code) {
     case ErrorCode::kUsage:

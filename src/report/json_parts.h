@@ -12,6 +12,8 @@
 
 namespace mtpgraft::report {
 
+inline constexpr int kSchemaVersion = 1;
+
 std::string dump(const Json& json);
 // Null for nothing.
 Json optional_json(const std::optional<std::uint64_t>& value);

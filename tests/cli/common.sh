@@ -88,12 +88,17 @@ run() {
   last_command=$*
   code=0
   "$@" >"$STDOUT" 2>"$STDERR" || code=$?
-  if [[ " $* " == *" --json "* ]]; then
-    json_outputs=$((json_outputs + 1))
-    mkdir -p "$SCRATCH/json"
-    cp "$STDOUT" "$SCRATCH/json/$json_outputs.json"
-    printf '%s %s' "$code" "$*" >"$SCRATCH/json/$json_outputs.command"
-  fi
+  keep_json "$@"
+}
+
+# keep_json COMMAND...: keeps what it has printed for check_json_outputs.
+keep_json() {
+  [[ " $* " == *" --json "* || " $* " == *" --progress=json "* ]] || return 0
+  json_outputs=$((json_outputs + 1))
+  mkdir -p "$SCRATCH/json"
+  printf '%s %s' "$code" "$*" >"$SCRATCH/json/$json_outputs.command"
+  [[ " $* " != *" --json "* ]] || cp "$STDOUT" "$SCRATCH/json/$json_outputs.json"
+  [[ " $* " != *" --progress=json "* ]] || cp "$STDERR" "$SCRATCH/json/$json_outputs.events"
 }
 
 # Whatever a test has the program print with --json follows the schemas. All at once at the end, since Python is slow

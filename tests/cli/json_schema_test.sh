@@ -9,7 +9,8 @@ use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,
   target-{base-model,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
 # shellcheck disable=SC2034  # common.sh uses it
 json_check=(--complete clone cloned insert Infinity architecture-unknown file-holes fork-type forks-only head-skipped
-  head-structure head-type-fallback sidecar-refused tensor-missing tensor-unasked type-unknown)
+  head-structure head-type-fallback left-release nothing-matches sidecar-refused tensor-missing tensor-unasked
+  type-unknown)
 
 # answer CODE COMMAND ARGUMENT...
 answer() { expect_exit "$1" "$MTPGRAFT" "$2" --json "${@:3}"; }

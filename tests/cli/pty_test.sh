@@ -68,8 +68,15 @@ graft_on_terminal -q
 [[ ! -s $STDOUT ]] || fail "-q prints on a terminal: $(cat -v "$STDOUT")"
 graft_on_terminal --json
 expect_no_progress
+graft_on_terminal --progress=none
+expect_no_progress
 TERM=dumb graft_on_terminal
 expect_no_progress
+
+# Events are what they are in a pipe, and beside them there is no line.
+graft_on_terminal --progress=json -q
+expect_no_progress
+expect_text "$STDOUT" '"phase":"write","state":"running","path":"place/out.gguf","bytes_done":[1-9][0-9]*,'
 graft_on_terminal '2>errors'
 expect_no_progress
 [[ ! -s errors ]] || fail "progress in a redirected standard error"

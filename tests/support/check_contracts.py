@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-from schemas import load_schemas, names_in
+from schemas import load_schema, load_schemas, names_in
 
 program, sources = sys.argv[1], pathlib.Path(sys.argv[2])
 offences = []
@@ -105,7 +105,7 @@ def check_json():
     answering = {command for command in commands if "--json" in options[command]} | {"version"}
     compare("docs/schema", "file for", answering | {""}, set(schemas))
     compare("docs/json.md", "command", answering, words_of(section(intro, r"\| field \| \|", r"\n")) & (commands | {"version"}))
-    compare("docs/json.md", "section", answering, set(sections) - {"Example", "Retryable errors", "File kinds", "Remedies", "Warning ids"})
+    compare("docs/json.md", "section", answering, set(sections) - {"Example", "Progress events", "Retryable errors", "File kinds", "Remedies", "Warning ids"})
 
     ids = set(schemas["graft"]["$defs"]["warning_id"]["enum"])
     kinds = set(re.findall(r'FileKind::k\w+, "([^"]+)"', read("src/util/file_kind.cc")))
@@ -130,12 +130,17 @@ def check_json():
             set(re.findall(r'Remedy::k\w+,\s*"([a-z-]+)"', table)) | set(
                 re.findall(r'RequestField::k\w+, "[^"]+", "(\w+)"', table)),
             words_of(sections["Remedies"]) - {"field"})
+    events = load_schema(sources / "docs", "progress")
+    for name in ("warning_id", "error"):
+        events["$defs"][name] = {}
+    told = words_of(re.sub("    .*\n", "", sections["Progress events"]))
+    compare("docs/json.md, Progress events", "name", set().union(*names_in(events)), told - {"release"})
     current, removed = sections["Warning ids"].split("Removed")
     compare("docs/json.md", "warning id", ids, words_of(current))
     compare("docs/json.md", "removed warning id", set(), words_of(removed) & ids)
     code = "".join(path.read_text() for path in (sources / "src").rglob("*.cc"))
     compare("docs/schema/common.json", "warning id",
-            set(re.findall(r'(?:warnings_?\.push_back\(\s*\{\s*|return \{\{(?="[^"]+", fmt))"([^"]+)"', code)), ids)
+            set(re.findall(r'(?:(?:warnings_?\.push_back|log_warning)\(\s*\{\s*|return \{\{(?="[^"]+", fmt))"([^"]+)"', code)), ids)
 
 
 check_exit_codes()

@@ -14,7 +14,7 @@ def load_schema(docs, name):
 
 def load_schemas(docs):
     """By command; "" is a command line that names none."""
-    names = {path.stem for path in (docs / "schema").glob("*.json")} - {"common"}
+    names = {path.stem for path in (docs / "schema").glob("*.json")} - {"common", "progress"}
     return {"" if name == "failure" else name: load_schema(docs, name) for name in sorted(names)}
 
 

@@ -1,7 +1,7 @@
 """Checks outputs of --json against docs/schema and the exit codes of docs/json.md: validate_json.py DOCS DIRECTORY.
 
-The directory has pairs of files: N.json, what was printed, and N.command, the exit code and the command line. Prints
-each offence; exit code 1 if there is one. With --complete it also says which fields and words of the schemas occurred
+The directory has N.json, what was printed on stdout, or N.events, what --progress=json printed on stderr, or both, and
+N.command, the exit code and the command line. Prints each offence; exit code 1 if there is one. With --complete it also says which fields and words of the schemas occurred
 in no output; words after it are excused.
 """
 
@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-from schemas import load_schemas, names_in
+from schemas import load_schema, load_schemas, names_in
 
 try:
     import jsonschema
@@ -76,6 +76,46 @@ def find_retry_offence(output):
     return find_retry_offence(list(output.values()))
 
 
+def find_phase_offence(events):
+    """That each phase begins, goes on and ends, in this order, and tells no more often than it should."""
+    told = {}
+    for event in events:
+        phase, state = event["phase"], event["state"]
+        last = told.get(phase)
+        if (state == "begin") != (last is None):
+            return f"'{phase}' has the state '{state}' after '{last and last['state']}'"
+        if last and event["bytes_done"] < last["bytes_done"]:
+            return f"'{phase}' goes back to {event['bytes_done']} bytes"
+        if last and state == "running" and event.get("graft") == last.get("graft") and (
+                event["seconds"] - last["seconds"] < 0.098):
+            return f"'{phase}' tells twice within {event['seconds'] - last['seconds']:.3f} s"
+        told[phase] = event
+        if state == "end":
+            del told[phase]
+    return f"'{next(iter(told))}' does not end" if told else None
+
+
+def find_event_offence(text, words, code, validator):
+    """Of all that was printed on stderr with --progress=json."""
+    if text and not text.endswith("\n"):
+        return "a line is not complete"
+    events = []
+    for line in text.splitlines():
+        if not line.isascii():
+            return f"not ASCII: {line}"
+        event = json.loads(line)
+        if list(event)[:3] != ["schema_version", "event", "command"]:
+            return f"begins with other fields: {line}"
+        error = jsonschema.exceptions.best_match(validator.iter_errors(event))
+        if error:
+            return f"{error.json_path}: {error.message[:400]} (docs/schema/progress.json): {line}"
+        events.append(event)
+    errors = [event for event in events if event["event"] == "error"]
+    if code > 1 and not errors and "--json" not in words and words[0] != "inspect":
+        return "no event tells of the error"
+    return find_retry_offence(events) or find_phase_offence([event for event in events if event["event"] == "progress"])
+
+
 def found_in(output):
     """The names of fields, and all texts."""
     fields, texts = set(), {output} if isinstance(output, str) else set()
@@ -117,6 +157,16 @@ def main():
             seen_texts |= texts
         except ValueError as error:
             offence = str(error)
+        if offence:
+            offences.append(f"{offence}: exit code {code} of: {command_line}")
+    validator = jsonschema.Draft202012Validator(load_schema(arguments.docs, "progress"))
+    for path in sorted(arguments.directory.glob("*.events")):
+        code, _, command_line = path.with_suffix(".command").read_text(errors="replace").partition(" ")
+        try:
+            text = path.read_bytes().decode(errors="replace")
+            offence = find_event_offence(text, command_line.split()[1:], int(code), validator)
+        except ValueError as error:
+            offence = f"{error}: {text}"
         if offence:
             offences.append(f"{offence}: exit code {code} of: {command_line}")
     if arguments.complete is not None:
