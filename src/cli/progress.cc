@@ -61,8 +61,8 @@ class PhaseEvents {
     write_event([&](std::string_view command) {
       const std::lock_guard lock(subject.mutex);
       progress.grafts = subject.grafts;
-      // Beginning and end of a phase of a release are those of all grafts.
-      if (state == report::PhaseState::kRunning || subject.grafts == 0) {
+      // Beginning and end of a phase of a release are those of all grafts, but where one is fetched.
+      if (state == report::PhaseState::kRunning || phase_ == Phase::kFetch || subject.grafts == 0) {
         const auto path = subject.paths.find(phase_);
         progress.path = path != subject.paths.end() ? path->second : "";
         progress.graft = told_graft_ = subject.graft;

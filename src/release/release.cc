@@ -95,7 +95,7 @@ class Release {
         continue;
       }
       tell_begun(job);
-      MTPGRAFT_CHECK(note_problem(job, check_job(job, places_, progress, files_)));
+      MTPGRAFT_CHECK(note_problem(job, check_job(job, places_, progress, context_)));
     }
     if (problems_.empty()) {
       MTPGRAFT_CHECK(check_space());
@@ -133,7 +133,7 @@ class Release {
     const auto progress = context_.begin(Phase::kCheck, 0);
     for (auto& job : jobs_) {
       tell_begun(job);
-      MTPGRAFT_CHECK(note_problem(job, read_head(job, progress, files_)));
+      MTPGRAFT_CHECK(note_problem(job, read_head(job, progress, context_)));
     }
     return ok_status();
   }

@@ -118,11 +118,20 @@ void describe_released(const Job& graft, const ReleasePlaces& places, ReleaseJob
   released.warnings = graft.warnings;
 }
 
-// The progress of a release counts what is written, not what is read or fetched for it; it can be interrupted all the
-// same.
+// Where grafts are compared or written, several may be at a time: what is read or fetched for them is not told of, but
+// they can be interrupted all the same.
 Context count_nothing(FileSystem& files, const Progress& progress) {
   return {files, [progress](Phase /*phase*/, std::uint64_t /*total_bytes*/) -> Progress {
             return [progress](std::uint64_t /*bytes*/) { return !progress || progress(0); };
+          }};
+}
+
+// While grafts are checked one after the other, what is received for them is told of.
+Context count_fetches(const Context& context, const Progress& progress) {
+  return {context.files, [start = context.start, progress](Phase phase, std::uint64_t total_bytes) -> Progress {
+            const auto told = start && phase == Phase::kFetch ? start(phase, total_bytes) : Progress();
+            return
+                [told, progress](std::uint64_t bytes) { return (!told || told(bytes)) && (!progress || progress(0)); };
           }};
 }
 
@@ -231,7 +240,8 @@ void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps) {
   }
 }
 
-Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, FileSystem& files) {
+Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, const Context& told) {
+  auto& files = told.files;
   auto& released = job.released;
   released.arguments = to_arguments(job.graft, places.plan);
   released.target.path = path_in(places.plan, job.graft.target);
@@ -255,7 +265,7 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
       note_input(*file.value(), job.inputs);
     }
   }
-  const auto context = count_nothing(files, progress);
+  const auto context = count_fetches(told, progress);
   MTPGRAFT_TRY(auto graft, prepare_graft(job.request, context));
   job.request.labels = labels_of(graft.output.path, files);
   if (job.request.labels) {
@@ -284,8 +294,8 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
   return ok_status();
 }
 
-Status read_head(ReleaseJob& job, const Progress& progress, FileSystem& files) {
-  MTPGRAFT_TRY(const auto graft, prepare_again(job, count_nothing(files, progress)));
+Status read_head(ReleaseJob& job, const Progress& progress, const Context& context) {
+  MTPGRAFT_TRY(const auto graft, prepare_again(job, count_fetches(context, progress)));
   job.released.warnings = graft.warnings;
   return ok_status();
 }

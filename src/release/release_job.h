@@ -47,10 +47,10 @@ Result<std::vector<std::string>> list_directory(const std::string& directory);
 void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps);
 
 // All that can be checked without reading tensor data.
-Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, FileSystem& files);
+Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, const Context& context);
 
 // Looks at the head's values, for which there may be more warnings then.
-Status read_head(ReleaseJob& job, const Progress& progress, FileSystem& files);
+Status read_head(ReleaseJob& job, const Progress& progress, const Context& context);
 
 // Whether an output that is there is what would be written, every byte of it; an error if it is not and
 // may not be replaced. One of which files are missing is to be written again.

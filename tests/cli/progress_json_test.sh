@@ -105,6 +105,14 @@ if "$MTPGRAFT" --version | grep -q '^features.*, http '; then
   expect_events "[p for p in $PHASES if p[0] == 'fetch'][-1][1] == '$url' and ${PHASES}[-1][0] == 'write'" \
     "max(e['bytes_done'] for e in x if e['phase'] == 'fetch') > 1000000"
   ! grep -q secret "$STDERR" || fail "events tell of a signature: $last_command"
+  cat >remote.json <<END
+{"schema_version": 1, "grafts": [{"target": "$TARGET", "donor": "$DONOR"},
+  {"target": "$TARGET", "donor": "http://127.0.0.1:$port/good/$DONOR?2", "output": "remote.gguf"}]}
+END
+  expect_exit 0 "$MTPGRAFT" release --progress=json -n remote.json
+  expect_events "{e['graft'] for e in x if e.get('phase') == 'fetch'} == {2}"
+  expect_exit 0 "$MTPGRAFT" release --progress=json --no-sync remote.json
+  expect_events "max(e['bytes_done'] for e in x if e.get('phase') == 'fetch') > 1000000"
   expect_exit 0 "$MTPGRAFT" inspect --progress=json --no-cache "$url"
   expect_events "{p[:2] for p in $PHASES} == {('fetch', '$url')}"
   expect_exit 4 "$MTPGRAFT" inspect --progress=json "http://127.0.0.1:$port/missing/$DONOR"
