@@ -29,7 +29,7 @@ struct {
   std::map<Phase, std::string> paths;
   std::size_t graft = 0;
   std::size_t grafts = 0;
-} subject;
+} event_facts;
 
 // The events of one phase: the first when it begins, the last when the library drops its Progress.
 class PhaseEvents {
@@ -50,8 +50,8 @@ class PhaseEvents {
 
  private:
   static std::size_t graft() {
-    const std::lock_guard lock(subject.mutex);
-    return subject.graft;
+    const std::lock_guard lock(event_facts.mutex);
+    return event_facts.graft;
   }
 
   void tell(report::PhaseState state) {
@@ -59,13 +59,13 @@ class PhaseEvents {
     report::PhaseProgress progress{phase_, state,        {},
                                    done_,  total_bytes_, std::chrono::duration<double>(told_at_ - start_).count()};
     write_event([&](std::string_view command) {
-      const std::lock_guard lock(subject.mutex);
-      progress.grafts = subject.grafts;
+      const std::lock_guard lock(event_facts.mutex);
+      progress.grafts = event_facts.grafts;
       // Beginning and end of a phase of a release are those of all grafts, but where one is fetched.
-      if (state == report::PhaseState::kRunning || phase_ == Phase::kFetch || subject.grafts == 0) {
-        const auto path = subject.paths.find(phase_);
-        progress.path = path != subject.paths.end() ? path->second : "";
-        progress.graft = told_graft_ = subject.graft;
+      if (state == report::PhaseState::kRunning || phase_ == Phase::kFetch || event_facts.grafts == 0) {
+        const auto path = event_facts.paths.find(phase_);
+        progress.path = path != event_facts.paths.end() ? path->second : "";
+        progress.graft = told_graft_ = event_facts.graft;
       }
       return report::progress_event(command, progress);
     });
@@ -156,18 +156,18 @@ Context make_context(FileSystem& files, const OutputOptions& options, const Phas
 }
 
 void set_phase_paths(const std::map<Phase, std::string>& paths) {
-  const std::lock_guard lock(subject.mutex);
+  const std::lock_guard lock(event_facts.mutex);
   for (const auto& [phase, path] : paths) {
-    subject.paths[phase] = path;
+    event_facts.paths[phase] = path;
   }
 }
 
 void set_graft(std::size_t number, std::size_t count, const std::string& output) {
-  const std::lock_guard lock(subject.mutex);
-  subject.graft = number;
-  subject.grafts = count;
+  const std::lock_guard lock(event_facts.mutex);
+  event_facts.graft = number;
+  event_facts.grafts = count;
   for (const auto phase : {Phase::kCheck, Phase::kVerify, Phase::kWrite}) {
-    subject.paths[phase] = output;
+    event_facts.paths[phase] = output;
   }
 }
 

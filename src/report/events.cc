@@ -43,14 +43,14 @@ std::string_view name_of(PhaseState state) {
   return "";
 }
 
-Json start(std::string_view command, std::string_view event) {
+Json event_start(std::string_view command, std::string_view event) {
   return {{"schema_version", kSchemaVersion}, {"event", event}, {"command", command}};
 }
 
 std::string line_of(const Json& json) { return dump(json) + '\n'; }
 
 std::string text_event(std::string_view command, std::string_view event, std::string_view message) {
-  auto json = start(command, event);
+  auto json = event_start(command, event);
   json["message"] = message;
   return line_of(json);
 }
@@ -58,7 +58,7 @@ std::string text_event(std::string_view command, std::string_view event, std::st
 }  // namespace
 
 std::string progress_event(std::string_view command, const PhaseProgress& progress) {
-  auto json = start(command, "progress");
+  auto json = event_start(command, "progress");
   json["phase"] = name_of(progress.phase);
   json["state"] = name_of(progress.state);
   // The query of a URL may be a signature.
@@ -77,7 +77,7 @@ std::string progress_event(std::string_view command, const PhaseProgress& progre
 }
 
 std::string warning_event(std::string_view command, const Warning& warning) {
-  auto json = start(command, "warning");
+  auto json = event_start(command, "warning");
   json["id"] = warning.id;
   json["message"] = warning.message;
   return line_of(json);
@@ -92,7 +92,7 @@ std::string problem_event(std::string_view command, std::string_view message) {
 }
 
 std::string error_event(std::string_view command, const Error& error, Front front) {
-  auto json = start(command, "error");
+  auto json = event_start(command, "error");
   json["error"] = error_json(error, front);
   return line_of(json);
 }
