@@ -45,7 +45,8 @@ Result<Json> read_json(const ReadableFile& file) {
     return malformed(std::move(json.error().message), json.error().offset);
   }
   if (!json.ok() || !json.value().is_object()) {
-    return malformed("is not a JSON object");
+    auto foreign = find_foreign(file, "JSON");
+    return foreign ? std::move(*foreign) : malformed("is not a JSON object");
   }
   return json;
 }

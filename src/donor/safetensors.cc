@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 #include <utility>
 
+#include "gguf/foreign.h"
 #include "util/checked.h"
 #include "util/json_limits.h"
 
@@ -171,21 +171,23 @@ Error malformed(const ReadableFile& file, std::string message, std::uint64_t off
           .hint = std::move(hint)};
 }
 
+// What it is instead, if its first bytes tell.
+Error refuse_start(const ReadableFile& file, std::string message) {
+  auto error = find_foreign(file, "a safetensors file");
+  return error ? std::move(*error) : malformed(file, std::move(message), 0, "it is not a safetensors file, or cut off");
+}
+
 // The JSON text at the start of the file.
 Result<std::string> read_header(const ReadableFile& file) {
   if (file.size() < kLengthBytes) {
-    return malformed(file, fmt::format("has {} bytes, too few for a safetensors file", file.size()), 0);
+    return refuse_start(file, fmt::format("has {} bytes, too few for a safetensors file", file.size()));
   }
   std::uint64_t header_bytes = 0;
   MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(&header_bytes, 1))));
-  if (std::memcmp(&header_bytes, "version ", kLengthBytes) == 0) {
-    return malformed(file, "is a Git LFS pointer, not the file itself", 0, "git lfs pull");
-  }
   if (header_bytes > kHeaderBytesMax || header_bytes > file.size() - kLengthBytes) {
-    return malformed(file,
-                     fmt::format("declares a header of {} bytes; the file has {}, and no header may have more than {}",
-                                 header_bytes, file.size(), kHeaderBytesMax),
-                     0, "it is not a safetensors file, or cut off");
+    return refuse_start(
+        file, fmt::format("declares a header of {} bytes; the file has {}, and no header may have more than {}",
+                          header_bytes, file.size(), kHeaderBytesMax));
   }
   std::string header(header_bytes, '\0');
   MTPGRAFT_CHECK(file.read_at(kLengthBytes, std::as_writable_bytes(std::span(header))));
@@ -227,11 +229,13 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& fil
   for (auto& entry : entries) {
     auto& tensor = entry.tensor;
     const auto& offsets = entry.data_offsets;
-    const auto in_place = offsets.size() == 2 && offsets[0] == end && offsets[1] >= offsets[0];
-    if (!in_place || offsets[1] > file.size() - data_offset) {
-      return malformed(
-          file, fmt::format("tensor '{}' is not where the data before it end, or not inside the file", tensor.name),
-          data_offset + end);
+    if (offsets.size() != 2 || offsets[0] != end || offsets[1] < offsets[0]) {
+      return malformed(file, fmt::format("tensor '{}' is not where the data before it end", tensor.name),
+                       data_offset + end);
+    }
+    if (offsets[1] > file.size() - data_offset) {
+      return explain_truncation(
+          malformed(file, fmt::format("tensor '{}' is not inside the file", tensor.name), data_offset + end), file);
     }
     tensor.offset = data_offset + offsets[0];
     tensor.size_bytes = offsets[1] - offsets[0];

@@ -19,6 +19,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::size_t kLooksAtBytes = 4096;
+constexpr std::string_view kGguf = "GGUF";
 constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
 
 constexpr auto kTruncated = "the file is truncated or damaged; download or copy it again";
@@ -226,6 +227,9 @@ Kind recognise(std::string_view start, const std::string& path, std::uint64_t fi
             name.starts_with("._") ? fmt::format("the model is '{}'; this file can be deleted", name.substr(2))
                                    : "name the .gguf file"};
   }
+  if (start.starts_with(kGguf)) {
+    return {FileKind::kOtherGguf, "a GGUF file", "its name is to end with .gguf"};
+  }
   const auto magic = std::ranges::find_if(kMagics, [&](const Magic& candidate) {
     return start.size() > candidate.offset && start.substr(candidate.offset).starts_with(candidate.bytes);
   });
@@ -255,36 +259,40 @@ Kind recognise(std::string_view start, const std::string& path, std::uint64_t fi
                                "if it was downloaded, compare its size with that on the server's page"});
 }
 
-}  // namespace
-
-Error refuse_foreign(const ReadableFile& file) {
+Error refuse(const ReadableFile& file, std::string_view wanted) {
   const auto& path = file.path();
+  Error error{.code = ErrorCode::kMalformed, .message = "the file is empty", .path = path, .offset = 0};
   Kind kind{FileKind::kEmpty, "", "download or copy it again"};
   if (file.size() == 0) {
     kind = recognise_name(path, std::move(kind));
-    return {.code = ErrorCode::kMalformed,
-            .message = "the file is empty",
-            .path = path,
-            .offset = 0,
-            .hint = kind.advice,
-            .file_kind = kind.kind};
+  } else {
+    std::string start(std::min<std::uint64_t>(file.size(), kLooksAtBytes), '\0');
+    if (auto status = file.read_at(0, std::as_writable_bytes(std::span(start))); !status.ok()) {
+      return std::move(status.error());
+    }
+    if (kGguf.starts_with(start)) {
+      error.message = "the file ends in its first word";
+      return explain_truncation(std::move(error), file);
+    }
+    kind = recognise(start, path, file.size());
+    error.message = fmt::format("not {}: {}", wanted, kind.what);
   }
-  std::string start(std::min<std::uint64_t>(file.size(), kLooksAtBytes), '\0');
-  if (auto status = file.read_at(0, std::as_writable_bytes(std::span(start))); !status.ok()) {
-    return std::move(status.error());
-  }
-  if (std::string_view("GGUF").starts_with(start)) {
-    return explain_truncation(
-        {.code = ErrorCode::kMalformed, .message = "the file ends in its first word", .path = path, .offset = 0}, file);
-  }
-  kind = recognise(start, path, file.size());
-  return {.code = ErrorCode::kMalformed,
-          .message = fmt::format("not a GGUF file: {}", kind.what),
-          .path = path,
-          .offset = 0,
-          .hint = kind.advice,
-          .remedy = kind.remedy,
-          .file_kind = kind.kind};
+  error.hint = std::move(kind.advice);
+  error.remedy = kind.remedy;
+  error.file_kind = kind.kind;
+  return error;
+}
+
+}  // namespace
+
+Error refuse_foreign(const ReadableFile& file) { return refuse(file, "a GGUF file"); }
+
+std::optional<Error> find_foreign(const ReadableFile& file, std::string_view wanted) {
+  constexpr auto kTellNothing = std::to_array<FileKind>(
+      {FileKind::kUnknownFile, FileKind::kText, FileKind::kJson, FileKind::kSafetensors, FileKind::kImatrix});
+  auto error = refuse(file, wanted);
+  const bool tells = error.file_kind && std::ranges::find(kTellNothing, *error.file_kind) == kTellNothing.end();
+  return tells ? std::optional(std::move(error)) : std::nullopt;
 }
 
 Error refuse_version(std::uint32_t version, const std::string& path) {

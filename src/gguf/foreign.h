@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtpgraft/file.h"
@@ -12,6 +14,9 @@ namespace mtpgraft {
 // The error of a file that does not begin with "GGUF", by its first bytes and its name; that of reading it if that
 // fails.
 Error refuse_foreign(const ReadableFile& file);
+
+// The same of a file that is not `wanted` ("safetensors", "JSON"), where its first bytes tell what it is instead.
+std::optional<Error> find_foreign(const ReadableFile& file, std::string_view wanted);
 
 // The same for a GGUF of another byte order or version.
 Error refuse_version(std::uint32_t version, const std::string& path);

@@ -66,7 +66,8 @@ TEST(Safetensors, RefusesHeadersThatAreNone) {
   const auto refuses = [](const Bytes& bytes, const std::string& part) {
     EXPECT_THAT(parse(bytes), FailsWith(ErrorCode::kMalformed, part));
   };
-  refuses(Bytes(7), "7 bytes, too few");
+  refuses(Bytes(7), "nothing but zeros");
+  refuses(Bytes(7, std::byte{1}), "7 bytes, too few");
   auto bytes = safetensors_of("{}", 0);
   bytes[0] = std::byte{3};
   refuses(bytes, "declares a header of 3 bytes");
@@ -88,7 +89,7 @@ TEST(Safetensors, NamesGitLfsPointers) {
   std::memcpy(bytes.data(), kPointer.data(), kPointer.size());
   const auto result = parse(bytes);
   EXPECT_THAT(result, FailsWith(ErrorCode::kMalformed, "Git LFS pointer"));
-  EXPECT_EQ(result.error().hint, "git lfs pull");
+  EXPECT_THAT(result.error().hint, testing::StartsWith("git lfs pull"));
 }
 
 TEST(Safetensors, NeedsHeadersNoLongerThanTheFormatAllows) {
@@ -99,7 +100,7 @@ TEST(Safetensors, NeedsHeadersNoLongerThanTheFormatAllows) {
     [[nodiscard]] std::uint64_t size() const override { return 1ULL << 40; }
     Status read_at(std::uint64_t, std::span<std::byte> out) const override {
       const std::uint64_t length = 100'000'001;
-      EXPECT_EQ(out.size(), sizeof length);
+      EXPECT_LE(out.size(), 4096U);
       std::memcpy(out.data(), &length, sizeof length);
       return ok_status();
     }
