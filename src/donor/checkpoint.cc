@@ -148,7 +148,8 @@ Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) 
       return Error{.code = ErrorCode::kIo,
                    .message = fmt::format("has neither {}", fmt::join(kDescribingFiles, " nor ")),
                    .path = path,
-                   .hint = "give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it"};
+                   .hint = "give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it",
+                   .file_kind = FileKind::kCheckpoint};
     }
     if (only_file.ends_with(kIndex)) {
       MTPGRAFT_CHECK(checkpoint.read_index(path));

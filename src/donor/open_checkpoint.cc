@@ -10,6 +10,7 @@
 #include "donor/mapping.h"
 #include "donor/tensor_reader.h"
 #include "donor/transforms.h"
+#include "gguf/foreign.h"
 #include "gguf/format.h"
 #include "gguf/serialize.h"
 #include "gguf/tensor_types.h"
@@ -100,6 +101,19 @@ Error no_head(const Checkpoint& checkpoint, const Family& family) {
                       fmt::format("the checkpoint has no MTP head (no tensors {})",
                                   family.is_appended ? "of layers after the last, with 'eh_proj'" : "'mtp.*'"),
                       "take the head from the checkpoint or GGUF of a model that has one");
+}
+
+// As PEFT writes them.
+Status refuse_adapter(const Checkpoint& checkpoint) {
+  const bool is_adapter = std::ranges::any_of(checkpoint.files_of_tensors(), [](const auto& item) {
+    return item.first.find(".lora_A.") != std::string::npos || item.first.find(".lora_B.") != std::string::npos;
+  });
+  if (!is_adapter) {
+    return ok_status();
+  }
+  auto error = incompatible(checkpoint, "is a LoRA adapter (PEFT)", kAdapterAdvice);
+  error.file_kind = FileKind::kAdapter;
+  return error;
 }
 
 // One tensor of the GGUF, or the first of those that a transform makes of one of the checkpoint.
@@ -296,6 +310,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
                  .field = RequestField::kNormOffset};
   }
   MTPGRAFT_TRY(auto checkpoint, Checkpoint::open(path, files));
+  MTPGRAFT_CHECK(refuse_adapter(checkpoint));
   MTPGRAFT_TRY(const auto* family, choose_family(checkpoint, options.architecture));
   MTPGRAFT_TRY(const auto trunk_blocks, read_trunk_blocks(checkpoint));
   std::vector<std::string> names;

@@ -45,6 +45,7 @@ struct Magic {
   std::string_view advice;  // {name} is its name as a word of a shell
 };
 
+constexpr auto kUntar = "unpack it: tar -xf {name}";
 constexpr auto kUnpackAdvice = "unpack it, and name the .gguf file in it";
 
 constexpr auto kMagics = std::to_array<Magic>({
@@ -57,7 +58,7 @@ constexpr auto kMagics = std::to_array<Magic>({
     {"\x04\x22\x4d\x18"sv, 0, FileKind::kArchive, "compressed with lz4", "unpack it: lz4 -d {name} NEW.gguf"},
     {"7z\xbc\xaf\x27\x1c"sv, 0, FileKind::kArchive, "a 7z archive", kUnpackAdvice},
     {"Rar!\x1a\x07"sv, 0, FileKind::kArchive, "a rar archive", kUnpackAdvice},
-    {"ustar"sv, 257, FileKind::kArchive, "a tar archive", "unpack it: tar -xf {name}"},
+    {"ustar"sv, 257, FileKind::kArchive, "a tar archive", kUntar},
     {"\x80\x02"sv, 0, FileKind::kPickle, "a pickle, as PyTorch writes them", kToGguf},
     {"\x80\x03"sv, 0, FileKind::kPickle, "a pickle, as PyTorch writes them", kToGguf},
     {"\x80\x04"sv, 0, FileKind::kPickle, "a pickle, as PyTorch writes them", kToGguf},
@@ -72,6 +73,10 @@ constexpr auto kMagics = std::to_array<Magic>({
     {"\x7f"
      "ELF"sv,
      0, FileKind::kUnknownFile, "a program", "name the .gguf file"},
+    {"MZqFpD"sv, 0, FileKind::kArchive, "a llamafile, a program that has a model in it",
+     "unzip {name} '*.gguf' takes the model out"},
+    {"bplist00"sv, 0, FileKind::kUnfinished, "what iCloud leaves in the place of a file",
+     "download the file itself in the Finder"},
     {"MZ"sv, 0, FileKind::kUnknownFile, "a program for Windows", "name the .gguf file"},
     {"\x89HDF"sv, 0, FileKind::kUnknownFile, "an HDF5 file, as Keras writes them", kToGguf},
     {"TFL3"sv, 4, FileKind::kUnknownFile, "a TensorFlow Lite model", "llama.cpp does not read it; get a GGUF"},
@@ -84,6 +89,13 @@ std::string with_name(std::string_view advice, const std::string& path) {
   return at == std::string_view::npos
              ? std::string(advice)
              : fmt::format("{}{}{}", advice.substr(0, at), shell_quoted(path), advice.substr(at + kName.size()));
+}
+
+// "Model.tar.gz", "Model.tgz"
+bool is_packed_tar(const std::string& path) {
+  const auto name = lowered(base_name(path));
+  const auto dot = name.rfind('.');
+  return dot != std::string::npos && (name.substr(0, dot).ends_with(".tar") || name.substr(dot).starts_with(".t"));
 }
 
 bool is_text(std::string_view start) {
@@ -179,7 +191,7 @@ Kind recognise_text(std::string_view start, const std::string& path) {
   if (lower.starts_with("<?xml") || lower.starts_with("<error")) {
     return {FileKind::kServerReply, fmt::format("what a server answered: {}", first_line(text)), kAskAgain};
   }
-  if (text.starts_with('{') || text.starts_with('[')) {
+  if (text.starts_with('{') || (text.starts_with('[') && text.find_first_of("[{\"0123456789]", 1) == 1)) {
     return recognise_json(text, path);
   }
   if (is_server_reply(text)) {
@@ -234,7 +246,7 @@ Kind recognise(std::string_view start, const std::string& path, std::uint64_t fi
     return start.size() > candidate.offset && start.substr(candidate.offset).starts_with(candidate.bytes);
   });
   if (magic != kMagics.end()) {
-    return {magic->kind, std::string(magic->what), with_name(magic->advice, path)};
+    return {magic->kind, std::string(magic->what), with_name(is_packed_tar(path) ? kUntar : magic->advice, path)};
   }
   if (start.starts_with("PK\x03\x04")) {
     return start.find("data.pkl") != std::string_view::npos

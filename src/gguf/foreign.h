@@ -30,6 +30,9 @@ Error explain_beside(Error error, FileSource& files);
 // What a download keeps beside `path` while it is not done; empty if there is nothing of the kind.
 std::string find_download_state(const std::string& path, FileSource& files);
 
+inline constexpr auto kAdapterAdvice =
+    "an adapter has no head and takes none: name the model that it is for, or what merging it into that made";
+
 // Returns the paths of the GGUF models in a folder: of split ones the first file's.
 std::vector<std::string> list_folder_models(const std::string& path, const FileSource& files);
 

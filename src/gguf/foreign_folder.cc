@@ -114,8 +114,7 @@ Error refuse_folder(const std::string& path, const FileSource& files) {
         "name the one that is meant: " + list_some(models));
   }
   if (has(names, "adapter_config.json")) {
-    return refuse(FileKind::kAdapterFolder, path, "a folder with a LoRA adapter (PEFT)",
-                  "an adapter has no head and takes none: merge it into its model, or name the model");
+    return refuse(FileKind::kAdapterFolder, path, "a folder with a LoRA adapter (PEFT)", kAdapterAdvice);
   }
   if (has(names, "model_index.json")) {
     return refuse(FileKind::kDiffusers, path, "a folder of diffusers, which make pictures",
@@ -126,6 +125,10 @@ Error refuse_folder(const std::string& path, const FileSource& files) {
                   fmt::format("a checkpoint can be a donor, and be inspected; a target is a GGUF, which llama.cpp's "
                               "convert_hf_to_gguf.py {} makes of it, with its own head if it has one",
                               shell_quoted(path)));
+  }
+  if (has(names, "config.json") && !any_ends(".bin")) {
+    return refuse(FileKind::kOtherFolder, path, "a checkpoint's folder without its tensors",
+                  "download its .safetensors files, too");
   }
   if (any_ends(".bin") || any_ends(".pth") || any_ends(".pt")) {
     return refuse(FileKind::kPickleFolder, path, "a checkpoint of pickles, as PyTorch writes them",

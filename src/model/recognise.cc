@@ -119,11 +119,11 @@ Recognised recognise(const GgufFile& file, const Head& head) {
       type != kDrafterTypes.end()) {
     return recognise_drafter(file, *type);
   }
-  if (auto companion = recognise_companion(file)) {
-    return *companion;
-  }
   if (head.state == HeadState::kShard) {
     return {FileKind::kShard, "one file of a split model", {}};
+  }
+  if (auto companion = recognise_companion(file)) {
+    return *companion;
   }
   if (head.state == HeadState::kTensorsOnly) {
     return {FileKind::kBareHead, "an MTP head without a model's keys", {}};

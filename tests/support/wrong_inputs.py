@@ -59,8 +59,8 @@ def write(path, file):
         Path(path).write_bytes(file)
 
 
-def safetensors():
-    header = json.dumps({"mtp.fc.weight": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
+def safetensors(name="mtp.fc.weight"):
+    header = json.dumps({name: {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
     return struct.pack("<Q", len(header)) + header + bytes(8)
 
 
@@ -145,6 +145,10 @@ def make_foreign_files():
     write("model.zip", zipped("model.gguf"))
     write("model.gguf.zst", b"\x28\xb5\x2f\xfd" + bytes(100))
     write("model.tar", tarred("model.gguf"))
+    write("both.tar.gz", gzip.compress(tarred("model.gguf")))
+    write("model.llamafile", b"MZqFpD='\n\n" + bytes(100))
+    write("link.gguf", "[InternetShortcut]\nURL=https://example.com\n")
+    write(".model.gguf.icloud", b"bplist00" + bytes(100))
     write("model.7z", b"7z\xbc\xaf\x27\x1c" + bytes(100))
     write("model.xz", b"\xfd7zXZ\0" + bytes(100))
     write("pointer.gguf", "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 + "\nsize 5300000000\n")
@@ -154,6 +158,7 @@ def make_foreign_files():
     write("s3.gguf", '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>')
     write("model.safetensors", safetensors())
     write("renamed.gguf", safetensors())
+    write("adapter_model.safetensors", safetensors("model.layers.0.self_attn.q_proj.lora_A.weight"))
     write("pytorch_model.bin", zipped("archive/data.pkl", "archive/version"))
     write("old.pth", pickle.dumps({"a": 1}, protocol=2) + bytes(100))
     write("llama.ggjt.bin", b"tjgg" + bytes(100))
@@ -177,6 +182,9 @@ def make_folders(models_dir):
     write("diffusers/model_index.json", "{}")
     write("diffusers/unet/config.json", "{}")
     write("pickles/config.json", "{}")
+    write("half/config.json", "{}")
+    write("shards/config.json", "{}")
+    write("shards/model-00001-of-00002.safetensors", safetensors())
     write("pickles/pytorch_model.bin", zipped("archive/data.pkl"))
     write("models--Qwen--Q/snapshots/abc/q.gguf", Path(DONOR).read_bytes())
     (Path("models--Qwen--Q") / "blobs").mkdir()
@@ -261,6 +269,10 @@ CASES = [
     *refused("model.zip", "zip", "unzip model.zip"),
     *refused("model.gguf.zst", "zstd", "zstd -dc model.gguf.zst"),
     *refused("model.tar", "archive", "tar -xf model.tar"),
+    *refused("both.tar.gz", "gzip", "tar -xf both.tar.gz"),
+    *refused("model.llamafile", "archive", "unzip model.llamafile"),
+    *refused("link.gguf", "text", "name the model"),
+    *refused(".model.gguf.icloud", "unfinished", "Finder"),
     *refused("model.7z", "archive", "unpack"),
     *refused("model.xz", "archive", "xz -dc model.xz"),
     *refused("pointer.gguf", "lfs-pointer", "git lfs pull --include pointer.gguf"),
@@ -287,8 +299,12 @@ CASES = [
     inspected("two", "sidecar", ""),
     Case(f"graft {TARGET} two -o new.gguf", 4, "gguf-folder", "two/a.gguf"),
     Case(f"graft two {DONOR}", 4, "gguf-folder", "two/b.gguf"),
-    *refused("peft", "peft-folder", "merge", exit_code=4),
+    *refused("peft", "peft-folder", "name the model that it is for", exit_code=4),
+    Case("inspect adapter_model.safetensors", 3, "lora-adapter", "name the model that it is for"),
+    Case(f"graft {TARGET} adapter_model.safetensors -o new.gguf", 3, "lora-adapter", "name the model that it is for"),
     *refused("diffusers", "diffusers-folder", "no MTP head", exit_code=4),
+    *refused("half", "folder", "download its .safetensors files", exit_code=4),
+    Case(f"graft {TARGET} shards -o new.gguf", 4, "checkpoint", "hf download"),
     *refused("pickles", "pickle-folder", "convert_hf_to_gguf.py pickles", exit_code=4),
     *refused("models--Qwen--Q", "hub-cache", "models--Qwen--Q/snapshots/abc/q.gguf", exit_code=4),
     *refused("hub", "hub-cache", "hub/models--Qwen--Q", exit_code=4),
