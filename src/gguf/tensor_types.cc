@@ -146,10 +146,16 @@ const TensorType* find_tensor_type(std::string_view name) {
   return found != kTypes.end() ? found : nullptr;
 }
 
+bool is_read_by_none(std::uint32_t id) {
+  const auto* type = find_tensor_type(id);
+  return type == nullptr || type->origin == kRemoved;
+}
+
 std::optional<std::uint64_t> tensor_bytes(const TensorType& type, const std::array<std::uint64_t, 4>& shape) {
-  auto bytes = checked_mul(shape[0] / type.block_elements, type.block_bytes);
+  // As ggml does: it multiplies first.
+  auto bytes = checked_mul(shape[0], type.block_bytes);
   if (bytes) {
-    bytes = checked_add(*bytes, type.row_bytes);
+    bytes = checked_add(*bytes / type.block_elements, type.row_bytes);
   }
   for (std::size_t i = 1; bytes && i < shape.size(); ++i) {
     bytes = checked_mul(*bytes, shape[i]);

@@ -42,7 +42,10 @@ const TensorType* find_tensor_type(std::uint32_t id);
 // By its name in any case; null for what no type is called.
 const TensorType* find_tensor_type(std::string_view name);
 
-// Bytes of the data; nothing if the product overflows. `type` must have block_elements != 0, and the row length must
+// Whether no current program has it: it is in no table, or ggml has removed it.
+bool is_read_by_none(std::uint32_t id);
+
+// Bytes of the data; nothing if a product overflows on the way. `type` must have block_elements != 0, and the row length must
 // be a multiple of it.
 std::optional<std::uint64_t> tensor_bytes(const TensorType& type, const std::array<std::uint64_t, 4>& shape);
 

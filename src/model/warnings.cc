@@ -186,43 +186,27 @@ void warn_of_missing_tensors(const Architecture& architecture, const GgufFile& m
   }
 }
 
-// Forks load types of their own; nobody loads a number that none of them uses, or one that ggml and forks gave up.
-bool is_read_by_none(const TensorInfo& tensor) {
-  const auto* type = find_tensor_type(tensor.type);
-  return type == nullptr || type->origin == TypeOrigin::kRemoved;
-}
-
-void warn_of_type(std::string_view what, const TensorInfo& tensor, std::vector<Warning>& warnings) {
-  warnings.push_back(
-      {"type-unknown",
-       fmt::format("{} '{}' has type {}, which {}", what, tensor.name, tensor_type_name(tensor.type),
-                   find_tensor_type(tensor.type) == nullptr ? "no known loader reads"
-                                                            : "ggml has removed, so no current loader reads it")});
-}
-
-void warn_of_unknown_types(const GgufFile& target, std::vector<Warning>& warnings) {
-  const auto unknown = std::ranges::find_if(target.tensors, is_read_by_none);
-  if (unknown != target.tensors.end()) {
-    warn_of_type("tensor", *unknown, warnings);
-  }
-}
-
-void warn_of_unknown_types(const GgufFile& donor, const Head& donor_head, std::vector<Warning>& warnings) {
-  const auto unknown = std::ranges::find_if(donor_head.tensors,
-                                            [&](std::size_t index) { return is_read_by_none(donor.tensors[index]); });
-  if (unknown != donor_head.tensors.end()) {
-    warn_of_type("head tensor", donor.tensors[*unknown], warnings);
-  }
-}
-
 }  // namespace
+
+const TensorInfo* find_unread_tensor(const GgufFile& model) {
+  const auto found = std::ranges::find_if(model.tensors, is_read_by_none, &TensorInfo::type);
+  return found != model.tensors.end() ? &*found : nullptr;
+}
+
+std::string describe_unread_tensor(const TensorInfo& tensor) {
+  return fmt::format("tensor '{}' has type {}, which {}", tensor.name, tensor_type_name(tensor.type),
+                     find_tensor_type(tensor.type) == nullptr ? "no known loader reads"
+                                                              : "ggml has removed, so no current loader reads it");
+}
 
 std::vector<Warning> find_load_warnings(const GgufFile& model) {
   std::vector<Warning> warnings;
   const auto architecture = find_architecture(model.architecture());
   warn_of_unasked_tensors(architecture, model, warnings);
   warn_of_missing_tensors(architecture, model, warnings);
-  warn_of_unknown_types(model, warnings);
+  if (const auto* unread = find_unread_tensor(model)) {
+    warnings.push_back({"type-unknown", describe_unread_tensor(*unread)});
+  }
   return warnings;
 }
 
@@ -231,11 +215,8 @@ std::vector<Warning> find_warnings(const GgufFile& target, const GgufFile& donor
   const auto architecture = find_architecture(target.architecture());
   std::vector<Warning> warnings;
   warn_of_support(architecture, warnings);
-  std::ranges::move(find_load_warnings(target), std::back_inserter(warnings));
-  // A file that is held against itself has said so.
-  if (&donor != &target) {
-    warn_of_unknown_types(donor, donor_head, warnings);
-  }
+  warn_of_unasked_tensors(architecture, target, warnings);
+  warn_of_missing_tensors(architecture, target, warnings);
   warn_of_silent_differences(target, donor, warnings);
   warn_of_other_base_model(target, donor, warnings);
   warn_of_norms(architecture, donor, donor_head, head_data, warnings);

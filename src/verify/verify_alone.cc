@@ -8,6 +8,7 @@
 #include "model/compatibility.h"
 #include "model/head_values.h"
 #include "model/structure.h"
+#include "model/warnings.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
 #include "mtpgraft/strip.h"
@@ -162,6 +163,9 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
         fmt::format("a head at blk.{} without a trunk: its shapes are checked when it is grafted", head.first_block));
   }
   check_vectors(gguf, head, report);
+  if (const auto* unread = find_unread_tensor(gguf)) {
+    report.findings.push_back({describe_unread_tensor(*unread), unread->info_offset});
+  }
   check_record(gguf, head, head_data, report);
   MTPGRAFT_CHECK(note_changed_header(model, head, report));
   report.compared_bytes = find_record(gguf) ? head.bytes : 0;

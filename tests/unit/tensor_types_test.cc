@@ -129,6 +129,8 @@ TEST(TensorBytes, MultiplyRowsAndBlocks) {
 
 TEST(TensorBytes, NoticeOverflow) {
   EXPECT_EQ(tensor_bytes(*find_tensor_type(0), {std::uint64_t{1} << 62, 1, 1, 1}), std::nullopt);
+  // ggml multiplies before it divides, and reads this as 24 bytes.
+  EXPECT_EQ(tensor_bytes(*find_tensor_type(7), {(std::uint64_t{1} << 61) + 32, 1, 1, 1}), std::nullopt);
   EXPECT_EQ(tensor_bytes(*find_tensor_type(0), {std::uint64_t{1} << 31, std::uint64_t{1} << 31, 1, 1}), std::nullopt);
   EXPECT_EQ(tensor_bytes(*find_tensor_type(0), {std::uint64_t{1} << 40, 1, std::uint64_t{1} << 40, 1}), std::nullopt);
 }

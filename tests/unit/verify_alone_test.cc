@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "edit_gguf.h"
 #include "gguf_builder.h"
 #include "matchers.h"
 #include "models.h"
@@ -119,6 +120,14 @@ TEST(VerifyAlone, FindsWhatIsBroken) {
               testing::HasSubstr("the head lacks 'blk.12.nextn.eh_proj.weight'"));
   EXPECT_THAT(first_finding(verify(*load_model("target-undeclared-head").file)),
               testing::HasSubstr("no key 'qwen35.nextn_predict_layers'"));
+}
+
+TEST(VerifyAlone, FindsTypesThatNobodyReads) {
+  auto model = load_model(kDonor);
+  edit_tensor(model.gguf, "token_embd.weight").type = 199;
+  const auto report = verify_alone({share(*model.file), model.gguf}, keep_going);
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(first_finding(report.value()), testing::HasSubstr("'token_embd.weight' has type #199"));
 }
 
 TEST(VerifyAlone, FindsShapesThatDoNotFit) {
