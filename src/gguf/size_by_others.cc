@@ -36,12 +36,16 @@ std::optional<std::uint64_t> find_size_by_others(std::span<const TensorInfo> oth
   return std::min(available, checked_align_up(bytes_max, alignment).value_or(UINT64_MAX));
 }
 
+bool has_table_size(const TensorInfo& tensor) {
+  const auto* type = find_tensor_type(tensor.type);
+  return type != nullptr && type->block_elements != 0 && tensor.shape[0] % type->block_elements == 0 &&
+         tensor_bytes(*type, tensor.shape) == tensor.size_bytes;
+}
+
 bool has_table_sizes(std::span<const TensorInfo> tensors, std::uint32_t type) {
   const auto* known = find_tensor_type(type);
-  return known != nullptr && known->block_elements != 0 && std::ranges::all_of(tensors, [&](const TensorInfo& tensor) {
-           return tensor.type != type || (tensor.shape[0] % known->block_elements == 0 &&
-                                          tensor_bytes(*known, tensor.shape) == tensor.size_bytes);
-         });
+  const auto is_as_table = [&](const TensorInfo& tensor) { return tensor.type != type || has_table_size(tensor); };
+  return known != nullptr && known->block_elements != 0 && std::ranges::all_of(tensors, is_as_table);
 }
 
 }  // namespace mtpgraft

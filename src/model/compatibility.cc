@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "gguf/format.h"
+#include "gguf/size_by_others.h"
 #include "gguf/tensor_types.h"
 #include "model/architectures.h"
 #include "model/structure.h"
@@ -74,11 +75,9 @@ void check_hyper_parameters(const GgufFile& target, const GgufFile& donor, HeadP
 // After "blk.N." with the largest N that llama.cpp takes, for a name that ggml still loads.
 constexpr std::size_t kHeadTensorNameBytesMax = format::kTensorNameBytesMax - std::string_view("blk.511.").size();
 
+// An upstream id whose bytes do not fit the upstream size belongs to a fork that uses the number for its own type.
 bool is_fork_typed(const TensorInfo& tensor) {
-  const auto* type = find_tensor_type(tensor.type);
-  // An upstream id whose bytes do not fit the upstream size belongs to a fork that uses the number for its own type.
-  return !is_upstream_tensor_type(tensor.type) || tensor.shape[0] % type->block_elements != 0 ||
-         tensor_bytes(*type, tensor.shape) != tensor.size_bytes;
+  return !is_upstream_tensor_type(tensor.type) || !has_table_size(tensor);
 }
 
 void check_type(const TensorInfo& tensor, std::string_view name, bool target_is_fork_typed, Fit& fit) {
@@ -112,6 +111,13 @@ void check_head_tensors(const GgufFile& target, const GgufFile& donor, const Hea
     const auto& tensor = donor.tensors[index];
     const auto name = split_block_name(tensor.name).value().name;
     check_type(tensor, name, target_is_fork_typed, fit);
+    // Readers of the output take its new padding for data.
+    if (&target != &donor && !has_table_size(tensor) && tensor.size_bytes % target.alignment != 0) {
+      fit.refusals.push_back(fmt::format(
+          "head tensor '{}' has type {}, whose size only offsets tell, and {} bytes: that is no multiple of "
+          "the target's alignment, {}",
+          tensor.name, tensor_type_name(tensor.type), tensor.size_bytes, target.alignment));
+    }
     if (name.size() > kHeadTensorNameBytesMax) {
       fit.refusals.push_back(fmt::format("head tensor '{}' has too long a name to be renumbered", tensor.name));
     }

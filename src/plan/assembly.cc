@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cassert>
 #include <map>
+#include <span>
 
 #include "gguf/format.h"
 #include "gguf/serialize.h"
+#include "gguf/size_by_others.h"
 #include "plan/layout.h"
 #include "util/checked.h"
 
@@ -72,6 +74,22 @@ std::uint64_t padding_in_target(const GgufFile& target, const TensorInfo& tensor
   return std::min(padding, end - tensor.offset - tensor.size_bytes);
 }
 
+// Of a tensor whose size only offsets tell, the data are all up to the next tensor's: who reads the output cannot know
+// better. At the end of the file the other tensors may tell it.
+std::uint64_t data_bytes_as_read(const Assembly& assembly, const TensorEntry& tensor, std::uint64_t end) {
+  const auto bytes = end - tensor.offset;
+  if (&tensor != &assembly.tensors.back()) {
+    return bytes;
+  }
+  std::vector<TensorInfo> others;
+  for (const auto& other : std::span(assembly.tensors).first(assembly.tensors.size() - 1)) {
+    others.push_back(other.in_output());
+    others.back().size_bytes = align_up(others.back().size_bytes, assembly.target.alignment);
+  }
+  const auto told = find_size_by_others(others, tensor.in_output(), assembly.target.alignment, bytes);
+  return std::min(told.value_or(bytes), bytes);
+}
+
 // `first_info` is the region of the first tensor's info, which has the name that its data get, too.
 void lay_out_data(const Assembly& assembly, std::size_t first_info, Layout& layout) {
   auto info = first_info;
@@ -88,15 +106,15 @@ void lay_out_data(const Assembly& assembly, std::size_t first_info, Layout& layo
     if (&tensor == &assembly.tensors.back()) {
       end = std::min(end, std::max(layout.size(), assembly.size_max));
     }
+    const auto data_end =
+        has_table_size(tensor.in_output()) ? layout.size() : tensor.offset + data_bytes_as_read(assembly, tensor, end);
     if (tensor.source == Source::kTarget && tensor.values == nullptr) {
       // With its padding, so that the whole body is one copy.
       const auto padding = padding_in_target(assembly.target, *tensor.from, end - layout.size());
-      if (padding > 0) {
-        layout.begin_padding();
-        layout.add_copy(Source::kTarget, tensor.from->offset + tensor.from->size_bytes, padding);
-      }
+      layout.add_copy(Source::kTarget, tensor.from->offset + tensor.from->size_bytes, padding);
     }
-    layout.pad_up_to(end);
+    layout.fill_up_to(end);
+    layout.begin_padding_at(data_end);
   }
 }
 

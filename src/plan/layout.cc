@@ -39,12 +39,26 @@ void Layout::add_copy(Source source, std::uint64_t offset, std::uint64_t length)
   }
 }
 
-void Layout::pad_up_to(std::uint64_t size) {
+void Layout::fill_up_to(std::uint64_t size) {
   const auto length = size - size_;
   if (length != 0) {
-    begin_padding();
     grow(length);
     segments_.emplace_back(Zero{length});
+  }
+}
+
+void Layout::begin_padding_at(std::uint64_t size) {
+  const auto length = size_ - size;
+  if (length != 0) {
+    regions_.back().length -= length;
+    regions_.push_back({Region::Kind::kPadding, regions_.back().name, size, length});
+  }
+}
+
+void Layout::pad_up_to(std::uint64_t size) {
+  if (size != size_) {
+    begin_padding();
+    fill_up_to(size);
   }
 }
 

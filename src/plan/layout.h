@@ -33,6 +33,10 @@ class Layout {
   void begin_padding();
   // Joined with the last segment if it goes on where that one ends.
   void add_copy(Source source, std::uint64_t offset, std::uint64_t length);
+  // Zeros up to this size, as more of what was begun last.
+  void fill_up_to(std::uint64_t size);
+  // Names what was begun last padding from this size on.
+  void begin_padding_at(std::uint64_t size);
   // Zeros up to this size, as a region of padding.
   void pad_up_to(std::uint64_t size);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "gguf_builder.h"
 #include "matchers.h"
 #include "models.h"
 #include "mtpgraft/execute.h"
@@ -280,6 +281,32 @@ TEST(ChecksumCollector, TakesTheOutputByteByByte) {
   const auto graft = graft_model(target, donor);
   EXPECT_EQ(collect(make_file_plan(target, donor), graft.bytes(), {1}),
             lines_of(compute_checksums(*graft.file, graft.gguf, DigestAlgorithm::kXxh128, keep_going).value()));
+}
+
+// Where only offsets tell a size, it depends on what stands behind the tensor.
+TEST(ChecksumCollector, KnowsHowTensorsOfUnknownSizeAreReadInTheOutput) {
+  constexpr std::uint32_t kUnknownSize = 46;
+  const auto golden = load_model("golden/tiny-qwen35-target");
+  const auto donor = load_model("golden/tiny-qwen35-donor");
+  for (const std::size_t others : {0U, 1U, 3U}) {
+    GgufBuilder builder(golden.bytes(), golden.gguf);
+    for (std::size_t i = 0; i < others; ++i) {
+      builder.tensor(fmt::format("blk.0.other_{}.weight", i), {4, i + 1}, kUnknownSize, 29 * (i + 1));
+    }
+    auto bytes = builder.tensor("blk.0.last.weight", {4, 4}, kUnknownSize, 29 * 4).build();
+    bytes.resize(bytes.size() - 12);  // to the end of the data
+    const auto target = parse_model("target.gguf", bytes);
+    ASSERT_EQ(target.gguf.tensors.back().size_bytes, 29 * 4U);
+    const auto expect_as_read = [&](const FilePlan& plan) {
+      const auto output = parse_model("output.gguf", spell(plan, target, donor));
+      EXPECT_EQ(collect(plan, output.bytes(), {97}),
+                lines_of(compute_checksums(*output.file, output.gguf, DigestAlgorithm::kXxh128, keep_going).value()));
+    };
+    expect_as_read(make_file_plan(target, donor));
+    const auto split = try_plan(target, donor, {.labels = std::nullopt, .split = Split::kHead});
+    ASSERT_THAT(split, IsOk());
+    expect_as_read(split.value().files.front());
+  }
 }
 
 TEST(ChecksumCollector, SeesTheOutputWhileItIsWritten) {

@@ -130,6 +130,18 @@ TEST_F(CompatibilityTest, AClashingTypeIsKnownByItsSize) {
   EXPECT_THAT(refusals(), testing::ElementsAre(testing::HasSubstr("'blk.8.attn_q.weight' has type Q2_0")));
 }
 
+// Readers of the output would take its padding for data, and the record's digest of the head would not fit.
+TEST_F(CompatibilityTest, HeadsWhoseSizeOnlyOffsetsTellMustFillTheTargetsPadding) {
+  auto& tensor = edit_tensor(donor.gguf, "blk.8.attn_q.weight");
+  tensor.type = 46;
+  tensor.size_bytes = 320;
+  edit_tensor(target.gguf, "blk.0.ffn_up.weight").type = 46;
+  EXPECT_THAT(plan(), IsOk());
+  tensor.size_bytes = 300;
+  EXPECT_THAT(refusals(), testing::ElementsAre(testing::HasSubstr(
+                              "'blk.8.attn_q.weight' has type TQ3_1S, whose size only offsets tell, and 300 bytes")));
+}
+
 TEST_F(CompatibilityTest, TypesThatNothingMultipliesWithAreRefused) {
   for (const std::uint32_t type : {24U, 25U, 26U, 27U, 28U}) {
     auto& tensor = edit_tensor(donor.gguf, "blk.8.attn_q.weight");
