@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# End-to-end tests with llama.cpp in two versions, its ggml and an independent GGUF reader from npm:
-# `test_e2e.sh PATH-OF-MTPGRAFT`, where the unit tests are built too.
+# End-to-end tests with llama.cpp in two versions, its ggml and an independent GGUF reader from npm, and 20 seconds of
+# random files that ggml and mtpgraft must judge alike: `test_e2e.sh PATH-OF-MTPGRAFT`, where the unit tests are built,
+# too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,8 +13,11 @@ if ! npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=err
   echo "=== SKIPPED: the end-to-end tests with llama.cpp, because npm cannot be reached ===" >&2
   exit 0
 fi
-MTPGRAFT_GGML=tests/e2e/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64 \
-  "${1%/*}/tests/mtpgraft_tests" --gtest_brief=1 --gtest_filter='Ggml*'
+libraries=tests/e2e/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64
+MTPGRAFT_GGML=$libraries "${1%/*}/tests/mtpgraft_tests" --gtest_brief=1 --gtest_filter='Ggml*'
+mkdir -p build/e2e
+"${1%/*}/tests/fuzz/differential" --ggml "$libraries/libggml-base.so" --seconds 20 --count 1000000000 --seed "$RANDOM" \
+  --out build/e2e
 node tests/e2e/e2e.mjs --mtpgraft "$1"
 tests/e2e/build_runtime.sh build/e2e
 tests/e2e/e2e_architectures.py --mtpgraft "$1" --runtime build/e2e/runtime --report build/e2e/architectures.md ||
