@@ -3,7 +3,6 @@
 #include "gguf/describe.h"
 #include "model/architectures.h"
 #include "model/compatibility.h"
-#include "model/warnings.h"
 #include "mtpgraft/split.h"
 #include "mtpgraft/summary.h"
 
@@ -54,19 +53,6 @@ Status check_kind(const GgufFile& file, const Head& head, std::string_view role,
   }
   return incompatible(file, fmt::format("the {} is {}", role, recognised.what),
                       fmt::format("{}; this one: {}", advice, recognised.use));
-}
-
-Status check_types(const GgufFile& file) {
-  const auto* unread = find_unread_tensor(file);
-  if (unread == nullptr) {
-    return ok_status();
-  }
-  const auto& shard = file.file_at(unread->info_offset);
-  return Error{.code = ErrorCode::kUnsupported,
-               .message = describe_unread_tensor(*unread),
-               .path = shard.path,
-               .offset = unread->info_offset - shard.offset,
-               .hint = "if a newer llama.cpp has the type, a newer mtpgraft may know it; else convert the model again"};
 }
 
 }  // namespace
@@ -123,7 +109,7 @@ Status check_target(const GgufFile& target, const Head& head, bool replace) {
     case HeadState::kShard:
       break;
   }
-  return check_types(target);
+  return ok_status();
 }
 
 Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& target) {
@@ -158,7 +144,7 @@ Status check_donor(const GgufFile& donor, const Head& head, const GgufFile& targ
     case HeadState::kTensorsOnly:
       break;
   }
-  return check_types(donor);
+  return ok_status();
 }
 
 }  // namespace mtpgraft

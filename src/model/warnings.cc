@@ -186,6 +186,16 @@ void warn_of_missing_tensors(const Architecture& architecture, const GgufFile& m
   }
 }
 
+void warn_of_unknown_types(const GgufFile& donor, const Head& donor_head, std::vector<Warning>& warnings) {
+  const auto unread = std::ranges::find_if(
+      donor_head.tensors, [&](std::size_t index) { return is_read_by_none(donor.tensors[index].type); });
+  if (unread != donor_head.tensors.end()) {
+    warnings.push_back({"type-unknown", "head " + describe_unread_tensor(donor.tensors[*unread])});
+  } else if (const auto* other = find_unread_tensor(donor)) {
+    warnings.push_back({"type-unknown", "the donor's " + describe_unread_tensor(*other)});
+  }
+}
+
 }  // namespace
 
 const TensorInfo* find_unread_tensor(const GgufFile& model) {
@@ -215,8 +225,11 @@ std::vector<Warning> find_warnings(const GgufFile& target, const GgufFile& donor
   const auto architecture = find_architecture(target.architecture());
   std::vector<Warning> warnings;
   warn_of_support(architecture, warnings);
-  warn_of_unasked_tensors(architecture, target, warnings);
-  warn_of_missing_tensors(architecture, target, warnings);
+  std::ranges::move(find_load_warnings(target), std::back_inserter(warnings));
+  // A file that is held against itself has said so.
+  if (&donor != &target) {
+    warn_of_unknown_types(donor, donor_head, warnings);
+  }
   warn_of_silent_differences(target, donor, warnings);
   warn_of_other_base_model(target, donor, warnings);
   warn_of_norms(architecture, donor, donor_head, head_data, warnings);

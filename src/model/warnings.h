@@ -13,7 +13,7 @@ namespace mtpgraft {
 std::vector<Warning> find_load_warnings(const GgufFile& model);
 
 // The first tensor of a type that no table names, or that ggml has removed; null if there is none. Forks load types of
-// their own, but nobody these: such a file is refused.
+// their own, but nobody these.
 const TensorInfo* find_unread_tensor(const GgufFile& model);
 std::string describe_unread_tensor(const TensorInfo& tensor);
 

@@ -57,8 +57,8 @@ mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-fork-type.gguf' does not fi
   - head tensor 'blk.8.nextn.eh_proj.weight' has type IQ4_K, which upstream llama.cpp does not read; all of the target's types are upstream's
 END
 expect_refusal "$TARGET" donor-unknown-type.gguf <<'END'
-mtpgraft: donor-unknown-type.gguf: tensor 'blk.8.nextn.eh_proj.weight' has type #199, which no known loader reads (at byte 27635)
-  hint: if a newer llama.cpp has the type, a newer mtpgraft may know it; else convert the model again
+mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-unknown-type.gguf' does not fit
+  - head tensor 'blk.8.nextn.eh_proj.weight' has type #199, which upstream llama.cpp does not read; all of the target's types are upstream's
 END
 expect_refusal "$TARGET" donor-nvfp4-scales.gguf <<'END'
 mtpgraft: target-12L-Q4_K_M.gguf: the head of 'donor-nvfp4-scales.gguf' does not fit

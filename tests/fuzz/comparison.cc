@@ -195,12 +195,17 @@ Fault Comparison::compare_file(const Bytes& file, bool with_grafts, Counts& coun
 }
 
 bool Comparison::is_accepted_by_a_command(const OpenedModel& model) const {
+  // As with --strict: otherwise a graft warns, and it is the user who decides.
+  const auto is_passed = [](const Result<Plan>& plan) {
+    return plan.ok() &&
+           std::ranges::find(plan.value().warnings, "type-unknown", &Warning::id) == plan.value().warnings.end();
+  };
   const auto donor_data = read_head_data(*donor_.file, donor_.gguf, DigestHead::kYes, keep_going);
-  if (make_graft_plan(model.gguf, donor_.gguf, donor_data.value(), {.labels = {}}).ok()) {
+  if (is_passed(make_graft_plan(model.gguf, donor_.gguf, donor_data.value(), {.labels = {}}))) {
     return true;
   }
   const auto data = read_head_data(*model.file, model.gguf, DigestHead::kYes, keep_going);
-  if (data.ok() && make_graft_plan(target_.gguf, model.gguf, data.value(), {.labels = {}}).ok()) {
+  if (data.ok() && is_passed(make_graft_plan(target_.gguf, model.gguf, data.value(), {.labels = {}}))) {
     return true;
   }
   const auto report = verify_alone(model, keep_going);

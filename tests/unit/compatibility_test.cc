@@ -118,6 +118,8 @@ TEST_F(CompatibilityTest, OnlyAsManyHeadBlocksAsTheRuntimeTakes) {
 TEST_F(CompatibilityTest, TypesOfForksNeedATargetOfThatFork) {
   donor = load_model("donor-fork-type");
   EXPECT_THAT(plan(), FailsWith(ErrorCode::kIncompatible, "'blk.8.nextn.eh_proj.weight' has type IQ4_K"));
+  donor = load_model("donor-unknown-type");
+  EXPECT_THAT(plan(), FailsWith(ErrorCode::kIncompatible, "has type #199, which upstream llama.cpp does not read"));
 }
 
 // An upstream id with a size that is not upstream's is a fork's use of the number.
@@ -187,7 +189,7 @@ TEST_F(CompatibilityTest, TensorsBeyondTheHeadAreRefused) {
 TEST_F(CompatibilityTest, AllReasonsAreTold) {
   set_u32(donor.gguf, "qwen35.attention.head_count", 5);
   set_u32(donor.gguf, "qwen35.attention.key_length", 65);
-  edit_tensor(donor.gguf, "blk.8.attn_q.weight").type = 139;
+  edit_tensor(donor.gguf, "blk.8.attn_q.weight").type = 199;
   EXPECT_EQ(refusals().size(), 3U);
 }
 

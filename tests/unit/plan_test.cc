@@ -115,7 +115,7 @@ TEST(Plan, TilesTheOutputAndKeepsEveryByteForEveryPair) {
         const auto options = record ? graft_options(target, donor, true) : without_record(true);
         const auto plan = try_plan(target, donor, options);
         if (donor.gguf.path == "donor-unknown-type.gguf") {
-          EXPECT_THAT(plan, FailsWith(ErrorCode::kUnsupported, "#199"));
+          EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "#199"));
           continue;
         }
         ASSERT_THAT(plan, IsOk());

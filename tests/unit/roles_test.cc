@@ -42,35 +42,6 @@ TEST(TargetRole, OfADrafterIsRefused) {
   EXPECT_THAT(plan.error().hint, testing::HasSubstr("-md"));
 }
 
-// Types of forks are another matter: somebody reads them.
-TEST(TargetRole, NeedsTypesThatSomebodyReads) {
-  auto target = load_model(kTarget);
-  auto& tensor = edit_tensor(target.gguf, "blk.0.ffn_up.weight");
-  tensor.type = 139;
-  EXPECT_THAT(plan_with_target(target), IsOk());
-  tensor.type = 199;
-  const auto plan = plan_with_target(target);
-  EXPECT_THAT(plan, FailsWith(ErrorCode::kUnsupported,
-                              "tensor 'blk.0.ffn_up.weight' has type #199, which no known loader reads"));
-  EXPECT_EQ(plan.error().path, target.gguf.path);
-  EXPECT_EQ(plan.error().offset, tensor.info_offset);
-  for (const std::uint32_t removed : {4U, 5U, 37U, 38U}) {
-    tensor.type = removed;
-    EXPECT_THAT(plan_with_target(target), FailsWith(ErrorCode::kUnsupported, "which ggml has removed")) << removed;
-  }
-}
-
-TEST(DonorRole, NeedsTypesThatSomebodyReads) {
-  for (const std::string name : {"blk.8.nextn.eh_proj.weight", "token_embd.weight"}) {
-    auto donor = load_model(kDonor);
-    edit_tensor(donor.gguf, name).type = 199;
-    EXPECT_THAT(plan_with_donor(donor), FailsWith(ErrorCode::kUnsupported, "'" + name + "' has type #199"));
-    const auto target = load_model(kTarget);
-    EXPECT_THAT(make_extract_plan(donor.gguf, head_data_of(load_model(kDonor)), nullptr, ExtractForm::kTensorsOnly),
-                FailsWith(ErrorCode::kUnsupported, "'" + name + "' has type #199"));
-  }
-}
-
 TEST(TargetRole, NeedsABlockCount) {
   auto target = load_model(kTarget);
   remove_key(target.gguf, "qwen35.block_count");

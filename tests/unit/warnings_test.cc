@@ -86,6 +86,34 @@ TEST(Warnings, OfTypesThatOnlyAForkReads) {
   expect_warning(target, load_model("donor-fork-type"), "fork-type", "'blk.8.nextn.eh_proj.weight' has type IQ4_K");
 }
 
+TEST(Warnings, OfTypesThatNobodyReads) {
+  auto target = load_model(kTarget);
+  edit_tensor(target.gguf, "blk.0.ffn_up.weight").type = 199;
+  expect_warning(target, load_model(kDonor), "type-unknown", "'blk.0.ffn_up.weight' has type #199");
+}
+
+TEST(Warnings, OfTypesThatGgmlHasRemoved) {
+  auto target = load_model(kTarget);
+  edit_tensor(target.gguf, "blk.0.ffn_up.weight").type = 5;
+  expect_warning(target, load_model(kDonor), "type-unknown",
+                 "'blk.0.ffn_up.weight' has type Q4_3, which ggml has removed");
+}
+
+// A head of such types is refused unless the target is a fork's, too.
+TEST(Warnings, OfTypesOfTheHeadThatNobodyReads) {
+  auto target = load_model(kTarget);
+  edit_tensor(target.gguf, "blk.0.ffn_up.weight").type = 139;
+  for (const std::uint32_t type : {199U, 37U}) {
+    auto donor = load_model(kDonor);
+    edit_tensor(donor.gguf, "blk.8.nextn.eh_proj.weight").type = type;
+    const auto fit = check_fit(target.gguf, find_head(target.gguf), donor.gguf, find_head(donor.gguf),
+                               head_data_of(load_model(kDonor)), HeadPlace::kInModel);
+    EXPECT_TRUE(std::ranges::any_of(fit.warnings, [](const Warning& warning) {
+      return warning.id == "type-unknown" && warning.message.starts_with("head tensor 'blk.8.nextn.eh_proj.weight'");
+    })) << type;
+  }
+}
+
 TEST(Warnings, OfTensorsThatEveryModelHas) {
   for (const std::string name : {"token_embd.weight", "output_norm.weight"}) {
     auto target = load_model(kTarget);
