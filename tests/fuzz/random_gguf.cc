@@ -186,8 +186,9 @@ void add_tensor(GgufSpec& spec, std::string name, Random& random, bool with_fork
   std::ranges::copy(tensor.shape, shape.begin());
   const bool is_sized =
       type.block_elements != 0 && (type.origin != TypeOrigin::kClash || is_upstream_tensor_type(type.id));
-  // Where the table has no size, the data are a few bytes of any number.
-  append_random(tensor.data, is_sized ? *tensor_bytes(type, shape) : 1 + random.below(200), random);
+  // Where the table has no size, all rows of a type are of one size, as they are in any program.
+  const auto rows = shape[1] * shape[2] * shape[3];
+  append_random(tensor.data, is_sized ? *tensor_bytes(type, shape) : rows * shape[0] * (1 + type.id % 29), random);
   splice_in(spec.tensors, std::move(tensor), random);
 }
 
