@@ -5,10 +5,11 @@
 #include <set>
 #include <span>
 
+#include "release/field_hint.h"
 #include "release/graft_options.h"
 #include "release/release_plan.h"
 #include "util/json.h"
-#include "util/text.h"
+#include "util/json_fault.h"
 
 namespace mtpgraft {
 namespace {
@@ -164,6 +165,8 @@ class DuplicateFinder {
   std::vector<Level> open_;
 };
 
+std::string text_of(const Json& json) { return json.get<std::string>(); }
+
 class Parser {
  public:
   Parser(const std::string& path, std::vector<Error>& problems) : path_(path), problems_(problems) {}
@@ -175,8 +178,7 @@ class Parser {
       return true;
     });
     if (!parsed.ok()) {
-      parsed.error().path = path_;
-      problems_.push_back(std::move(parsed.error()));
+      problems_.push_back(explain_text(text, std::move(parsed.error())));
       return {};
     }
     for (const auto& pointer : finder.duplicates) {
@@ -184,13 +186,34 @@ class Parser {
     }
     const auto& json = parsed.value();
     if (!json.is_object()) {
-      refuse("", "must be an object");
+      refuse("", "must be an object",
+             json.is_array() ? R"(put the list into one: {"schema_version": 1, "grafts": [...]})" : "");
       return {};
     }
     return read_plan(json);
   }
 
  private:
+  [[nodiscard]] Error explain_text(std::string_view text, Error error) const {
+    error.path = path_;
+    const auto begin = text.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+    const bool is_brace = begin != std::string_view::npos && (text[begin] == '{' || text[begin] == '[');
+    const bool is_utf16 = text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
+    if (error.code != ErrorCode::kMalformed && !is_utf16) {
+      return error;  // more than a plan needs
+    }
+    if (begin == std::string_view::npos) {
+      error.message = "is empty";
+      error.hint = kPlanHint;
+    } else if (const auto fault = find_json_fault(text)) {
+      error.message =
+          fmt::format("is not JSON: parse error at {}: {}", text_position(text, fault->offset), fault->what);
+      error.offset = fault->offset;
+      error.hint = is_brace || is_utf16 ? fault->hint : kPlanHint;
+    }
+    return error;
+  }
+
   void refuse(const std::string& pointer, std::string_view what, std::string hint = {}) {
     problems_.push_back({.code = ErrorCode::kMalformed,
                          .message = fmt::format("{}: {}", pointer.empty() ? "the plan" : pointer, what),
@@ -208,12 +231,12 @@ class Parser {
         for (const auto& each : fields) {
           names.push_back(each.name);
         }
-        const auto near = nearest(key, names);
-        refuse(
-            pointer_to(pointer, key), "there is no such field",
-            near.empty() ? fmt::format("it can be {}", fmt::join(names, ", ")) : fmt::format("did you mean {}?", near));
+        refuse(pointer_to(pointer, key), "there is no such field", hint_at_field(key, names));
       } else if (!is_of_kind(value, field->kind)) {
-        refuse(pointer_to(pointer, key), fmt::format("must be {}", kind_name(field->kind)));
+        const bool is_quoted = value.is_string() && field->kind != Kind::kText && field->kind != Kind::kTextList &&
+                               !text_of(value).empty();
+        refuse(pointer_to(pointer, key), fmt::format("must be {}", kind_name(field->kind)),
+               is_quoted ? fmt::format("without quotes: {}", text_of(value)) : "");
       } else {
         sound[key] = value;
       }
@@ -221,7 +244,7 @@ class Parser {
     return sound;
   }
 
-  static std::string text_of(const Json& object, std::string_view name) {
+  static std::string text_at(const Json& object, std::string_view name) {
     const auto found = object.find(name);
     return found == object.end() ? std::string() : found->get<std::string>();
   }
@@ -267,14 +290,14 @@ class Parser {
     } else if (fields.contains("schema_version") && fields["schema_version"] != kSchemaVersion) {
       refuse("/schema_version", fmt::format("must be {}", kSchemaVersion));
     }
-    plan.output_directory = text_of(fields, "output_directory");
+    plan.output_directory = text_at(fields, "output_directory");
     while (plan.output_directory.size() > 1 && plan.output_directory.ends_with('/')) {
       plan.output_directory.pop_back();
     }
     ReleaseEntry defaults;
     if (const auto found = fields.find("defaults"); found != fields.end()) {
       const auto default_fields = sound_fields(*found, "/defaults", kDefaultsFields);
-      defaults.donor = text_of(default_fields, "donor");
+      defaults.donor = text_at(default_fields, "donor");
       defaults.options = read_options(default_fields, "/defaults", {});
     }
     const bool is_sound = problems_.empty();
@@ -305,7 +328,7 @@ class Parser {
       return;
     }
     const auto fields = sound_fields(json, pointer, kGraftFields);
-    ReleaseEntry entry{pointer, text_of(fields, "target"), text_of(fields, "donor"), text_of(fields, "output"), {}};
+    ReleaseEntry entry{pointer, text_at(fields, "target"), text_at(fields, "donor"), text_at(fields, "output"), {}};
     entry.donor = entry.donor.empty() ? defaults.donor : entry.donor;
     if (!json.contains("target")) {
       refuse(pointer_to(pointer, "target"), "is missing");

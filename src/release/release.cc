@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <set>
+#include <span>
+#include <string_view>
 
 #include "mtpgraft/convert.h"
 #include "mtpgraft/verify.h"
@@ -26,6 +29,19 @@ namespace {
 
 // What a real one does not come near.
 constexpr std::uint64_t kPlanBytesMax = std::uint64_t{1} << 20;
+
+Status check_plan_kind(const ReadableFile& file) {
+  constexpr std::string_view kMagic = "GGUF";
+  std::array<char, kMagic.size()> begin{};
+  if (file.size() >= begin.size()) {
+    MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(begin))));
+  }
+  return std::string_view(begin.data(), begin.size()) != kMagic ? ok_status()
+                                                                : Status(Error{.code = ErrorCode::kMalformed,
+                                                                               .message = "is a GGUF, and no plan",
+                                                                               .path = file.path(),
+                                                                               .hint = kPlanHint});
+}
 
 class Release {
  public:
@@ -61,11 +77,15 @@ class Release {
     }
     auto file = files_.open(request_.plan);
     if (!file.ok()) {
-      // Only where it would tell of donors on servers, or of a change in place.
-      file.error().hint = file.error().has_advice() ? "name the plan, a JSON file" : "";
-      file.error().remedy = Remedy::kNone;
-      return std::move(file.error());
+      auto& error = file.error();
+      // What is said there is of models.
+      if (is_remote(request_.plan) || files_.is_folder(request_.plan) || error.remedy != Remedy::kNone) {
+        error.hint = "name the plan, a JSON file";
+        error.remedy = Remedy::kNone;
+      }
+      return std::move(error);
     }
+    MTPGRAFT_CHECK(check_plan_kind(*file.value()));
     MTPGRAFT_TRY(const auto text, read_text(*file.value(), kPlanBytesMax));
     note_input(*file.value(), plan_stamps_);
     const auto plan = parse_release_plan(text, request_.plan, problems_);

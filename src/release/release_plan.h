@@ -13,6 +13,10 @@
 
 namespace mtpgraft {
 
+// What to do about a file that is no plan.
+inline constexpr const char* kPlanHint =
+    R"(a plan is a JSON file, {"schema_version": 1, "grafts": [{"target": ..., "donor": ...}]}; one graft needs none)";
+
 // One of graft_options(); `value` is empty for a flag.
 struct ReleaseOption {
   std::string name;
