@@ -132,7 +132,7 @@ Result<int> run_inspect(const InspectOptions& options, const OutputOptions& outp
       continue;
     }
     auto& error = file.error();
-    if (error.code == ErrorCode::kIo && !subject.source && is_pattern(subject.path)) {
+    if (error.code == ErrorCode::kIo && !subject.source && !error.has_advice() && is_pattern(subject.path)) {
       error.hint = "a pattern belongs to its option: --tensors='blk.8.*'";
     }
     failed.push_back({subject.path, std::move(error)});

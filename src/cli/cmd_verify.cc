@@ -16,6 +16,7 @@
 #include "report/json.h"
 #include "report/text.h"
 #include "util/path.h"
+#include "util/text.h"
 #include "util/transient.h"
 
 namespace mtpgraft::cli {
@@ -32,7 +33,7 @@ struct VerifyOptions {
 constexpr std::size_t kCheckfileBytesMax = std::size_t{16} << 20;
 
 // A list may come from a pipe, as in `verify FILE -c <(mtpgraft checksum TARGET)`; "-" is stdin.
-Result<std::string> read_list(const std::string& path) {
+Result<std::string> read_list(const std::string& path, FileSystem& files) {
   std::error_code ignored;
   if (path != "-" && std::filesystem::is_directory(as_path(path), ignored)) {
     return Error{.code = ErrorCode::kIo,
@@ -51,6 +52,13 @@ Result<std::string> read_list(const std::string& path) {
     stream.read(piece.data(), piece.size());
     text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
   }
+  if (text.starts_with("GGUF")) {
+    return Error{
+        .code = ErrorCode::kMalformed,
+        .message = "is a GGUF, and no list of checksums",
+        .path = path,
+        .hint = fmt::format("make a list of it: mtpgraft checksum {0} > LIST, then -c LIST", shell_quoted(path))};
+  }
   if (text.size() > kCheckfileBytesMax) {
     return Error{.code = ErrorCode::kMalformed,
                  .message = fmt::format("has more than {} bytes, too many for a list", kCheckfileBytesMax),
@@ -58,10 +66,14 @@ Result<std::string> read_list(const std::string& path) {
                  .hint = "name a list that 'mtpgraft checksum' wrote"};
   }
   if (!stream.eof() || stream.bad()) {
-    return Error{.code = ErrorCode::kIo,
-                 .message = fmt::format("cannot read: {}", std::generic_category().message(errno)),
-                 .path = path,
-                 .is_retryable = is_transient(errno)};
+    Error error{.code = ErrorCode::kIo,
+                .message = fmt::format("cannot read: {}", std::generic_category().message(errno)),
+                .path = path,
+                .is_retryable = is_transient(errno)};
+    if (const auto opened = files.open(path); !opened.ok()) {
+      error.hint = opened.error().hint;
+    }
+    return error;
   }
   return text;
 }
@@ -118,8 +130,14 @@ void summarise_check(const ListReport& report, const VerifyOptions& options) {
 
 Result<int> verify_list(const VerifyOptions& options, const OutputOptions& output, const Context& context) {
   const auto& path = options.request.file;
-  MTPGRAFT_TRY(const auto model, open_model(context.files, path));
-  MTPGRAFT_TRY(const auto list, read_list(options.checkfile));
+  auto opened = open_model(context.files, path);
+  if (!opened.ok() && opened.error().code != ErrorCode::kIo && open_model(context.files, options.checkfile).ok()) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "the file and the list were given in each other's places",
+                 .hint = fmt::format("mtpgraft verify {} -c {}", shell_quoted(options.checkfile), shell_quoted(path))};
+  }
+  MTPGRAFT_TRY(const auto model, std::move(opened));
+  MTPGRAFT_TRY(const auto list, read_list(options.checkfile, context.files));
   const auto progress = context.begin(Phase::kVerify, summarise(model.gguf).tensor_data_bytes);
   MTPGRAFT_TRY(const auto report, check_against_list(model, list, options.checkfile, options.list, progress));
   MTPGRAFT_CHECK(model.file->check_unchanged());

@@ -10,6 +10,7 @@
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/version.h"
+#include "util/parse.h"
 #include "util/path.h"
 
 namespace mtpgraft {
@@ -55,16 +56,18 @@ Status translate(Donor& donor) {
 }
 
 // For a path that cannot be opened and may be meant for one on a server.
-std::string hint_at_server(const std::string& path) {
+std::string hint_at_server(const std::string& path, const FileSource& files) {
   const auto starts_with = [&](const std::string& word) { return path.starts_with(word); };
   constexpr auto kBeginnings = std::to_array<const char*>({"hf:", "hf/", "http", "huggingface.co", "www."});
-  if (path.find("://") != std::string::npos || std::ranges::any_of(kBeginnings, starts_with)) {
+  if ((path.find("://") != std::string::npos && !lowered(path).starts_with("file:")) ||
+      std::ranges::any_of(kBeginnings, starts_with)) {
     return "a model on a server is https://HOST/PATH, or hf://OWNER/NAME on the Hugging Face Hub";
   }
   const auto slash = path.find('/');
   const bool is_like_repository = slash != std::string::npos && slash > 0 && slash + 1 < path.size() &&
                                   path.find('/', slash + 1) == std::string::npos && path.front() != '.' &&
-                                  !path.ends_with(".gguf");
+                                  path.front() != '~' && !path.ends_with(".gguf") &&
+                                  !files.is_folder(path.substr(0, slash));
   return is_like_repository ? fmt::format("if the repository of the Hugging Face Hub is meant: hf://{}", path) : "";
 }
 
@@ -159,8 +162,9 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
   } else {
     auto model = open_donor_model(*source, path);
     if (!model.ok()) {
-      if (!model.error().has_advice()) {
-        model.error().hint = hint_at_server(path);
+      auto& error = model.error();
+      if (auto hint = hint_at_server(path, *source); error.code == ErrorCode::kIo && !hint.empty()) {
+        error.hint = std::move(hint);
       }
       return model.error();
     }

@@ -296,7 +296,12 @@ Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& pa
   FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW); }));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-    return errno == EWOULDBLOCK || errno == ETXTBSY ? in_use : io_error(path, "open for writing");
+    if (errno == EWOULDBLOCK || errno == ETXTBSY) {
+      return in_use;
+    }
+    auto error = input_error(path, "open for writing");
+    error.remedy = Remedy::kWriteNewFile;
+    return error;
   }
   if (!S_ISREG(status.st_mode)) {
     return refusal(path, "is not a regular file");

@@ -11,6 +11,7 @@
 #include "io/in_place.h"
 #include "io/io_posix.h"
 #include "io/journal_name.h"
+#include "io/meant_path.h"
 #include "io/readable_file_posix.h"
 #include "io/staged_file_posix.h"
 #include "mtpgraft/file.h"
@@ -52,8 +53,13 @@ class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override {
     // Before opening it: that would disturb an in-place change which is running.
-    MTPGRAFT_CHECK(check_no_journal(path));
-    MTPGRAFT_TRY(auto file, PosixReadableFile::open(path));
+    const auto journal = check_no_journal(path);
+    if (!journal.ok() && journal.error().code == ErrorCode::kRefused) {
+      return journal.error();
+    }
+    // Where one cannot look for a journal, this says better why.
+    MTPGRAFT_TRY(auto file, with_meant(path, PosixReadableFile::open(path)));
+    MTPGRAFT_CHECK(journal);
     return std::unique_ptr<ReadableFile>(std::move(file));
   }
 
@@ -122,24 +128,17 @@ class PosixFileSystem final : public FileSystem {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
       if (errno != ENOENT) {
-        return io_error(path, "look at the output");
+        return no_output(path, "look at the output");
       }
       if (::lstat(path.c_str(), &status) == 0) {
         if (overwrite == Overwrite::kNo) {
           return output_exists(path);  // a symbolic link to nothing
         }
       } else if (errno != ENOENT) {
-        return io_error(path, "look at the output");
+        return no_output(path, "look at the output");
       }
       if (::stat(parent_of(path).c_str(), &status) != 0) {
-        if (errno != ENOENT) {
-          return io_error(path, "look at the output's directory");
-        }
-        return Error{.code = ErrorCode::kIo,
-                     .message = fmt::format("the directory '{}' does not exist", parent_of(path)),
-                     .path = path,
-                     .hint = "make it first",
-                     .remedy = Remedy::kNameOutput};
+        return no_output(path, "look at the output's directory");
       }
       return check_no_journal(path);
     }
@@ -164,7 +163,10 @@ class PosixFileSystem final : public FileSystem {
       return output_exists(path);
     }
     if (!S_ISREG(status.st_mode)) {
-      return Error{.code = ErrorCode::kRefused, .message = "the output exists and is not a regular file", .path = path};
+      return Error{.code = ErrorCode::kRefused,
+                   .message = "the output exists and is not a regular file",
+                   .path = path,
+                   .remedy = Remedy::kNameOutput};
     }
     return check_no_journal(path);
   }
@@ -173,7 +175,7 @@ class PosixFileSystem final : public FileSystem {
     struct statvfs status {};
     if (retry([&] { return ::statvfs(parent_of(path).c_str(), &status); }) != 0) {
       return errno == ENOSYS ? Result<std::uint64_t>(kUnknownFreeBytes)
-                             : io_error(path, "look at the output's directory");
+                             : no_output(path, "look at the output's directory");
     }
     return status.f_blocks == 0 ? kUnknownFreeBytes : std::uint64_t{status.f_bavail} * status.f_frsize;
   }
@@ -181,7 +183,7 @@ class PosixFileSystem final : public FileSystem {
   Result<std::uint64_t> file_system_of(const std::string& path) override {
     struct stat status {};
     if (::stat(parent_of(path).c_str(), &status) != 0) {
-      return io_error(parent_of(path), "look at the output's directory");
+      return no_output(path, "look at the output's directory");
     }
     return static_cast<std::uint64_t>(status.st_dev);
   }
@@ -192,7 +194,7 @@ class PosixFileSystem final : public FileSystem {
 
   Status make_directory(const std::string& path) override {
     if (::mkdir(path.c_str(), 0777) != 0) {
-      return errno == EEXIST ? ok_status() : Status(io_error(path, "make the directory"));
+      return errno == EEXIST ? ok_status() : Status(no_output(path, "make the directory"));
     }
     return sync_directory_of(path);
   }
@@ -201,7 +203,7 @@ class PosixFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<ReadableFile>> open_to_change(const std::string& path) override {
     MTPGRAFT_CHECK(check_no_journal(path));
-    return mtpgraft::open_to_change(path);
+    return with_meant(path, mtpgraft::open_to_change(path));
   }
 
   Result<InPlaceMethod> in_place_method(const ReadableFile& file, const InPlaceChange& change) override {
@@ -215,7 +217,35 @@ class PosixFileSystem final : public FileSystem {
     return mtpgraft::stage_in_place(*posix, change, method);
   }
 
-  Result<Recovery> recover(const std::string& path) override { return recover_in_place(path); }
+  Result<Recovery> recover(const std::string& path) override { return with_meant(path, recover_in_place(path)); }
+
+ private:
+  // With what may have been meant, if nothing has this name.
+  template <class T>
+  Result<T> with_meant(const std::string& path, Result<T> result) {
+    struct stat status {};
+    if (!result.ok() && result.error().code == ErrorCode::kIo && !result.error().has_advice() &&
+        ::stat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+      result.error().hint = find_meant(path, *this);
+    }
+    return result;
+  }
+
+  // By errno: why there can be no output of this name.
+  Error no_output(const std::string& path, std::string_view action) {
+    const auto number = errno;
+    auto error = output_error(path, action, number);
+    if (number == ENOENT || number == ENOTDIR) {
+      error.message =
+          number == ENOENT ? fmt::format("the directory '{}' does not exist", parent_of(path)) : error.message;
+      error.hint = find_meant_output(path, *this);
+      if (error.hint.empty()) {
+        error.hint = advise_folder(path, *this);
+        error.remedy = Remedy::kNameOutput;
+      }
+    }
+    return error;
+  }
 };
 
 }  // namespace

@@ -50,8 +50,12 @@ Status adopt_attributes(const PosixStagedFile& staged, const PosixReadableFile& 
 
 // A new file that is to take the place of `file`.
 Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFile& file, std::uint64_t size) {
-  MTPGRAFT_TRY(auto staged, PosixStagedFile::create(file.path(), size, file.permissions()));
-  MTPGRAFT_CHECK(adopt_attributes(*staged, file));
+  auto staged = PosixStagedFile::create(file.path(), size, file.permissions());
+  if (!staged.ok()) {
+    staged.error().remedy = Remedy::kWriteNewFile;
+    return staged;
+  }
+  MTPGRAFT_CHECK(adopt_attributes(*staged.value(), file));
   return staged;
 }
 
@@ -60,7 +64,7 @@ Result<std::unique_ptr<PosixStagedFile>> stage_replacement(const PosixReadableFi
 Status check_changeable(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    return io_error(path, "open");
+    return input_error(path, "open");
   }
   if (S_ISDIR(status.st_mode)) {
     return io_error(path, "open for writing", EISDIR);
@@ -120,7 +124,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
   MTPGRAFT_CHECK(check_no_link(path));
   MTPGRAFT_TRY(const bool is_interrupted, has_journal(path));
   if (number != 0) {
-    auto error = io_error(path, "open", number);
+    auto error = input_error(path, "open", number);
     if (number == ENOENT && is_interrupted) {
       error.hint = "its journal is here; give the file its name back, or the journal the file's new name";
     }

@@ -50,7 +50,7 @@ Result<Recovery> recover_in_place(const std::string& path) {
   }
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    return io_error(path, "open");
+    return input_error(path, "open");
   }
   return S_ISDIR(status.st_mode) ? Result<Recovery>(io_error(path, "open", EISDIR)) : Recovery::kNothingToDo;
 }

@@ -12,6 +12,7 @@
 
 #include "io/file_descriptor.h"
 #include "util/path.h"
+#include "util/text.h"
 #include "util/transient.h"
 
 namespace mtpgraft {
@@ -29,15 +30,77 @@ int sync_or_all(int fd) {
   return 0;
 }
 
+std::string hint_of(int number) {
+  switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space, or write to another disk";
+    case EROFS:
+      return "mount the file system for writing";
+    case EFBIG:
+      return "raise the limit ('ulimit -f'), if it is not the file system's own (FAT32: 4 GiB)";
+    case ENAMETOOLONG:
+      return "shorten it: a name has 255 bytes at most";
+    case ELOOP:
+      return "symbolic links lead in a circle there: 'ls -l' shows them";
+    case EMFILE:
+    case ENFILE:
+      return "more files have to be open at once: raise the limit ('ulimit -n')";
+    default:
+      return "";
+  }
+}
+
+// The first folder on the way to `path` that the user may not go through; empty if there is none.
+std::string find_closed_folder(const std::string& path) {
+  std::string closed;
+  auto folder = parent_of(path);
+  for (std::string below; folder != below; below = std::exchange(folder, parent_of(folder))) {
+    if (::access(folder.c_str(), X_OK) != 0 && errno == EACCES) {
+      closed = folder;
+    }
+  }
+  return closed;
+}
+
+// A letter of chmod.
+std::string hint_at_permission(const std::string& path, std::string_view action, std::string_view letter) {
+  struct stat status {};
+  const bool is_own = ::stat(path.c_str(), &status) == 0 && status.st_uid == ::geteuid();
+  if (is_own && (status.st_mode & (letter == "r" ? S_IRUSR : letter == "w" ? S_IWUSR : S_IXUSR)) == 0) {
+    return fmt::format("chmod u+{} {} lets you {} it", letter, shell_quoted(path), action);
+  }
+  return fmt::format("you may not {} '{}': ask its owner, or root", action, path);
+}
+
 }  // namespace
 
 Error io_error(const std::string& path, std::string_view action, int number) {
-  Error error{.code = ErrorCode::kIo,
-              .message = fmt::format("cannot {}: {}", action, std::generic_category().message(number)),
-              .path = path,
-              .is_retryable = is_transient(number)};
-  if (number == ENOSPC || number == EDQUOT) {
-    error.hint = "free some space, or write to another disk";
+  return {.code = ErrorCode::kIo,
+          .message = fmt::format("cannot {}: {}", action, std::generic_category().message(number)),
+          .path = path,
+          .hint = hint_of(number),
+          .is_retryable = is_transient(number)};
+}
+
+Error input_error(const std::string& path, std::string_view action, int number) {
+  auto error = io_error(path, action, number);
+  if (number == EACCES || number == EPERM) {
+    const auto folder = find_closed_folder(path);
+    error.hint = folder.empty() ? hint_at_permission(path, "read", "r") : hint_at_permission(folder, "look into", "x");
+  }
+  return error;
+}
+
+Error output_error(const std::string& path, std::string_view action, int number) {
+  auto error = io_error(path, action, number);
+  if (number == EACCES || number == EPERM) {
+    const auto folder = find_closed_folder(path);
+    error.hint = folder.empty() ? hint_at_permission(parent_of(path), "write to", "w")
+                                : hint_at_permission(folder, "look into", "x");
+    error.remedy = Remedy::kNameOutput;
+  } else if (number == EROFS || number == EFBIG) {
+    error.remedy = Remedy::kOtherDisk;
   }
   return error;
 }

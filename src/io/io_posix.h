@@ -21,6 +21,11 @@ Error io_error(const std::string& path, std::string_view action, int number = er
 Error other_program(ErrorCode code, std::string message, const std::string& path,
                     std::string hint = "try again when it is done");
 
+// The same of a file that was to be read, and of one that was to be made: what may be done about permissions, and
+// whether another name would mend it.
+Error input_error(const std::string& path, std::string_view action, int number = errno);
+Error output_error(const std::string& path, std::string_view action, int number = errno);
+
 // Whether the error says "not for these files, or not here", as opposed to "tried, and failed".
 bool is_unsupported(int number);
 

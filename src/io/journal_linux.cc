@@ -159,7 +159,11 @@ Result<JournalFile> JournalFile::open(const PosixReadableFile& target) {
 
 Status JournalFile::create(const PosixReadableFile& target) {
   MTPGRAFT_CHECK(open_directory(target.path()));
-  MTPGRAFT_TRY(const auto staged, PosixStagedFile::create(path_, journal_size(content_), target.permissions()));
+  auto created = PosixStagedFile::create(path_, journal_size(content_), target.permissions());
+  if (!created.ok()) {
+    created.error().remedy = Remedy::kWriteNewFile;
+  }
+  MTPGRAFT_TRY(const auto staged, std::move(created));
   MTPGRAFT_CHECK(adopt_access(staged->descriptor(), path_, target.status()));
   MTPGRAFT_CHECK(write_journal(content_, *staged));
   // Committing closes the other one.

@@ -15,7 +15,7 @@ Error cannot_open(const std::string& path) {
   if (errno == EWOULDBLOCK) {
     return other_program(ErrorCode::kRefused, "another program is changing the file", path);
   }
-  auto error = io_error(path, "open");
+  auto error = input_error(path, "open");
   if (is_remote(path)) {
     error.hint = "only donors, and what is inspected, can be on a server: download the file, and name that";
   }
@@ -28,7 +28,8 @@ Result<std::unique_ptr<PosixReadableFile>> PosixReadableFile::open(const std::st
   // O_NONBLOCK: opening a pipe must not hang; regular files do not notice.
   FileDescriptor fd(retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
   struct stat status {};
-  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
+  const bool is_socket = !fd.valid() && errno == ENXIO;
+  if (!is_socket && (!fd.valid() || ::fstat(fd.get(), &status) != 0)) {
     return cannot_open(path);
   }
   if (!S_ISREG(status.st_mode)) {

@@ -97,7 +97,9 @@ class Pacer {
   std::uint64_t started_ = 0;  // up to here writing has been started
 };
 
-Error naming_error(const std::string& path) { return errno == EEXIST ? output_exists(path) : io_error(path, "create"); }
+Error naming_error(const std::string& path) {
+  return errno == EEXIST ? output_exists(path) : output_error(path, "create");
+}
 
 // Whether the error says that files cannot be named in this way here. EACCES: a rule for programs, not for the
 // directory, which a file was made in. EMLINK: the file system allows one name.
@@ -203,12 +205,12 @@ Result<std::unique_ptr<PosixStagedFile>> PosixStagedFile::create(const std::stri
     }));
   }
   if (!fd.valid()) {
-    return io_error(path, "create");
+    return output_error(path, "create");
   }
   let_owner_write(fd.get());
   std::unique_ptr<PosixStagedFile> staged(new PosixStagedFile(path, std::move(staged_path), std::move(fd)));
   if (retry([&] { return ::ftruncate(staged->fd_.get(), static_cast<off_t>(size)); }) != 0) {
-    return io_error(path, "create");
+    return output_error(path, "create");
   }
   return staged;
 }

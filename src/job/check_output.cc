@@ -104,8 +104,8 @@ Status check_checksums_name(const Job& job, std::span<const ReadableFile* const>
   }
   auto status = files.check_output(checksums, inputs, job.request.overwrite);
   if (!status.ok()) {
-    status.error().hint.clear();
-    status.error().remedy = Remedy::kNameChecksums;
+    auto& error = status.error();
+    error.remedy = error.remedy == Remedy::kNone && !error.hint.empty() ? Remedy::kNone : Remedy::kNameChecksums;
   }
   return status;
 }

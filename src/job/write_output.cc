@@ -114,8 +114,12 @@ class Writer {
 Result<std::unique_ptr<StagedFile>> stage_checksums(const std::vector<Checksum>& checksums, Permissions permissions,
                                                     const OutputRequest& request, FileSystem& files) {
   const auto text = format_checksums(checksums);
-  MTPGRAFT_TRY(auto staged, files.stage_with(request.checksums, text.size(), permissions));
-  MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
+  auto staged = files.stage_with(request.checksums, text.size(), permissions);
+  if (!staged.ok()) {
+    staged.error().remedy = Remedy::kNameChecksums;
+    return staged;
+  }
+  MTPGRAFT_CHECK(staged.value()->write_at(0, std::as_bytes(std::span(text))));
   return staged;
 }
 

@@ -122,6 +122,7 @@ mtpgraft: none: cannot open: No such file or directory
 END_OF_TEXT
 expect_refusal 4 graft "$TARGET" hf-base-8L/none.safetensors -o out.gguf <<'END_OF_TEXT'
 mtpgraft: hf-base-8L/none.safetensors: cannot open: No such file or directory
+  hint: the folder 'hf-base-8L' has 'mtp.safetensors'
 END_OF_TEXT
 for directory in empty empty/; do
   expect_refusal 4 graft "$TARGET" "$directory" -o out.gguf <<END_OF_TEXT

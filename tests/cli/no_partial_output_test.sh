@@ -60,6 +60,7 @@ expect_exit 4 limited_graft
 expect_nothing_on stdout
 expect_stderr <<'END'
 mtpgraft: small/out.gguf: cannot create: File too large
+  hint: raise the limit ('ulimit -f'), if it is not the file system's own (FAT32: 4 GiB), or write to another disk with -o
 END
 no_leftovers small target.gguf
 
@@ -163,9 +164,11 @@ mtpgraft: inputs/empty.gguf: the file is empty (at byte 0)
 END
 expect_bad_input 4 inputs/missing.gguf <<'END'
 mtpgraft: inputs/missing.gguf: cannot open: No such file or directory
+  hint: the folder 'inputs' has 'directory.gguf' and 'empty.gguf'
 END
 expect_bad_input 4 inputs/loop/x.gguf <<'END'
 mtpgraft: inputs/loop/x.gguf: cannot open: Too many levels of symbolic links
+  hint: symbolic links lead in a circle there: 'ls -l' shows them
 END
 # A file on standard input has offsets, and is a file like any other.
 expect_exit 0 "$MTPGRAFT" inspect /dev/stdin <small/target.gguf
@@ -175,5 +178,6 @@ if [[ $(id -u) != 0 ]]; then
   expect_exit 4 "$MTPGRAFT" inspect inputs/secret.gguf
   expect_stderr <<'END'
 mtpgraft: inputs/secret.gguf: cannot open: Permission denied
+  hint: chmod u+r inputs/secret.gguf lets you read it
 END
 fi

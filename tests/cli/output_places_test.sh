@@ -81,12 +81,18 @@ if mount_fs ext4; then
   cp -L "$TARGET" ext4
   mount -o remount,ro ext4
   expect_exit 4 "$MTPGRAFT" graft "$TARGET" "$DONOR" -o ext4/x.gguf
-  expect_stderr <<<"mtpgraft: ext4/x.gguf: cannot create: Read-only file system"
+  expect_stderr <<'END'
+mtpgraft: ext4/x.gguf: cannot create: Read-only file system
+  hint: mount the file system for writing, or write to another disk with -o
+END
   expect_exit 4 "$MTPGRAFT" graft "$FOUR" "$DONOR" -o ext4/x.gguf
   expect_text "$STDERR" '^mtpgraft: ext4/x-0000.-of-00005.gguf: cannot .*: Read-only file system$'
   if ! is_plain_posix; then
     expect_exit 4 "$MTPGRAFT" graft --in-place "ext4/$TARGET" "$DONOR"
-    expect_stderr <<<"mtpgraft: ext4/$TARGET: cannot open for writing: Read-only file system"
+    expect_stderr <<END
+mtpgraft: ext4/$TARGET: cannot open for writing: Read-only file system
+  hint: mount the file system for writing, or leave out --in-place
+END
   fi
   mount -o remount,rw ext4
   no_leftovers ext4 "$TARGET" lost+found
@@ -111,10 +117,16 @@ fi
 as_nobody() { expect_exit "$1" as $nobody "$MTPGRAFT" "${@:2}"; }
 mkdir place
 as_nobody 4 graft "$TARGET" "$DONOR" -o place/x.gguf
-expect_stderr <<<"mtpgraft: place/x.gguf: cannot create: Permission denied"
+expect_stderr <<'END'
+mtpgraft: place/x.gguf: cannot create: Permission denied
+  hint: you may not write to 'place': ask its owner, or root, or give another name with -o
+END
 chmod 700 place
 as_nobody 4 graft "$TARGET" "$DONOR" -o place/x.gguf
-expect_stderr <<<"mtpgraft: place/x.gguf: cannot look at the output: Permission denied"
+expect_stderr <<'END'
+mtpgraft: place/x.gguf: cannot look at the output: Permission denied
+  hint: you may not look into 'place': ask its owner, or root, or give another name with -o
+END
 chmod 311 place
 chown $nobody place
 as_nobody 0 graft -q "$TARGET" "$DONOR" -o place/x.gguf

@@ -17,7 +17,9 @@ JSON
 expect_exit 4 "$MTPGRAFT" release bad/PLAN.json
 expect_stderr <<'TEXT'
 mtpgraft: bad/heads/none.gguf: cannot open: No such file or directory (/grafts/0)
+  hint: the folder 'bad/heads' has 'mtp-Base-BF16.gguf', 'mtp-Base-Q4_K.gguf' and 'mtp-Base-Q8_0.gguf'
 mtpgraft: bad/heads/missing.gguf: cannot open: No such file or directory (/grafts/2)
+  hint: the folder 'bad/heads' has 'mtp-Base-BF16.gguf', 'mtp-Base-Q4_K.gguf' and 'mtp-Base-Q8_0.gguf'
 mtpgraft: bad/heads/mtp-Base-Q4_K.gguf: the target is a head without trunk (/grafts/1)
   hint: the model comes first, the head's donor second
 mtpgraft: bad/PLAN.json: /grafts/3/options/head_type: q9_9: there is no such tensor type
@@ -34,7 +36,9 @@ sed -i 's/"head_type": "q9_9"/"head_type": "q8_0", "copy": "x", "set": ["a.b=u32
 expect_exit 4 "$MTPGRAFT" release bad/PLAN.json
 expect_stderr <<'TEXT'
 mtpgraft: bad/heads/none.gguf: cannot open: No such file or directory (/grafts/0)
+  hint: the folder 'bad/heads' has 'mtp-Base-BF16.gguf', 'mtp-Base-Q4_K.gguf' and 'mtp-Base-Q8_0.gguf'
 mtpgraft: bad/heads/missing.gguf: cannot open: No such file or directory (/grafts/2)
+  hint: the folder 'bad/heads' has 'mtp-Base-BF16.gguf', 'mtp-Base-Q4_K.gguf' and 'mtp-Base-Q8_0.gguf'
 mtpgraft: bad/PLAN.json: /grafts/1/outputs: there is no such field
   hint: did you mean output?
 mtpgraft: bad/PLAN.json: /grafts/4/outputs: there is no such field
@@ -70,7 +74,7 @@ TEXT
 cp "$SCRATCH/donor-Q8_0.gguf" bad/donor.gguf
 expect_refusal 4 '"output_directory": "none/out",' '' <<'TEXT'
 mtpgraft: bad/none/out: the directory 'bad/none' does not exist (/grafts/0)
-  hint: make it first, or give the plan another output_directory, or the graft another output
+  hint: make it first: mkdir -p bad/none, or give the plan another output_directory, or the graft another output
 mtpgraft: 1 problem; nothing was written
 TEXT
 expect_exit 4 "$MTPGRAFT" release .

@@ -1,0 +1,25 @@
+// Paths that a shell or a person has spelled in another way than the system wants them. Nothing is looked up: what is
+// there is asked of the caller.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace mtpgraft {
+
+// A path as it was probably meant, and why it is not what was given.
+struct Spelling {
+  std::string path;
+  std::string reason;
+};
+
+// Tries what is not expanded ("~/x", "$HOME/x"), URLs (file:///x, x%20y), characters that only look like those of the
+// keyboard, spaces and quotes around a name, backslashes, and KEY=PATH; each on what the one before has made of it.
+// Returns the first that is there.
+std::optional<Spelling> find_spelling(const std::string& path, const std::function<bool(const std::string&)>& is_there);
+
+// Of what can be nothing but meant otherwise: "~/x", "$HOME/x", file:///x.
+std::optional<Spelling> certain_spelling(const std::string& path);
+
+}  // namespace mtpgraft

@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Paths that lead nowhere, or where nothing may be made: what is said of them, for reading and for writing. One table.
+. "$(dirname "$0")/common.sh"
+use "$TARGET" "$DONOR"
+mkdir -p home/models models/sub empty
+export HOME=$WORK/home
+cp -L "$TARGET" 'My Model.gguf'
+ln -s ../"$TARGET" models/Other-Q6_K.gguf
+ln -s ../../"$TARGET" home/models/x.gguf
+ln -s "$TARGET" Big-00001-of-00002.gguf
+ln -s nowhere dangling.gguf
+echo '{' >plan.json
+mkfifo pipe
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+
+# hints CODE TEXT ARGUMENT...: a line of stderr is this hint, or begins with it.
+hints() {
+  expect_exit "$1" timeout 20 "$MTPGRAFT" "${@:3}"
+  expect_nothing_on stdout
+  grep -Fq -e "  hint: $2" "$STDERR" || {
+    fail "no hint '$2': $last_command"
+    head -n 4 "$STDERR" >&2
+  }
+}
+# The same hint wherever a file is read, and in JSON.
+missing() {
+  local text=$1 path=$2
+  hints 4 "$text" inspect "$path"
+  hints 4 "$text" graft "$TARGET" "$path"
+  hints 4 "$text" graft "$path" "$DONOR"
+  hints 4 "$text" verify "$path"
+  hints 4 "$text" verify "$TARGET" -c "$path"
+  hints 4 "$text" inspect "$TARGET" --mmproj "$path"
+  hints 4 "$text" release "$path"
+  run "$MTPGRAFT" checksum "$path" --json
+  python3 - "$STDOUT" "$text" <<'END' || fail "another hint in JSON: $last_command"
+import json, sys
+sys.exit(not (json.load(open(sys.argv[1]))["error"]["hint"] or "").startswith(sys.argv[2]))
+END
+}
+
+# What shells, URLs, chats and other systems make of a name.
+missing "did you mean '$HOME/models/x.gguf'? no shell expands a ~ in quotes" '~/models/x.gguf'
+missing "no shell expands a ~ in quotes, or after =; '$HOME/nope' is not there either" '~/nope'
+missing "did you mean '$HOME/models/x.gguf'? no shell expands variables" '$HOME/models/x.gguf'
+missing "did you mean '$HOME/models/x.gguf'? no shell expands variables" '${HOME}/models/x.gguf'
+missing "a pattern in quotes is not expanded; it matches 'models/Other-Q6_K.gguf'" 'models/*.gguf'
+missing "a pattern in quotes is not expanded; it matches 'Big-00001-of-00002.gguf', 'My Model.gguf'" '*.gguf'
+missing "nothing in 'empty' matches this pattern" 'empty/*.gguf'
+missing "did you mean '$WORK/My Model.gguf'? files of this machine have paths, not URLs" "file://$WORK/My%20Model.gguf"
+missing "did you mean 'My Model.gguf'? names have the characters" My%20Model.gguf
+missing "did you mean '$TARGET'? there are spaces" "$TARGET "
+missing "did you mean '$TARGET'? there are spaces, line ends" "$TARGET"$'\r'
+missing "did you mean '$TARGET'? there are spaces, line ends" "$TARGET"$'\n'
+missing "did you mean '$TARGET'? there are spaces, line ends, quotes" "'$TARGET'"
+missing "did you mean '$TARGET'? there are spaces, line ends, quotes or commas" "$TARGET,"
+missing "did you mean '$TARGET'? there is a curly quote (U+201C)" "“$TARGET”"
+missing "did you mean '$TARGET'? there is an en dash (U+2013)" "${TARGET/-/–}"
+missing "did you mean 'My Model.gguf'? there is a non-breaking space (U+00A0)" $'My\u00a0Model.gguf'
+missing "did you mean 'models/Other-Q6_K.gguf'? a backslash" 'models\Other-Q6_K.gguf'
+missing "did you mean 'My Model.gguf'? a backslash" 'My\ Model.gguf'
+missing 'this is a path of Windows' 'C:\models\x.gguf'
+missing "did you mean '$TARGET'? names are given without 'target='" "target=$TARGET"
+
+# What is called nearly so, or is elsewhere.
+missing "did you mean '$TARGET'?" "${TARGET%.gguf}"
+missing "did you mean '$TARGET'?" "${TARGET,,}"
+missing "did you mean '$TARGET'?" "${TARGET/target/traget}"
+missing "did you mean '$TARGET'?" "${TARGET//[-_]/.}"
+missing "did you mean 'Big-00001-of-00002.gguf'?" Big.gguf
+missing "did you mean 'models/Other-Q6_K.gguf'?" Other-Q6_K.gguf
+missing "did you mean 'models/Other-Q6_K.gguf'?" modles/Other-Q6_K.gguf
+missing "did you mean 'models/Other-Q6_K.gguf'?" /models/Other-Q6_K.gguf
+missing "did you mean 'models/Other-Q6_K.gguf'?" models/gguf/Other-Q6_K.gguf
+missing "did you mean '$TARGET'?" "elsewhere/$TARGET"
+missing "the folder 'models' has 'Other-Q6_K.gguf'" models/nothing.gguf
+missing "the folder 'empty' has no .gguf file" empty/nothing.gguf
+missing "there is no folder 'nowhere'" nowhere/a/b.gguf
+missing "'plan.json' is a file and no folder" plan.json/x.gguf
+missing "it is a symbolic link to 'nowhere', which is not there" dangling.gguf
+missing 'shorten it: a name has 255 bytes at most' "$(printf 'n%.0s' {1..256})"
+hints 4 "did you mean 'plan.json'?" release plna.json
+hints 4 'the name is empty: is a variable of the shell not set?' inspect ''
+hints 4 'files are read at many offsets, which standard input does not have' inspect -
+for path in pipe socket /dev/null; do
+  hints 4 'GGUF files are read at many offsets; give a file' inspect "$path"
+done
+# A pattern of an option is still one.
+hints 4 "a pattern belongs to its option: --tensors='blk.8.*'" inspect 'blk.8.*'
+# Of a missing file of a split model the others are no help.
+cp "$FIXTURES_DIR"/split/four-Q4_K_M-0000[134]-of-00004.gguf models
+expect_exit 4 "$MTPGRAFT" inspect models/four-Q4_K_M-00001-of-00004.gguf
+grep -q 'did you mean' "$STDERR" && fail "another file of the model is proposed for the missing one"
+
+# Outputs, and their checksums.
+for list in "" "--checksums"; do
+  # shellcheck disable=SC2206
+  place=(-o) other='or give another name with -o'
+  [[ -z $list ]] || { place=(-o out.gguf --checksums) other='or give --checksums another name'; }
+  hints 4 "make it first: mkdir -p none/a, $other" graft "$TARGET" "$DONOR" "${place[@]}" none/a/x.gguf
+  hints 4 "did you mean '$HOME/models/y.gguf'? no shell expands a ~" graft "$TARGET" "$DONOR" "${place[@]}" '~/models/y.gguf'
+  hints 4 "make it first: mkdir -p $HOME/none, $other" graft "$TARGET" "$DONOR" "${place[@]}" '~/none/y.gguf'
+  hints 4 "'plan.json' is a file and no folder, $other" graft "$TARGET" "$DONOR" "${place[@]}" plan.json/x.gguf
+  hints 4 'shorten it: a name has 255 bytes at most' graft "$TARGET" "$DONOR" "${place[@]}" "$(printf 'n%.0s' {1..256})"
+done
+hints 4 "make it first: mkdir -p none, or give another name with -o" extract "$DONOR" -o none/x.gguf
+hints 5 'give a file name with -o' graft "$TARGET" "$DONOR" -o empty/
+hints 5 'give the output a name with -o' graft "$TARGET" "$DONOR" -o pipe --force
+cat >bad.json <<END
+{"schema_version": 1, "output_directory": "none/out", "grafts": [{"target": "$TARGET", "donor": "$DONOR"}]}
+END
+hints 4 'make it first: mkdir -p none, or give the plan another output_directory' release bad.json
+no_leftovers . "$TARGET" "$DONOR" 'My Model.gguf' Big-00001-of-00002.gguf dangling.gguf models home empty pipe socket \
+  plan.json bad.json
+
+# Permissions are those of a user who is not root.
+[[ $(id -u) == 0 ]] || { skip_part "other users: only root can be them"; exit 0; }
+chmod 711 "$SCRATCH"
+chmod 755 .
+cp -L "$MTPGRAFT" "$SCRATCH/mtpgraft"
+cp --remove-destination -L "$MODELS_DIR/$TARGET" "$MODELS_DIR/$DONOR" .
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+as_nobody test -x "$SCRATCH/mtpgraft" || { skip_part "other users cannot run the program"; exit 0; }
+denied() {
+  expect_exit 4 as_nobody "$SCRATCH/mtpgraft" "${@:2}"
+  expect_text "$STDERR" ": Permission denied\$"
+  grep -Fq -e "  hint: $1" "$STDERR" || fail "no hint '$1': $last_command: $(cat "$STDERR")"
+}
+install -m 600 "$TARGET" theirs.gguf
+install -m 000 -o 65534 "$TARGET" own.gguf
+install -d -m 700 closed
+install -m 644 "$TARGET" closed/x.gguf
+install -d -m 555 -o 65534 readonly
+denied "you may not read 'theirs.gguf': ask its owner, or root" inspect theirs.gguf
+denied "chmod u+r own.gguf lets you read it" inspect own.gguf
+denied "you may not look into 'closed': ask its owner, or root" inspect closed/x.gguf
+denied "you may not write to '.': ask its owner, or root, or give another name with -o" graft "$TARGET" "$DONOR"
+denied "chmod u+w readonly lets you write to it, or give another name with -o" graft "$TARGET" "$DONOR" -o readonly/x.gguf
+denied "you may not look into 'closed': ask its owner, or root, or give another name" graft "$TARGET" "$DONOR" -o closed/y.gguf
