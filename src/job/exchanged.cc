@@ -1,4 +1,8 @@
 // Names of a graft, its target and its donor that were given in each other's places.
+#include "job/exchanged.h"
+
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -8,6 +12,7 @@
 #include "mtpgraft/job.h"
 #include "mtpgraft/split.h"
 #include "plan/record.h"
+#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -69,6 +74,24 @@ bool can_be(const Part& graft, const Part& target, const Part& donor) {
 bool is_recorded(const Part& graft, const Part& target) { return graft.record && is_made_of(graft, target); }
 
 }  // namespace
+
+Error explain_exchange(Error error, const GraftRequest& request, const Context& context) {
+  if (error.code == ErrorCode::kInterrupted || error.code == ErrorCode::kRefused) {
+    return error;
+  }
+  const auto target = look_at(request.target, context);
+  const auto donor = look_at(request.donor.path, context);
+  if (!target.ok() || !donor.ok() || !target.value() || !donor.value()) {
+    return error;
+  }
+  const bool is_possible = target.value()->has_trunk && donor.value()->has_head;
+  if (!is_possible && donor.value()->has_trunk && target.value()->has_head) {
+    error.hint = fmt::format("the model comes first, the head's donor second: {} {}", shell_quoted(request.donor.path),
+                             shell_quoted(request.target));
+    error.remedy = Remedy::kNone;
+  }
+  return error;
+}
 
 Result<std::optional<ExchangedNames>> find_exchanged(const VerifyRequest& request, const Context& context) {
   const std::optional<ExchangedNames> nothing;

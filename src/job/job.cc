@@ -12,6 +12,7 @@
 #include "io/stream.h"
 #include "job/check_output.h"
 #include "job/displaced.h"
+#include "job/exchanged.h"
 #include "job/vocabulary.h"
 #include "model/dialect.h"
 #include "model/head_values.h"
@@ -241,17 +242,7 @@ Status check_and_write(Job& job, const Context& context) {
   return write(job, context);
 }
 
-}  // namespace
-
-std::uint64_t Output::bytes_to_write() const {
-  std::uint64_t bytes = 0;
-  for (const auto& file : files) {
-    bytes += file.is_link() ? 0 : file.bytes;
-  }
-  return bytes;
-}
-
-Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
+Result<Job> prepare_as_named(const GraftRequest& request, const Context& context) {
   auto& files = context.files;
   const auto progress = context.begin(Phase::kPlan, 0);
   std::error_code ignored;
@@ -271,7 +262,6 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources = {std::move(target.file), job.donor->file};
-
   job.options = {.replace = request.replace, .labels = {}, .edits = request.edits, .split = request.split};
   if (!request.no_record) {
     job.donor->labels.target_file = base_name(request.target);
@@ -296,6 +286,21 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   MTPGRAFT_CHECK(refuse_unfinished(request.output, job.warnings));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
+}
+
+}  // namespace
+
+std::uint64_t Output::bytes_to_write() const {
+  std::uint64_t bytes = 0;
+  for (const auto& file : files) {
+    bytes += file.is_link() ? 0 : file.bytes;
+  }
+  return bytes;
+}
+
+Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
+  auto job = prepare_as_named(request, context);
+  return job.ok() ? std::move(job) : explain_exchange(job.error(), request, context);
 }
 
 Result<Job> prepare_extract(const ExtractRequest& request, const Context& context) {

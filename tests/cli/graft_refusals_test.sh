@@ -102,7 +102,7 @@ mtpgraft: head-only-base-8L-BF16.gguf: the target is a head without trunk
 END
 expect_refusal "$DONOR" "$TARGET" <<'END'
 mtpgraft: mtp-base-8L-Q8_0.gguf: the target is a head without trunk
-  hint: the model comes first, the head's donor second
+  hint: the model comes first, the head's donor second: target-12L-Q4_K_M.gguf mtp-base-8L-Q8_0.gguf
 END
 expect_refusal moe-qwen35moe-target.gguf "$DONOR" <<'END'
 mtpgraft: mtp-base-8L-Q8_0.gguf: general.architecture: target qwen35moe, donor qwen35
