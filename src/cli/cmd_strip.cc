@@ -15,10 +15,6 @@ struct StripCommand {
 Result<int> run_strip(const StripCommand& options, const OutputOptions& output, FileSystem& files) {
   auto request = options.request;
   MTPGRAFT_TRY(request.output, make_output_request(options.write));
-  if (!request.output.in_place && !options.write.output) {
-    return Error{
-        .code = ErrorCode::kUsage, .message = "strip needs -o FILE, or --in-place", .hint = "mtpgraft strip --help"};
-  }
   const auto context = make_context(files, output, {{Phase::kWrite, "strip"}});
   set_phase_paths({{Phase::kPlan, request.file}});
   MTPGRAFT_TRY(auto job, prepare_strip(request, context));
@@ -40,6 +36,11 @@ void add_strip(CLI::App& app, Program& program) {
       ->type_name(kModelFiles);
   add_write_options(*command, options->write, "Output file", "Change FILE itself");
   command->add_flag("-v,--verbose", options->write.verbose, "Print every tensor that is taken out");
+  command->parse_complete_callback([options] {
+    if (!options->write.request.in_place && !options->write.output) {
+      throw CLI::ParseError("strip needs -o FILE, or --in-place", CLI::ExitCodes::RequiredError);
+    }
+  });
   command->footer(
       "Examples:\n"
       "  mtpgraft strip Model-MTP-Q4_K_M.gguf -o Model-Q4_K_M.gguf    # of a graft: the original\n"

@@ -11,7 +11,8 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/version.h"
-#include "util/text.h"
+#include "cli/wrong_option.h"
+#include "cli/wrong_words.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -38,40 +39,6 @@ class HelpFormatter : public CLI::Formatter {
     return option->get_option_text().empty() ? "" : " " + option->get_option_text();
   }
 };
-
-std::string did_you_mean(const CLI::App& app, std::string_view word) {
-  std::vector<std::string_view> names;
-  for (const auto* command : app.get_subcommands({})) {
-    names.push_back(command->get_name());
-  }
-  const auto meant = nearest(word, names);
-  return meant.empty() ? "mtpgraft --help lists the commands" : fmt::format("did you mean '{}'?", meant);
-}
-
-// What CLI11 reports in terms of what is missing is mostly something that it did not understand.
-Error explain(const CLI::ParseError& error, const CLI::App& app) {
-  const auto commands = app.get_subcommands();
-  const auto hint = fmt::format("mtpgraft {}{}--help", commands.empty() ? "" : commands.front()->get_name(),
-                                commands.empty() ? "" : " ");
-  const auto words = app.remaining(true);
-  const auto option = std::ranges::find_if(words, [](const auto& word) { return word.starts_with('-'); });
-  if (option != words.end()) {
-    return {.code = ErrorCode::kUsage,
-            .message = fmt::format("unknown option '{}'{}", *option,
-                                   commands.empty() ? ", or one that belongs after the command" : ""),
-            .hint = hint};
-  }
-  if (!words.empty()) {
-    return {.code = ErrorCode::kUsage, .message = fmt::format("unexpected argument '{}'", words.front()), .hint = hint};
-  }
-  const std::string message = error.what();
-  if (error.get_name() == "ArgumentMismatch") {
-    return {.code = ErrorCode::kUsage,
-            .message = fmt::format("{} needs a value", message.substr(0, message.find(':'))),
-            .hint = hint};
-  }
-  return {.code = ErrorCode::kUsage, .message = message, .hint = hint};
-}
 
 std::string footer() {
   std::string text(kExamples);
@@ -109,9 +76,7 @@ void add_commands(CLI::App& app, Program& program) {
 
 bool takes_json(const CLI::App& command) { return command.get_option_no_throw("--json") != nullptr; }
 
-}  // namespace
-
-std::optional<int> parse_command_line(int argc, const char* const* argv, CLI::App& app, Program& program) {
+void build(CLI::App& app, Program& program) {
   app.name("mtpgraft");
   app.description(std::string(kDescription));
   app.set_version_flag("--version", [] { return report::describe_version(build_facts()); });
@@ -120,43 +85,64 @@ std::optional<int> parse_command_line(int argc, const char* const* argv, CLI::Ap
   app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(30);
   add_commands(app, program);
+}
+
+// CLI11 wants the words from the last to the first.
+void parse(CLI::App& app, Words words) {
+  std::ranges::reverse(words);
+  app.parse(std::move(words));
+}
+
+bool is_understood(const Words& words) {
+  CLI::App app;
+  Program program;
+  build(app, program);
+  try {
+    parse(app, words);
+    return true;
+  } catch (const CLI::ParseError& error) {
+    return error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+  }
+}
+
+int print_or_report(const std::string& text) {
+  const auto status = print_text(text);
+  return status.ok() ? 0 : report_error(status.error(), "", false);
+}
+
+}  // namespace
+
+std::optional<int> parse_command_line(int argc, const char* const* argv, CLI::App& app, Program& program) {
+  build(app, program);
   if (argc < 2) {
     fmt::print(stderr, "{}\n\n{}\nmtpgraft --help tells more.\n", kDescription, kExamples);
     return kExitUsage;
   }
+  const auto words = put_in_order({argv + 1, argv + argc}, app);
+  const auto& first = words.front();
+  const bool json = std::ranges::find(words, "--json") != words.end();
   // CLI11 would pass over a word that is no command, and look for one behind it.
-  const std::string first = argv[1];
-  const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
   const auto is_command = [&](const CLI::App* command) { return command->get_name() == first; };
-  if (first != "help" && !first.starts_with('-') && std::ranges::none_of(app.get_subcommands({}), is_command)) {
-    return report_error({.code = ErrorCode::kUsage,
-                         .message = fmt::format("unknown command '{}'", first),
-                         .hint = did_you_mean(app, first)},
-                        "", json);
+  if (std::ranges::none_of(app.get_subcommands({}), is_command) &&
+      (!first.starts_with('-') || app.get_option_no_throw(first) == nullptr)) {
+    return report_error(explain_no_command(words, app, is_understood), "", json);
   }
-  // From the last to the first, as CLI11 wants them.
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (first == "help") {
-    arguments.erase(arguments.begin());
-    arguments.emplace_back("--help");
+  if (const auto error = find_single_dash(words, app, is_understood)) {
+    return report_error(*error, first, json);
   }
-  std::ranges::reverse(arguments);
   try {
-    app.parse(std::move(arguments));
+    parse(app, words);
   } catch (const CLI::CallForVersion& version) {
-    const auto status =
-        print_text((json ? report::version_to_json(build_facts()) : version.what()) + std::string("\n"));
-    return status.ok() ? 0 : report_error(status.error(), "", false);
+    return print_or_report((json ? report::version_to_json(build_facts()) : version.what()) + std::string("\n"));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       std::ostringstream help;
       app.exit(error, help, help);
-      const auto status = print_text(help.str());
-      return status.ok() ? 0 : report_error(status.error(), "", false);
+      return print_or_report(help.str());
     }
     const auto commands = app.get_subcommands();
     const auto* command = commands.empty() ? nullptr : commands.front();
-    return report_error(explain(error, app), command == nullptr ? "" : command->get_name(),
+    return report_error(explain_refusal(error, words, app, is_understood), command == nullptr ? "" : first,
                         json && (command == nullptr || takes_json(*command)));
   }
   program.command = app.get_subcommands().front()->get_name();
