@@ -10,6 +10,7 @@
 #include "release/release_plan.h"
 #include "util/json.h"
 #include "util/json_fault.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -167,6 +168,16 @@ class DuplicateFinder {
 
 std::string text_of(const Json& json) { return json.get<std::string>(); }
 
+// Whether it would be right without its quotes.
+bool is_quoted(const Json& value, Kind kind) {
+  if (!value.is_string()) {
+    return false;
+  }
+  const auto text = text_of(value);
+  const bool is_number = kind == Kind::kInteger || kind == Kind::kNumber;
+  return kind == Kind::kFlag ? text == "true" || text == "false" : is_number && parse_number<double>(text).has_value();
+}
+
 class Parser {
  public:
   Parser(const std::string& path, std::vector<Error>& problems) : path_(path), problems_(problems) {}
@@ -233,10 +244,8 @@ class Parser {
         }
         refuse(pointer_to(pointer, key), "there is no such field", hint_at_field(key, names));
       } else if (!is_of_kind(value, field->kind)) {
-        const bool is_quoted = value.is_string() && field->kind != Kind::kText && field->kind != Kind::kTextList &&
-                               !text_of(value).empty();
         refuse(pointer_to(pointer, key), fmt::format("must be {}", kind_name(field->kind)),
-               is_quoted ? fmt::format("without quotes: {}", text_of(value)) : "");
+               is_quoted(value, field->kind) ? fmt::format("without quotes: {}", text_of(value)) : "");
       } else {
         sound[key] = value;
       }

@@ -136,11 +136,11 @@ TEST(ReleasePlan, RefusesWrongTypes) {
               ElementsAre("/grafts/1/target: must be a string that is not empty"));
   EXPECT_THAT(problems_of_graft(R"("target": "a\u0000b", "donor": "d")"),
               ElementsAre("/grafts/1/target: must be a string that is not empty"));
-  EXPECT_THAT(
-      problems_of_graft(R"("target": "a", "donor": "d", "options": {"norm_offset": 1.5, "yarn": "4"})"),
-      ElementsAre("/grafts/1/options/norm_offset: must be an integer", "/grafts/1/options/yarn: must be a number"));
+  EXPECT_THAT(problems_of_graft(R"("target": "a", "donor": "d", "options": {"norm_offset": 1.5, "yarn": "4"})"),
+              ElementsAre("/grafts/1/options/norm_offset: must be an integer",
+                          "/grafts/1/options/yarn: must be a number (without quotes: 4)"));
   EXPECT_THAT(problems_of(R"("grafts": [])"), ElementsAre("/grafts: must be a list of at least one graft"));
-  EXPECT_THAT(problems_of_text("[]"), ElementsAre("the plan: must be an object"));
+  EXPECT_THAT(problems_of_text("[]"), ElementsAre(HasSubstr("the plan: must be an object")));
   EXPECT_THAT(problems_of_text(R"({"schema_version": 2, "grafts": [{"target": "a", "donor": "b"}]})"),
               ElementsAre("/schema_version: must be 1"));
 }
