@@ -163,7 +163,7 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     auto model = open_donor_model(*source, path);
     if (!model.ok()) {
       auto& error = model.error();
-      if (auto hint = hint_at_server(path, *source); error.code == ErrorCode::kIo && !hint.empty()) {
+      if (auto hint = hint_at_server(path, *source); !donor.remote && error.code == ErrorCode::kIo && !hint.empty()) {
         error.hint = std::move(hint);
       }
       return model.error();

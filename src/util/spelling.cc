@@ -122,10 +122,12 @@ std::optional<Spelling> with_slashes(const std::string& path) {
 
 std::optional<Spelling> without_key(const std::string& path) {
   const auto equals = path.find('=');
-  return equals == std::string::npos || equals + 1 == path.size()
-             ? std::nullopt
-             : std::optional(Spelling{path.substr(equals + 1),
-                                      fmt::format("names are given without '{}'", path.substr(0, equals + 1))});
+  // A quote after it was one of two.
+  const auto begin = equals == std::string::npos ? equals : path.find_first_not_of("\"'", equals + 1);
+  if (begin == std::string::npos) {
+    return std::nullopt;
+  }
+  return Spelling{path.substr(begin), fmt::format("names are given without '{}'", path.substr(0, equals + 1))};
 }
 
 // First what is certain to be meant otherwise, then what may be part of a name.

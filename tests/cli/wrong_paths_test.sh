@@ -92,6 +92,16 @@ cp "$FIXTURES_DIR"/split/four-Q4_K_M-0000[134]-of-00004.gguf models
 expect_exit 4 "$MTPGRAFT" inspect models/four-Q4_K_M-00001-of-00004.gguf
 grep -q 'did you mean' "$STDERR" && fail "another file of the model is proposed for the missing one"
 
+# Names that others chose reach neither a terminal nor JSON as they are.
+mkdir hostile
+ln -s ../"$TARGET" hostile/$'Modal\e[2J\xff.gguf'
+ln -s ../"$TARGET" hostile/$'Model\n\u202e.gguf'
+hints 4 'did you mean ' inspect hostile/Model
+expect_no_control_characters "$STDERR"
+expect_exit 4 "$MTPGRAFT" inspect hostile/nothing.gguf --json
+python3 -c 'import json, sys; json.load(open(sys.argv[1], encoding="utf-8"))' "$STDOUT" || fail "no JSON: $last_command"
+rm -r hostile
+
 # Outputs, and their checksums.
 for list in "" "--checksums"; do
   # shellcheck disable=SC2206

@@ -268,7 +268,7 @@ TEST_P(FileSystemTest, TellsFreeSpaceOfTheFolder) {
   const auto free = files_->free_bytes(folder_.path("out"));
   ASSERT_THAT(free, IsOk());
   EXPECT_GT(free.value(), 0U);
-  EXPECT_THAT(files_->free_bytes(folder_.path("missing/out")), FailsWith(ErrorCode::kIo, "No such file"));
+  EXPECT_THAT(files_->free_bytes(folder_.path("missing/out")), FailsWith(ErrorCode::kIo, "does not exist"));
 }
 
 }  // namespace
