@@ -19,7 +19,7 @@ namespace mtpgraft::fuzz {
 namespace {
 
 constexpr std::size_t kReplyBytesMax = std::size_t{256} << 20;
-constexpr unsigned kSecondsMax = 20;
+constexpr unsigned kSecondsMax = 60;
 constexpr std::uint32_t kString = 8;
 constexpr std::uint32_t kArray = 9;
 
