@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 
 #include "cli/synonyms.h"
@@ -24,6 +25,11 @@ constexpr auto kVersionWords = std::to_array<std::string_view>({"version", "-v",
 template <class Words>
 bool has_word(const Words& words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
+}
+
+// An option that every command has, as one word.
+bool is_every_commands(const std::string& word) {
+  return has_word(kEveryCommands, word) || word.starts_with("--progress=");
 }
 
 // Whether a word can only be meant for a file.
@@ -185,14 +191,13 @@ Words with_first(std::string_view first, const Words& words) {
 }  // namespace
 
 Words put_in_order(const Words& words, const CLI::App& app) {
-  const auto first = std::ranges::find_if(words, [](const auto& word) { return !has_word(kEveryCommands, word); });
+  const auto first = std::ranges::find_if(words, std::not_fn(is_every_commands));
   const Words before(words.begin(), first);
   Words rest(first, words.end());
   while (rest.size() > 1 && (rest.front() == "--" || (rest[0] == "help" && rest[1] == "help"))) {
     rest.erase(rest.begin());
   }
-  const bool is_alone = std::ranges::all_of(rest.begin() + (rest.empty() ? 0 : 1), rest.end(),
-                                            [](const auto& word) { return has_word(kEveryCommands, word); });
+  const bool is_alone = std::ranges::all_of(rest.begin() + (rest.empty() ? 0 : 1), rest.end(), is_every_commands);
   if (rest.empty()) {
     return words;
   }
@@ -211,7 +216,7 @@ Words put_in_order(const Words& words, const CLI::App& app) {
 
 Error explain_no_command(const Words& words, const CLI::App& app, const IsUnderstood& is_understood) {
   const auto& first = words.front();
-  if (std::ranges::all_of(words, [](const auto& word) { return has_word(kEveryCommands, word); })) {
+  if (std::ranges::all_of(words, is_every_commands)) {
     return usage("the command is missing", help_line(nullptr));
   }
   auto error = usage(fmt::format("unknown {} '{}'", is_option(first) ? "option" : "command", first), "");
