@@ -16,8 +16,8 @@ namespace mtpgraft {
 std::optional<std::uint64_t> find_size_by_others(std::span<const TensorInfo> others, const TensorInfo& last,
                                                  std::uint64_t alignment, std::uint64_t available);
 
-// Whether the table of types tells the size of the tensor's data, and it is so. Otherwise only offsets tell it, and they
-// count the padding.
+// Whether the table of types tells the size of the tensor's data, and it is so. Otherwise only offsets tell it, and
+// they count the padding.
 bool has_table_size(const TensorInfo& tensor);
 
 // Whether every tensor of that type among `tensors` has the size that the table of types says. True if there is none.

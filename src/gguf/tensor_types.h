@@ -45,8 +45,8 @@ const TensorType* find_tensor_type(std::string_view name);
 // Whether no current program has it: it is in no table, or ggml has removed it.
 bool is_read_by_none(std::uint32_t id);
 
-// Bytes of the data; nothing if a product overflows on the way. `type` must have block_elements != 0, and the row length must
-// be a multiple of it.
+// Bytes of the data; nothing if a product overflows on the way. `type` must have block_elements != 0, and the row
+// length must be a multiple of it.
 std::optional<std::uint64_t> tensor_bytes(const TensorType& type, const std::array<std::uint64_t, 4>& shape);
 
 }  // namespace mtpgraft
