@@ -43,6 +43,11 @@ std::string describe_element(const GgufValue& value, std::uint64_t index) {
                                                : fmt::format("{}", *number);
 }
 
+std::string_view text_of(const GgufFile& file, std::string_view key) {
+  const auto* item = file.find_key(key);
+  return item != nullptr ? item->text().value_or("") : "";
+}
+
 std::string quote(std::string_view text) {
   const auto shown = printable(text.substr(0, kShownCharacters));
   return text.size() <= kShownCharacters ? fmt::format("\"{}\"", shown)

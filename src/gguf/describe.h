@@ -11,6 +11,9 @@ namespace mtpgraft {
 // A scalar, or the array's element `index`, as people write it: "true", "12", "1e-06"; "?" if it is not kept.
 std::string describe_element(const GgufValue& value, std::uint64_t index = 0);
 
+// The text of a key; empty if there is none, or it is no string.
+std::string_view text_of(const GgufFile& file, std::string_view key);
+
 // In quotes, printable, and shortened.
 std::string quote(std::string_view text);
 

@@ -223,8 +223,9 @@ bool is_old_imatrix(std::string_view start) {
 }
 
 Kind recognise_name(const std::string& path, Kind otherwise) {
-  if (const auto part = parse_cut_name(path)) {
-    return {FileKind::kCutPart, fmt::format("a part of '{}', which was cut", part->whole), part->advice};
+  if (const auto part = parse_cut_name(path); part && part->is_sure) {
+    return {FileKind::kCutPart, fmt::format("a part of '{}', which was cut", base_name(part->whole)),
+            fmt::format("join all parts, in their order, to '{}'", part->whole)};
   }
   if (without_partial_endings(path) != path) {
     return {FileKind::kUnfinished, "what a download has so far", "let the download end, and name what it makes of it"};
@@ -261,14 +262,23 @@ Kind recognise(std::string_view start, const std::string& path, std::uint64_t fi
             with_name("llama-quantize --imatrix {name} takes it; name the model", path)};
   }
   if (std::ranges::all_of(start, [](char c) { return c == '\0'; })) {
-    return recognise_name(path, {FileKind::kZeros, "nothing but zeros where it begins",
-                                 "a download that is not done, or a disk that failed, leaves such a file"});
+    return {FileKind::kZeros, "nothing but zeros where it begins",
+            "a download that is not done, or a disk that failed, leaves such a file: if nothing is writing it, get it "
+            "again"};
   }
   if (is_text(start)) {
     return recognise_text(start, path);
   }
-  return recognise_name(path, {FileKind::kUnknownFile, fmt::format("it begins with '{}'", start.substr(0, 4)),
-                               "if it was downloaded, compare its size with that on the server's page"});
+  return {FileKind::kUnknownFile, fmt::format("it begins with '{}'", start.substr(0, 4)),
+          "if it was downloaded, compare its size with that on the server's page"};
+}
+
+// Of files that do not say what they are, or cannot be used before they are whole.
+bool may_be_part(FileKind kind) {
+  constexpr auto kKinds = std::to_array<FileKind>(
+      {FileKind::kUnfinished, FileKind::kCutPart, FileKind::kEmpty, FileKind::kZeros, FileKind::kGzip, FileKind::kZip,
+       FileKind::kZstd, FileKind::kArchive, FileKind::kPickle, FileKind::kSafetensors, FileKind::kUnknownFile});
+  return std::ranges::find(kKinds, kind) != kKinds.end();
 }
 
 Error refuse(const ReadableFile& file, std::string_view wanted) {
@@ -287,6 +297,8 @@ Error refuse(const ReadableFile& file, std::string_view wanted) {
       return explain_truncation(std::move(error), file);
     }
     kind = recognise(start, path, file.size());
+    // A part of an archive is to be joined before it can be unpacked.
+    kind = may_be_part(kind.kind) ? recognise_name(path, std::move(kind)) : kind;
     error.message = fmt::format("not {}: {}", wanted, kind.what);
   }
   error.hint = std::move(kind.advice);
@@ -354,12 +366,17 @@ std::string find_download_state(const std::string& path, FileSource& files) {
 }
 
 Error explain_beside(Error error, FileSource& files) {
-  const bool ends_early = error.file_kind == FileKind::kUnfinished || error.file_kind == FileKind::kZeros ||
-                          error.file_kind == FileKind::kEmpty;
-  if (ends_early && !is_remote(error.path)) {
-    if (const auto state = find_download_state(error.path, files); !state.empty()) {
-      error.file_kind = FileKind::kUnfinished;
-      error.hint = fmt::format("'{}' is beside it: its download is not done; go on with it", base_name(state));
+  if (!error.file_kind || !may_be_part(*error.file_kind) || is_remote(error.path)) {
+    return error;
+  }
+  if (const auto state = find_download_state(error.path, files); !state.empty()) {
+    error.file_kind = FileKind::kUnfinished;
+    error.hint = fmt::format("'{}' is beside it: its download is not done; go on with it", base_name(state));
+  } else if (const auto part = parse_cut_name(error.path)) {
+    const auto names = files.list_folder(parent_of(error.path));
+    if (auto advice = names.ok() ? advise_joining(*part, names.value()) : ""; !advice.empty()) {
+      error.file_kind = FileKind::kCutPart;
+      error.hint = std::move(advice);
     }
   }
   return error;

@@ -8,6 +8,7 @@
 #include <array>
 #include <string_view>
 
+#include "gguf/describe.h"
 #include "model/architectures.h"
 #include "model/compatibility.h"
 #include "mtpgraft/head.h"
@@ -79,11 +80,6 @@ constexpr auto kWidthTensors = std::to_array<WidthTensor>({
 // Models whose first layers take further parts of an image embedding, as many as their key n_deepstack_layers says.
 // Models that can have an MTP head do not read that key.
 constexpr auto kDeepstackArchitectures = std::to_array<std::string_view>({"qwen3vl", "qwen3vlmoe"});
-
-std::string_view text_of(const GgufFile& file, std::string_view key) {
-  const auto* item = file.find_key(key);
-  return item != nullptr ? item->text().value_or("") : "";
-}
 
 // `encoder` is "vision" or "audio".
 std::string type_of(const GgufFile& file, std::string_view encoder) {

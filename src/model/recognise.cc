@@ -19,7 +19,6 @@ struct DrafterType {
 };
 
 constexpr auto kDrafterTypes = std::to_array<DrafterType>({
-    {"gemma4-assistant", "draft-mtp"},
     {"eagle3", "draft-eagle3"},
     {"dflash", "draft-dflash"},
     {"dspark", "draft-dspark"},
@@ -40,21 +39,22 @@ bool is_one_of(std::string_view word, std::span<const std::string_view> words) {
   return std::ranges::find(words, word) != words.end();
 }
 
-std::string_view text_of(const GgufFile& file, std::string_view key) {
-  const auto* item = file.find_key(key);
-  return item != nullptr ? item->text().value_or("") : "";
-}
-
 bool any_tensor(const GgufFile& file, std::string_view ending) {
   return std::ranges::any_of(file.tensors, [&](const TensorInfo& tensor) { return tensor.name.ends_with(ending); });
 }
 
-Recognised recognise_drafter(const GgufFile& file, const DrafterType& type) {
+// Empty unless it is a drafter with blocks of its own.
+std::string_view find_spec_type(const GgufFile& file) {
+  const auto architecture = file.architecture();
+  if (find_architecture(architecture).support == MtpSupport::kSeparateDrafter) {
+    return "draft-mtp";
+  }
   // llama.cpp tells DSpark from DFlash by this tensor.
-  const bool is_dspark = file.find_tensor("markov_w1.weight") != nullptr;
-  return {FileKind::kDrafter, fmt::format("a {} drafter, which runs beside its model", type.architecture),
-          fmt::format("llama-server -m MODEL -md {} --spec-type {}", shell_quoted(file.path),
-                      is_dspark ? "draft-dspark" : type.spec_type)};
+  if (architecture == "dflash" && file.find_tensor("markov_w1.weight") != nullptr) {
+    return "draft-dspark";
+  }
+  const auto* type = std::ranges::find(kDrafterTypes, architecture, &DrafterType::architecture);
+  return type != kDrafterTypes.end() ? type->spec_type : "";
 }
 
 // What is made for a model, and is none.
@@ -80,8 +80,7 @@ std::optional<Recognised> recognise_companion(const GgufFile& file) {
                       fmt::format("llama-server -m MODEL --control-vector {}", name)};
   }
   if (is_one_of(architecture, kMediaArchitectures)) {
-    return Recognised{FileKind::kMediaModel,
-                      fmt::format("a {} model, which makes pictures, films or sound", architecture),
+    return Recognised{FileKind::kMediaModel, fmt::format("a model of pictures, films or sound ({})", architecture),
                       "for other programs than llama.cpp"};
   }
   if (type == "vocab" || (file.tensors.empty() && file.find_key("tokenizer.ggml.tokens") != nullptr)) {
@@ -115,9 +114,9 @@ Recognised recognise_sidecar(const GgufFile& file) {
 
 Recognised recognise(const GgufFile& file, const Head& head) {
   const auto architecture = file.architecture();
-  if (const auto type = std::ranges::find(kDrafterTypes, architecture, &DrafterType::architecture);
-      type != kDrafterTypes.end()) {
-    return recognise_drafter(file, *type);
+  if (const auto spec_type = find_spec_type(file); !spec_type.empty()) {
+    return {FileKind::kDrafter, fmt::format("a drafter ({}), which runs beside its model", architecture),
+            fmt::format("llama-server -m MODEL -md {} --spec-type {}", shell_quoted(file.path), spec_type)};
   }
   if (head.state == HeadState::kShard) {
     return {FileKind::kShard, "one file of a split model", {}};

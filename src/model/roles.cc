@@ -52,7 +52,7 @@ Status check_kind(const GgufFile& file, const Head& head, std::string_view role,
     return ok_status();
   }
   return incompatible(file, fmt::format("the {} is {}", role, recognised.what),
-                      fmt::format("{}; this one: {}", advice, recognised.use));
+                      fmt::format("{}; what this one is for: {}", advice, recognised.use));
 }
 
 }  // namespace

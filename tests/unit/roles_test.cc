@@ -38,7 +38,7 @@ TEST(TargetRole, OfADrafterIsRefused) {
   auto target = load_model(kTarget);
   rename_architecture(target.gguf, "gemma4-assistant");
   const auto plan = plan_with_target(target);
-  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "the target is a gemma4-assistant drafter"));
+  EXPECT_THAT(plan, FailsWith(ErrorCode::kIncompatible, "the target is a drafter (gemma4-assistant)"));
   EXPECT_THAT(plan.error().hint, testing::HasSubstr("-md"));
 }
 
@@ -178,7 +178,7 @@ TEST(DonorRole, OfADrafterIsRefused) {
   auto donor = load_model(kDonor).gguf;
   rename_architecture(donor, "gemma4-assistant");
   EXPECT_THAT(check_donor(donor, find_head(donor), donor),
-              FailsWith(ErrorCode::kIncompatible, "the donor is a gemma4-assistant drafter"));
+              FailsWith(ErrorCode::kIncompatible, "the donor is a drafter (gemma4-assistant)"));
 }
 
 // Without keys there is no architecture to compare; the head is checked against the target's.
