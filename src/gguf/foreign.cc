@@ -281,41 +281,53 @@ bool may_be_part(FileKind kind) {
   return std::ranges::find(kKinds, kind) != kKinds.end();
 }
 
-Error refuse(const ReadableFile& file, std::string_view wanted) {
-  const auto& path = file.path();
-  Error error{.code = ErrorCode::kMalformed, .message = "the file is empty", .path = path, .offset = 0};
-  Kind kind{FileKind::kEmpty, "", "download or copy it again"};
-  if (file.size() == 0) {
-    kind = recognise_name(path, std::move(kind));
-  } else {
-    std::string start(std::min<std::uint64_t>(file.size(), kLooksAtBytes), '\0');
-    if (auto status = file.read_at(0, std::as_writable_bytes(std::span(start))); !status.ok()) {
-      return std::move(status.error());
-    }
-    if (kGguf.starts_with(start)) {
-      error.message = "the file ends in its first word";
-      return explain_truncation(std::move(error), file);
-    }
-    kind = recognise(start, path, file.size());
-    // A part of an archive is to be joined before it can be unpacked.
-    kind = may_be_part(kind.kind) ? recognise_name(path, std::move(kind)) : kind;
-    error.message = fmt::format("not {}: {}", wanted, kind.what);
-  }
-  error.hint = std::move(kind.advice);
-  error.remedy = kind.remedy;
-  error.file_kind = kind.kind;
-  return error;
+// `start` is what the file of so many bytes begins with.
+Error refuse(std::string_view start, std::uint64_t file_bytes, const std::string& path, std::string_view wanted) {
+  auto kind =
+      start.empty() ? Kind{FileKind::kEmpty, "", "download or copy it again"} : recognise(start, path, file_bytes);
+  // A part of an archive is to be joined before it can be unpacked.
+  kind = may_be_part(kind.kind) ? recognise_name(path, std::move(kind)) : kind;
+  return {.code = ErrorCode::kMalformed,
+          .message = start.empty() ? "the file is empty" : fmt::format("not {}: {}", wanted, kind.what),
+          .path = path,
+          .offset = 0,
+          .hint = std::move(kind.advice),
+          .remedy = kind.remedy,
+          .file_kind = kind.kind};
+}
+
+Result<std::string> read_start(const ReadableFile& file) {
+  std::string start(std::min<std::uint64_t>(file.size(), kLooksAtBytes), '\0');
+  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(start))));
+  return start;
 }
 
 }  // namespace
 
-Error refuse_foreign(const ReadableFile& file) { return refuse(file, "a GGUF file"); }
+Error refuse_foreign(const ReadableFile& file) {
+  auto start = read_start(file);
+  if (!start.ok()) {
+    return std::move(start.error());
+  }
+  if (!start.value().empty() && kGguf.starts_with(start.value())) {
+    return explain_truncation(
+        {.code = ErrorCode::kMalformed, .message = "the file ends in its first word", .path = file.path(), .offset = 0},
+        file);
+  }
+  return refuse(start.value(), file.size(), file.path(), "a GGUF file");
+}
 
 std::optional<Error> find_foreign(const ReadableFile& file, std::string_view wanted) {
+  const auto start = read_start(file);
+  return start.ok() ? find_foreign(start.value(), file.size(), file.path(), wanted) : std::nullopt;
+}
+
+std::optional<Error> find_foreign(std::string_view start, std::uint64_t file_bytes, const std::string& path,
+                                  std::string_view wanted) {
   constexpr auto kTellNothing = std::to_array<FileKind>(
       {FileKind::kUnknownFile, FileKind::kText, FileKind::kJson, FileKind::kSafetensors, FileKind::kImatrix});
-  auto error = refuse(file, wanted);
-  const bool tells = error.file_kind && std::ranges::find(kTellNothing, *error.file_kind) == kTellNothing.end();
+  auto error = refuse(start.substr(0, kLooksAtBytes), file_bytes, path, wanted);
+  const bool tells = std::ranges::find(kTellNothing, *error.file_kind) == kTellNothing.end();
   return tells ? std::optional(std::move(error)) : std::nullopt;
 }
 

@@ -17,6 +17,8 @@ Error refuse_foreign(const ReadableFile& file);
 
 // The same of a file that is not `wanted` ("safetensors", "JSON"), where its first bytes tell what it is instead.
 std::optional<Error> find_foreign(const ReadableFile& file, std::string_view wanted);
+std::optional<Error> find_foreign(std::string_view start, std::uint64_t file_bytes, const std::string& path,
+                                  std::string_view wanted);
 
 // The same for a GGUF of another byte order or version.
 Error refuse_version(std::uint32_t version, const std::string& path);

@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "gguf/foreign.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/verify.h"
 #include "mtpgraft/version.h"
@@ -30,17 +31,18 @@ namespace {
 // What a real one does not come near.
 constexpr std::uint64_t kPlanBytesMax = std::uint64_t{1} << 20;
 
+// A plan that is not quite JSON is told of where it is parsed.
 Status check_plan_kind(const ReadableFile& file) {
-  constexpr std::string_view kMagic = "GGUF";
-  std::array<char, kMagic.size()> begin{};
-  if (file.size() >= begin.size()) {
-    MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(begin))));
+  auto foreign = find_foreign(file, "a plan");
+  if (!foreign || foreign->file_kind == FileKind::kEmpty || foreign->file_kind == FileKind::kServerReply) {
+    return ok_status();
   }
-  return std::string_view(begin.data(), begin.size()) != kMagic ? ok_status()
-                                                                : Status(Error{.code = ErrorCode::kMalformed,
-                                                                               .message = "is a GGUF, and no plan",
-                                                                               .path = file.path(),
-                                                                               .hint = kPlanHint});
+  if (foreign->file_kind == FileKind::kOtherGguf) {
+    foreign->message = "is a GGUF, and no plan";
+    foreign->offset = std::nullopt;
+    foreign->hint = kPlanHint;
+  }
+  return std::move(*foreign);
 }
 
 class Release {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "gguf/foreign.h"
 #include "mtpgraft/head.h"
 #include "mtpgraft/verify.h"
 #include "util/path.h"
@@ -71,6 +72,9 @@ Result<ListReport> check_against_list(const OpenedModel& model, std::string_view
   const auto& gguf = model.gguf;
   auto list = parse_checkfile(text);
   if (list.checksums.empty()) {
+    if (auto foreign = find_foreign(text, text.size(), list_path, "a list of checksums"); foreign && !text.empty()) {
+      return std::move(*foreign);
+    }
     return Error{.code = ErrorCode::kMalformed,
                  .message = "no line of it is a checksum",
                  .path = list_path,

@@ -322,6 +322,11 @@ CASES = [
     Case("checksum page.gguf", 3, "web-page", "/resolve/"),
     Case("strip ggufs -o new.gguf", 4, "gguf-folder", "ggufs/a.gguf"),
     Case("verify nothing", 4, "empty-folder", "name a .gguf file"),
+    Case("release page.gguf", 3, "web-page", "/resolve/"),
+    Case("release model.gguf.gz", 3, "gzip", "gunzip"),
+    Case(f"release {TARGET}", 3, "other-gguf", "grafts"),
+    Case(f"verify {DONOR} -c page.gguf", 3, "web-page", "/resolve/"),
+    Case(f"verify {DONOR} -c model.zip", 3, "zip", "unzip"),
     Case("extract lora.gguf -o new.gguf", 3, "lora-adapter", "give the base model's GGUF"),
 ]
 
