@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include "gguf/cut_name.h"
+#include "gguf/foreign_text.h"
 #include "util/checked.h"
 #include "util/parse.h"
 #include "util/path.h"
@@ -20,7 +22,6 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t kLooksAtBytes = 4096;
 constexpr std::string_view kGguf = "GGUF";
-constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
 
 constexpr auto kTruncated = "the file is truncated or damaged; download or copy it again";
 
@@ -30,32 +31,27 @@ constexpr auto kAskAgain = "look at the link, and whether the server wants a tok
 
 constexpr auto kGgufOfIt = "llama.cpp no longer reads it; get the model as GGUF";
 
-struct Kind {
-  FileKind kind;
-  std::string what;
-  std::string advice;
-  Remedy remedy = Remedy::kNone;
-};
+using Kind = ForeignKind;
 
 struct Magic {
   std::string_view bytes;
   std::size_t offset;
   FileKind kind;
   std::string_view what;
-  std::string_view advice;  // {name} is its name as a word of a shell
+  std::string_view advice;  // {name} is its name as a word of a shell, {plain} the same without .gz
 };
 
 constexpr auto kUntar = "unpack it: tar -xf {name}";
 constexpr auto kUnpackAdvice = "unpack it, and name the .gguf file in it";
 
 constexpr auto kMagics = std::to_array<Magic>({
-    {"\x1f\x8b"sv, 0, FileKind::kGzip, "compressed with gzip", "unpack it: gunzip -c {name} > NEW.gguf"},
-    {"\x28\xb5\x2f\xfd"sv, 0, FileKind::kZstd, "compressed with zstd", "unpack it: zstd -dc {name} > NEW.gguf"},
+    {"\x1f\x8b"sv, 0, FileKind::kGzip, "compressed with gzip", "unpack it: gunzip -c {name} > {plain}"},
+    {"\x28\xb5\x2f\xfd"sv, 0, FileKind::kZstd, "compressed with zstd", "unpack it: zstd -dc {name} > {plain}"},
     {"\xfd"
      "7zXZ"sv,
-     0, FileKind::kArchive, "compressed with xz", "unpack it: xz -dc {name} > NEW.gguf"},
-    {"BZh"sv, 0, FileKind::kArchive, "compressed with bzip2", "unpack it: bunzip2 -c {name} > NEW.gguf"},
-    {"\x04\x22\x4d\x18"sv, 0, FileKind::kArchive, "compressed with lz4", "unpack it: lz4 -d {name} NEW.gguf"},
+     0, FileKind::kArchive, "compressed with xz", "unpack it: xz -dc {name} > {plain}"},
+    {"BZh"sv, 0, FileKind::kArchive, "compressed with bzip2", "unpack it: bunzip2 -c {name} > {plain}"},
+    {"\x04\x22\x4d\x18"sv, 0, FileKind::kArchive, "compressed with lz4", "unpack it: lz4 -dc {name} > {plain}"},
     {"7z\xbc\xaf\x27\x1c"sv, 0, FileKind::kArchive, "a 7z archive", kUnpackAdvice},
     {"Rar!\x1a\x07"sv, 0, FileKind::kArchive, "a rar archive", kUnpackAdvice},
     {"ustar"sv, 257, FileKind::kArchive, "a tar archive", kUntar},
@@ -83,12 +79,24 @@ constexpr auto kMagics = std::to_array<Magic>({
     {"\x93NUMPY"sv, 0, FileKind::kUnknownFile, "a NumPy array", "name the .gguf file"},
 });
 
+// Without ".gz" and the like; "NEW.gguf" if it is not called so.
+std::string plain_name(const std::string& path) {
+  for (const std::string_view ending : {".gz", ".gzip", ".zst", ".zstd", ".xz", ".bz2", ".lz4"}) {
+    if (lowered(path).ends_with(ending)) {
+      return path.substr(0, path.size() - ending.size());
+    }
+  }
+  return "NEW.gguf";
+}
+
 std::string with_name(std::string_view advice, const std::string& path) {
-  constexpr std::string_view kName = "{name}";
-  const auto at = advice.find(kName);
-  return at == std::string_view::npos
-             ? std::string(advice)
-             : fmt::format("{}{}{}", advice.substr(0, at), shell_quoted(path), advice.substr(at + kName.size()));
+  std::string text(advice);
+  for (const auto& [word, name] : {std::pair("{name}"sv, path), std::pair("{plain}"sv, plain_name(path))}) {
+    if (const auto at = text.find(word); at != std::string::npos) {
+      text.replace(at, word.size(), shell_quoted(name));
+    }
+  }
+  return text;
 }
 
 // "Model.tar.gz", "Model.tgz"
@@ -96,108 +104,6 @@ bool is_packed_tar(const std::string& path) {
   const auto name = lowered(base_name(path));
   const auto dot = name.rfind('.');
   return dot != std::string::npos && (name.substr(0, dot).ends_with(".tar") || name.substr(dot).starts_with(".t"));
-}
-
-bool is_text(std::string_view start) {
-  const auto is_control = [](char c) {
-    return static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\r' && c != '\t';
-  };
-  return std::ranges::none_of(start, is_control) &&
-         (static_cast<unsigned char>(start.front()) < 0x80 || start.starts_with(kUtf8Mark));
-}
-
-std::string first_line(std::string_view text) {
-  constexpr std::size_t kShownBytes = 80;
-  const auto line = text.substr(0, text.find_first_of("\r\n"));
-  return line.size() <= kShownBytes ? std::string(line) : std::string(line.substr(0, kShownBytes)) + "...";
-}
-
-Kind recognise_pointer(std::string_view text, const std::string& path) {
-  const auto size = text.find("\nsize ");
-  const auto digits = size == std::string_view::npos ? "" : first_line(text.substr(size + 6));
-  const auto bytes = parse_number<std::uint64_t>(digits);
-  return {FileKind::kLfsPointer,
-          bytes ? fmt::format("a Git LFS pointer to a file of {}", format_bytes(*bytes)) : "a Git LFS pointer",
-          fmt::format("git lfs pull --include {} in the repository's folder gets the file itself; it needs git-lfs",
-                      shell_quoted(base_name(path)))};
-}
-
-Kind recognise_json(std::string_view text, const std::string& path) {
-  const auto has = [&](std::string_view key) {
-    return text.find(fmt::format("\"{}\"", key)) != std::string_view::npos;
-  };
-  if (has("grafts")) {
-    return {FileKind::kJson, "a plan", {}, Remedy::kReleasePlan};
-  }
-  if (has("model_type") || has("architectures") || has("weight_map")) {
-    return {
-        FileKind::kJson, "a checkpoint's description in JSON",
-        fmt::format("as a donor, and for inspect, name the checkpoint's folder: {}", shell_quoted(parent_of(path)))};
-  }
-  if (has("error") || has("detail") || has("message")) {
-    return {FileKind::kServerReply, fmt::format("what a server answered: {}", first_line(text)), kAskAgain};
-  }
-  return {FileKind::kJson, "JSON", "name the model, a .gguf file"};
-}
-
-// What servers send in the place of a file, with the status that most programs do not look at.
-bool is_server_reply(std::string_view text) {
-  constexpr auto kReplies = std::to_array<std::string_view>({"entry not found",
-                                                             "not found",
-                                                             "repository not found",
-                                                             "invalid username or password",
-                                                             "access to model",
-                                                             "access to this",
-                                                             "unauthorized",
-                                                             "forbidden",
-                                                             "access denied",
-                                                             "too many requests",
-                                                             "rate limit",
-                                                             "internal server error",
-                                                             "bad gateway",
-                                                             "service unavailable",
-                                                             "gateway time",
-                                                             "http/",
-                                                             "401",
-                                                             "403",
-                                                             "404",
-                                                             "429",
-                                                             "500",
-                                                             "502",
-                                                             "503",
-                                                             "504",
-                                                             "invalid credentials",
-                                                             "cannot access",
-                                                             "error"});
-  const auto lower = lowered(first_line(text));
-  return std::ranges::any_of(kReplies, [&](std::string_view reply) { return lower.starts_with(reply); });
-}
-
-Kind recognise_text(std::string_view start, const std::string& path) {
-  auto text = start;
-  if (text.starts_with(kUtf8Mark)) {
-    text.remove_prefix(kUtf8Mark.size());
-  }
-  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-  if (text.starts_with("version https://git-lfs") || text.starts_with("version https://hawser")) {
-    return recognise_pointer(text, path);
-  }
-  const auto lower = lowered(text.substr(0, 1024));
-  if (lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.find("<head") != std::string::npos) {
-    return {FileKind::kWebPage, "a web page",
-            "download the file, not its page: on Hugging Face the link of the file has /resolve/ where the page has "
-            "/blob/"};
-  }
-  if (lower.starts_with("<?xml") || lower.starts_with("<error")) {
-    return {FileKind::kServerReply, fmt::format("what a server answered: {}", first_line(text)), kAskAgain};
-  }
-  if (text.starts_with('{') || (text.starts_with('[') && text.find_first_of("[{\"0123456789]", 1) == 1)) {
-    return recognise_json(text, path);
-  }
-  if (is_server_reply(text)) {
-    return {FileKind::kServerReply, fmt::format("what a server answered: '{}'", first_line(text)), kAskAgain};
-  }
-  return {FileKind::kText, fmt::format("text: '{}'", first_line(text)), "name the model, a .gguf file"};
 }
 
 Kind recognise_safetensors(const std::string& path) {

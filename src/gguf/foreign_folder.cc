@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "gguf/cut_name.h"
 #include "gguf/foreign.h"
 #include "mtpgraft/split.h"
 #include "util/parse.h"
@@ -101,6 +102,9 @@ Error refuse_folder(const std::string& path, const FileSource& files) {
   const auto any_ends = [&](std::string_view ending) {
     return std::ranges::any_of(names, [&](const auto& name) { return ends_with(name, ending); });
   };
+  if (const auto parent = parent_of(path); base_name(parent).starts_with(kHubPrefix)) {
+    return refuse_hub_cache(parent, files);  // its blobs, snapshots or refs
+  }
   if (names.empty()) {
     return refuse(FileKind::kEmptyFolder, path, "an empty folder", kNameAFile);
   }
@@ -143,6 +147,12 @@ Error refuse_folder(const std::string& path, const FileSource& files) {
   if (!caches.empty()) {
     return refuse(FileKind::kHubCache, path, "the cache of the Hugging Face Hub",
                   "name a model below one of its folders: " + list_some(caches));
+  }
+  for (const auto& name : names) {
+    if (const auto part = parse_cut_name(inside(path, name)); part && part->is_sure) {
+      return refuse(FileKind::kOtherFolder, path, "a folder with parts of a file that was cut",
+                    advise_joining(*part, names));
+    }
   }
   return refuse(FileKind::kOtherFolder, path, "a folder without GGUF files", kNameAFile);
 }

@@ -191,6 +191,10 @@ def make_folders(models_dir):
     write("hub/models--Qwen--Q/refs/main", "abc")
     Path("nothing").mkdir()
     write("other/readme.txt", "hello")
+    write("parts/Big.gguf.part1of2", b"GGUF")
+    write("parts/Big.gguf.part2of2", b"x")
+    write("manifest", json.dumps({"layers": [{"mediaType": "application/vnd.ollama.image.model",
+                                              "digest": "sha256:" + "ab" * 32}]}))
 
 
 def make_all(models_dir):
@@ -265,7 +269,7 @@ CASES = [
     *refused("empty.gguf", "empty", "again"),
     *refused("G.gguf", "unfinished", "again"),
     *refused("random.gguf", "unknown", "compare its size"),
-    *refused("model.gguf.gz", "gzip", "gunzip -c model.gguf.gz"),
+    *refused("model.gguf.gz", "gzip", "gunzip -c model.gguf.gz > model.gguf"),
     *refused("model.zip", "zip", "unzip model.zip"),
     *refused("model.gguf.zst", "zstd", "zstd -dc model.gguf.zst"),
     *refused("model.tar", "archive", "tar -xf model.tar"),
@@ -307,6 +311,9 @@ CASES = [
     Case(f"graft {TARGET} shards -o new.gguf", 4, "checkpoint", "hf download"),
     *refused("pickles", "pickle-folder", "convert_hf_to_gguf.py pickles", exit_code=4),
     *refused("models--Qwen--Q", "hub-cache", "models--Qwen--Q/snapshots/abc/q.gguf", exit_code=4),
+    *refused("parts", "folder", "cat parts/Big.gguf.part1of2", exit_code=4),
+    *refused("manifest", "json", "sha256-abab"),
+    *refused("models--Qwen--Q/blobs", "hub-cache", "snapshots/abc/q.gguf", exit_code=4),
     *refused("hub", "hub-cache", "hub/models--Qwen--Q", exit_code=4),
     *refused("nothing", "empty-folder", "name a .gguf file", exit_code=4),
     *refused("other", "folder", "name a .gguf file", exit_code=4),
