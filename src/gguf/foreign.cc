@@ -27,8 +27,6 @@ constexpr auto kTruncated = "the file is truncated or damaged; download or copy 
 
 constexpr auto kToGguf = "llama.cpp's convert_hf_to_gguf.py makes a GGUF of the folder of such a model";
 
-constexpr auto kAskAgain = "look at the link, and whether the server wants a token; then download the file itself";
-
 constexpr auto kGgufOfIt = "llama.cpp no longer reads it; get the model as GGUF";
 
 using Kind = ForeignKind;

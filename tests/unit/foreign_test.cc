@@ -14,13 +14,13 @@ namespace {
 
 using testing::HasSubstr;
 
-Bytes bytes_of(std::string_view text) {
+Bytes content_of(std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
 }
 
 Error refusal_of(std::string_view content, const std::string& name = "model.gguf") {
-  return refuse_foreign(MemoryFile(name, bytes_of(content)));
+  return refuse_foreign(MemoryFile(name, content_of(content)));
 }
 
 bool is_sure(std::string_view name) {
@@ -115,15 +115,15 @@ TEST(Foreign, DoesNotTakeNoiseForText) {
 }
 
 TEST(Foreign, IsOnlySaidOfWhatIsKnown) {
-  const MemoryFile page("mtp.safetensors", bytes_of("<html>"));
-  const MemoryFile noise("mtp.safetensors", bytes_of("\x01\x02\x03\x04"));
+  const MemoryFile page("mtp.safetensors", content_of("<html>"));
+  const MemoryFile noise("mtp.safetensors", content_of("\x01\x02\x03\x04"));
   EXPECT_THAT(find_foreign(page, "a safetensors file")->message, HasSubstr("not a safetensors file: a web page"));
   EXPECT_FALSE(find_foreign(noise, "a safetensors file"));
 }
 
 TEST(Foreign, ADownloadIsNotDoneWhileItsStateIsBesideIt) {
   MemoryFileSystem files;
-  files.put("model.gguf", bytes_of("GGUF\x03"));
+  files.put("model.gguf", content_of("GGUF\x03"));
   const auto alone = open_model(files, "model.gguf");
   EXPECT_THAT(alone.error().hint, HasSubstr("truncated or damaged"));
   files.put("model.gguf.aria2", {});
@@ -131,7 +131,7 @@ TEST(Foreign, ADownloadIsNotDoneWhileItsStateIsBesideIt) {
   EXPECT_THAT(loading.error().hint, HasSubstr("model.gguf.aria2"));
   EXPECT_EQ(loading.error().file_kind, FileKind::kUnfinished);
   // What is wrong inside has nothing to do with it.
-  files.put("model.gguf", bytes_of(std::string("GGUF\x09\0\0\0", 8)));
+  files.put("model.gguf", content_of(std::string("GGUF\x09\0\0\0", 8)));
   EXPECT_EQ(open_model(files, "model.gguf").error().file_kind, FileKind::kGgufUnknownVersion);
 }
 

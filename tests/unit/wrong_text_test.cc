@@ -63,7 +63,8 @@ TEST(FindSpelling, TriesEachWayThatPathsAreMisspelled) {
            {"target=x.gguf", "x.gguf"},
            {"target=\u201cx.gguf\u201d", "x.gguf"},
        }) {
-    const auto spelling = find_spelling(path, [&](const std::string& each) { return each == meant; });
+    const auto spelling =
+        find_spelling(path, [&expected = meant](const std::string& each) { return each == expected; });
     ASSERT_TRUE(spelling) << path;
     EXPECT_EQ(spelling->path, meant) << path;
     EXPECT_NE(spelling->reason, "") << path;
