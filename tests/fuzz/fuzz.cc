@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "model/warnings.h"
 #include "mtpgraft/execute.h"
 #include "mtpgraft/head_data.h"
 #include "mtpgraft/header_digest.h"
@@ -282,7 +283,8 @@ void check_graft(const OpenedModel& target, const OpenedModel& donor, const Graf
     check_damage(*files, 0, plan.files.front().data_offset / 2, target, donor);
     check_damage(*files, last, (*files)[last]->size() - 1, target, donor);
   }
-  if (options.edits.empty()) {
+  // Of types that no loader reads, graft warns.
+  if (options.edits.empty() && find_unread_tensor(output.gguf) == nullptr) {
     require_verified(verify_alone(output, keep_going), head_data.value(), "verify accepts a graft alone");
   }
   check_strip_of_graft(output, target, options.labels && is_plain_target(target, read_all(*target.file)));
