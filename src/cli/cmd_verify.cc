@@ -18,6 +18,7 @@
 #include "util/path.h"
 #include "util/text.h"
 #include "util/transient.h"
+#include "util/url.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -53,11 +54,11 @@ Result<std::string> read_list(const std::string& path, FileSystem& files) {
     text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
   }
   if (text.starts_with("GGUF")) {
-    return Error{
-        .code = ErrorCode::kMalformed,
-        .message = "is a GGUF, and no list of checksums",
-        .path = path,
-        .hint = fmt::format("make a list of it: mtpgraft checksum {0} > LIST, then -c LIST", shell_quoted(path))};
+    const auto name = path == "-" ? "FILE" : shell_quoted(path);
+    return Error{.code = ErrorCode::kMalformed,
+                 .message = "is a GGUF, and no list of checksums",
+                 .path = path,
+                 .hint = fmt::format("make a list of it: mtpgraft checksum {} > LIST, then -c LIST", name)};
   }
   if (text.size() > kCheckfileBytesMax) {
     return Error{.code = ErrorCode::kMalformed,
@@ -153,9 +154,10 @@ Result<int> verify_list(const VerifyOptions& options, const OutputOptions& outpu
 }
 
 Error exchange_error(const VerifyRequest& request, const VerifyRequest& right) {
+  const bool is_shown = !has_secret(right.file) && !has_secret(right.donor.path);
   return {.code = ErrorCode::kUsage,
           .message = report::describe_exchange(request, right),
-          .hint = report::verify_command(right)};
+          .hint = is_shown ? report::verify_command(right) : ""};
 }
 
 Result<int> run_verify(const VerifyOptions& options, const OutputOptions& output, FileSystem& files) {

@@ -14,6 +14,7 @@ struct Synonym {
 };
 
 inline constexpr std::string_view kLlamaServer = "that is an option of llama-server, which runs the model";
+inline constexpr std::string_view kNoQuestions = "nothing is asked: leave it out";
 inline constexpr std::string_view kToken = "the token of the Hub is the variable HF_TOKEN, or that of 'hf auth login'";
 
 inline constexpr auto kCommandSynonyms = std::to_array<Synonym>({
@@ -38,7 +39,7 @@ inline constexpr auto kCommandSynonyms = std::to_array<Synonym>({
     {"del", "strip"},
     {"drop", "strip"},
     {"ungraft", "strip"},
-    {"clean", "strip"},
+    {"clean", "", "mtpgraft cache --clear deletes what was kept of donors on servers"},
     {"check", "verify"},
     {"test", "verify"},
     {"validate", "verify"},
@@ -77,9 +78,10 @@ inline constexpr auto kCommandSynonyms = std::to_array<Synonym>({
     {"build", "release"},
     {"publish", "release"},
     {"repair", "recover"},
-    {"undo", "recover"},
-    {"restore", "recover"},
-    {"rollback", "recover"},
+    {"undo", "strip"},
+    {"restore", "strip"},
+    {"rollback", "strip"},
+    {"revert", "strip"},
     {"resume", "recover"},
     {"fix", "recover"},
     {"completions", "completion"},
@@ -101,15 +103,12 @@ inline constexpr std::string_view kDonorArgument = "DONOR";
 inline constexpr auto kOptionSynonyms = std::to_array<Synonym>({
     {"--overwrite", "--force"},
     {"--clobber", "--force"},
-    {"--yes", "--force"},
-    {"-y", "--force"},
     {"--out", "--output"},
     {"--outfile", "--output"},
     {"--output-file", "--output"},
     {"--out-file", "--output"},
     {"--dest", "--output"},
     {"--to", "--output"},
-    {"--name", "--output"},
     {"--outdir", "", "the directory is \"output_directory\" in the plan; with other commands -o names a file"},
     {"--output-dir", "", "the directory is \"output_directory\" in the plan; with other commands -o names a file"},
     {"--simulate", "--dry-run"},
@@ -175,6 +174,10 @@ inline constexpr auto kOptionSynonyms = std::to_array<Synonym>({
     {"--insecure", "--allow-http"},
     {"--http", "--allow-http"},
     {"--no-check-certificate", "--allow-http"},
+    {"--yes", "", kNoQuestions},
+    {"-y", "", kNoQuestions},
+    {"--keep", "", "inputs are kept anyway: only --in-place changes one"},
+    {"--name", "", "-o names the output"},
     {"--format", "", "--json prints JSON; text is the default"},
     {"--draft-n", "", kLlamaServer},
     {"--draft-max", "", kLlamaServer},

@@ -8,6 +8,7 @@
 
 #include "util/path.h"
 #include "util/text.h"
+#include "util/url.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -64,6 +65,18 @@ std::string as_line(const Words& words) {
   return line;
 }
 
+std::string with_line(std::string text, const Words& line) {
+  return std::ranges::any_of(line, has_secret) ? text : fmt::format("{}: {}", text, as_line(line));
+}
+
+bool is_value(const Words& words, std::size_t index, const CLI::App& command) {
+  if (is_option(words[index])) {
+    return has_option(command, option_name(words[index])) && !option_value(words[index]).empty();
+  }
+  const auto* option = index == 0 ? nullptr : command.get_option_no_throw(words[index - 1]);
+  return option != nullptr && is_option(words[index - 1]) && option->get_items_expected_min() > 0;
+}
+
 std::string help_line(const CLI::App* command) {
   return command == nullptr ? "mtpgraft --help lists the commands"
                             : fmt::format("mtpgraft {} --help", command->get_name());
@@ -74,7 +87,8 @@ std::string did_you_mean(std::string_view what, Words line, const IsUnderstood& 
   if (!is_understood(line)) {
     line.insert(line.end(), {"-o", "NEW.gguf"});
   }
-  return fmt::format("did you mean '{}'?{}", what, is_understood(line) ? " " + as_line(line) : "");
+  const bool is_shown = is_understood(line) && std::ranges::none_of(line, has_secret);
+  return fmt::format("did you mean '{}'?{}", without_secret(what), is_shown ? " " + as_line(line) : "");
 }
 
 Error usage(std::string message, std::string hint) {

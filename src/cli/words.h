@@ -35,8 +35,14 @@ std::string nearest_of(const std::string& word, const std::vector<std::string>& 
 // A copy with `by` in the place of the first `word`.
 Words replaced(Words words, const std::string& word, const Words& by);
 
+// Of an option of the command that takes one: the word behind it, or behind its '='.
+bool is_value(const Words& words, std::size_t index, const CLI::App& command);
+
 // As it can be pasted into a shell.
 std::string as_line(const Words& words);
+
+// "TEXT: LINE"; the text alone if a URL in the line may have a password, which would come into logs.
+std::string with_line(std::string text, const Words& line);
 
 // "mtpgraft graft --help".
 std::string help_line(const CLI::App* command);

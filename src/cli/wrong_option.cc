@@ -8,6 +8,7 @@
 #include "cli/synonyms.h"
 #include "util/look_alikes.h"
 #include "util/parse.h"
+#include "util/url.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -100,8 +101,13 @@ std::string owners_of(const std::string& option, const CLI::App& app) {
 
 Error explain_option(const std::string& word, const Words& words, const CLI::App& command, const CLI::App& app,
                      const IsUnderstood& is_understood) {
-  auto error = usage(fmt::format("unknown option '{}'", word), help_line(&command));
+  auto error = usage(fmt::format("unknown option '{}'", without_secret(word)), help_line(&command));
   const auto name = option_name(word);
+  if (const auto* synonym =
+          find_synonym(name, kOptionSynonyms, [](const Synonym& each) { return !each.hint.empty(); })) {
+    error.hint = synonym->hint;
+    return error;
+  }
   if (const auto meant = meant_option(command, name); !meant.empty()) {
     error.hint = did_you_mean(meant, replaced(words, word, {meant + option_value(word)}), is_understood);
     return error;
@@ -109,14 +115,11 @@ Error explain_option(const std::string& word, const Words& words, const CLI::App
   if (!argument_of(command, word).empty()) {
     const auto line = without_names_of_arguments(words, command);
     if (is_understood(line)) {
-      error.hint = fmt::format("the files stand without such a word: {}", as_line(line));
+      error.hint = with_line("the files stand without such a word", line);
       return error;
     }
   }
-  if (const auto* synonym =
-          find_synonym(name, kOptionSynonyms, [](const Synonym& each) { return !each.hint.empty(); })) {
-    error.hint = synonym->hint;
-  } else if (has_option(app, name)) {
+  if (has_option(app, name)) {
     error.hint = as_line({name});
   } else if (const auto owners = owners_of(name, app); !owners.empty()) {
     error.message += fmt::format(": {} does not have it, but {}", command.get_name(), owners);
@@ -130,7 +133,7 @@ std::optional<Error> find_single_dash(const Words& words, const CLI::App& app, c
     const auto& word = words[i];
     const bool is_single = word.size() > 3 && word[0] == '-' && word[1] != '-' && word != "-help";
     if (is_single && has_option(*command, "-" + option_name(word))) {
-      return usage(fmt::format("unknown option '{}'", word),
+      return usage(fmt::format("unknown option '{}'", without_secret(word)),
                    did_you_mean("-" + option_name(word), replaced(words, word, {"-" + word}), is_understood));
     }
   }

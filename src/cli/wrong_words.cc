@@ -15,6 +15,7 @@
 #include "util/parse.h"
 #include "util/path.h"
 #include "util/text.h"
+#include "util/url.h"
 
 namespace mtpgraft::cli {
 namespace {
@@ -39,35 +40,84 @@ bool is_file(const std::string& word) {
          std::ranges::any_of(kEndings, [&](auto ending) { return lowered(word).ends_with(ending); });
 }
 
-// An argument more than the command takes.
-Error explain_argument(const std::string& word, const Words& words, const CLI::App& command,
-                       const IsUnderstood& is_understood) {
-  auto error = usage(fmt::format("unexpected argument '{}'", word), help_line(&command));
+// "TARGET and DONOR": what the command takes without an option.
+std::string names_of_arguments(const CLI::App& command) {
+  Words names;
+  for (const auto* option : command.get_options()) {
+    if (option->get_positional()) {
+      names.push_back(option->get_single_name());
+    }
+  }
+  return names.empty() ? "no files" : fmt::format("{}", fmt::join(names, " and "));
+}
+
+Words without(Words words, std::size_t index) {
+  words.erase(words.begin() + static_cast<std::ptrdiff_t>(index));
+  return words;
+}
+
+// Two words that are one name; words between files, as in "graft TARGET + DONOR"; a file that is given twice. `at` is
+// the argument that is too many.
+std::string hint_without_word(const Words& words, std::size_t at, const CLI::App& command,
+                              const IsUnderstood& is_understood) {
   for (std::size_t i = 1; i + 1 < words.size(); ++i) {
     if (const auto joined = words[i] + " " + words[i + 1]; exists(joined)) {
-      auto line = words;
-      line.erase(line.begin() + static_cast<std::ptrdiff_t>(i));
+      auto line = without(words, i);
       line[i] = joined;
-      error.hint = fmt::format("a name with spaces needs quotes: {}", as_line(line));
-      return error;
+      return with_line("a name with spaces needs quotes", line);
     }
   }
-  if (has_option(command, "--" + word)) {
-    error.hint = did_you_mean("--" + word, replaced(words, word, {"--" + word}), is_understood);
+  constexpr auto kBetween =
+      std::to_array<std::string_view>({"+", "and", "with", "into", "to", "onto", "from", "in", "on", "of", "for"});
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (has_word(kBetween, lowered(words[i])) && !exists(words[i]) && !is_value(words, i, command)) {
+      const auto line = without(words, i);
+      return is_understood(line) ? with_line(fmt::format("'{}' is taken for a file; leave it out", words[i]), line)
+                                 : "";
+    }
+  }
+  const auto first = static_cast<std::size_t>(std::ranges::find(words, words[at]) - words.begin());
+  const auto line = without(words, at);
+  return first < at && !is_value(words, first, command) && is_understood(line)
+             ? with_line("it is given twice, and once is enough", line)
+             : "";
+}
+
+// Arguments more than the command takes.
+Error explain_arguments(const Words& rest, const Words& words, const CLI::App& command,
+                        const IsUnderstood& is_understood) {
+  const auto& word = rest.front();
+  auto error = usage(fmt::format("unexpected argument '{}'", without_secret(word)), "");
+  // Those that were not understood are the last ones.
+  auto at = words.size() - 1;
+  for (auto left = std::ranges::count(rest, word); words[at] != word || --left > 0;) {
+    --at;
+  }
+  error.hint = hint_without_word(words, at, command, is_understood);
+  if (!error.hint.empty()) {
     return error;
   }
-  const auto at = std::ranges::find(words, word) - words.begin();
-  const Words rest(words.begin() + std::min<std::ptrdiff_t>(at + 1, std::ssize(words)), words.end());
-  auto sources = replaced(words, word, {"--target", word});
-  if (!rest.empty()) {
-    sources = replaced(sources, rest.front(), {"--donor", rest.front()});
+  const auto with_option = [&](const std::string& option) {
+    auto line = words;
+    line.insert(line.begin() + static_cast<std::ptrdiff_t>(at), option);
+    return line;
+  };
+  if (!exists(word) && has_option(command, "--" + word)) {
+    auto line = words;
+    line[at] = "--" + word;
+    error.hint = did_you_mean("--" + word, line, is_understood);
+    return error;
   }
-  for (const auto& line : {replaced(words, word, {"-o", word}), sources, replaced(words, word, {"-c", word})}) {
-    if (is_understood(line)) {
-      const auto changed = std::ranges::mismatch(words, line).in2;
-      error.hint = did_you_mean(fmt::format("{} {}", *changed, word), line, is_understood);
-      return error;
-    }
+  const bool is_model = is_remote(word) || lowered(word).ends_with(".gguf");
+  if (has_option(command, "--target") && (is_model || rest.size() == 2)) {
+    error.hint = "what it was made of is given as --target FILE --donor FILE";
+  } else if (const auto list = with_option("-c"); !is_model && is_understood(list)) {
+    error.hint = did_you_mean("-c " + word, list, is_understood);
+  } else if (const auto output = with_option("-o"); !exists(word) && !is_remote(word) && is_understood(output)) {
+    error.hint = did_you_mean("-o " + word, output, is_understood);  // never a file that would be replaced
+  } else {
+    error.hint = fmt::format("{} takes {}, and '{}' is too many: {}", command.get_name(), names_of_arguments(command),
+                             without_secret(word), help_line(&command));
   }
   return error;
 }
@@ -87,8 +137,8 @@ Error explain_value(const CLI::ParseError& error, const CLI::App* command) {
     const auto value = message.substr(equals + 3);
     const auto* known = command == nullptr ? nullptr : command->get_option_no_throw(option);
     explained.message = known != nullptr && known->get_items_expected_max() == 0
-                            ? fmt::format("{} takes no value, and '{}' is one", option, value)
-                            : fmt::format("{}: '{}' is not a number", option, value);
+                            ? fmt::format("{} takes no value, and '{}' is one", option, without_secret(value))
+                            : fmt::format("{}: '{}' is not a number", option, without_secret(value));
   }
   constexpr std::string_view kNotIn = " not in {";
   if (const auto at = message.find(kNotIn); at != std::string::npos && name.size() + 2 < at) {
@@ -104,47 +154,63 @@ Error explain_value(const CLI::ParseError& error, const CLI::App* command) {
   return explained;
 }
 
-// The words as a keyboard writes them, and what was not: "a non-breaking space" parts two words, and curly quotes,
-// which a shell does not know, join them.
-std::pair<Words, std::vector<std::string_view>> retyped_words(const Words& words) {
+// The words as a keyboard writes them, and the first that was written otherwise: "a non-breaking space" parts two
+// words, and curly quotes, which a shell does not know, join them. Names of files, and values of options, are as they
+// are.
+struct RetypedWords {
+  Words words;
+  std::string changed;
+  std::string_view what;
+};
+
+RetypedWords retype_words(const Words& words, const CLI::App& app) {
   constexpr std::string_view kQuotes = "\"'";
-  Words typed;
-  std::vector<std::string_view> what;
+  const auto* command = find_command(app, words.front());
+  RetypedWords typed;
   for (std::size_t i = 0; i < words.size(); ++i) {
     auto [text, found] = retype(words[i]);
-    what.insert(what.end(), found.begin(), found.end());
-    if (!found.empty() && text.find_first_of(kQuotes) == 0) {
+    if (found.empty() || exists(words[i]) || (command != nullptr && is_value(words, i, *command))) {
+      typed.words.push_back(words[i]);
+      continue;
+    }
+    if (typed.changed.empty()) {
+      typed.changed = words[i];
+      typed.what = found.front();
+    }
+    if (text.find_first_of(kQuotes) == 0) {
       while (kQuotes.find(text.back()) == std::string_view::npos && i + 1 < words.size()) {
         text += " " + retype(words[++i]).text;
       }
       const auto end = text.find_last_not_of(kQuotes);
-      typed.push_back(end == std::string::npos ? "" : text.substr(1, end));
-      continue;
-    }
-    if (found.empty()) {
-      typed.push_back(words[i]);
+      typed.words.push_back(end == std::string::npos ? "" : text.substr(1, end));
       continue;
     }
     for (std::size_t at = 0; at < text.size();) {
       const auto end = std::min(text.find(' ', at), text.size());
       if (end > at) {
-        typed.push_back(text.substr(at, end - at));
+        typed.words.push_back(text.substr(at, end - at));
       }
       at = end + 1;
     }
   }
-  return {typed, what};
+  return typed;
 }
 
-std::string hint_at_look_alikes(const Words& words, const CLI::App& app, const IsUnderstood& is_understood) {
-  const auto [typed, what] = retyped_words(words);
-  if (what.empty()) {
+// If characters that only look right are why the words were refused: the line would be understood without them, or the
+// word that was refused has one.
+std::string hint_at_look_alikes(const Words& words, const std::string& refused, const CLI::App& app,
+                                const IsUnderstood& is_understood) {
+  const auto typed = retype_words(words, app);
+  if (typed.changed.empty()) {
     return "";
   }
-  const bool is_whole =
-      !typed.empty() && (find_command(app, typed.front()) != nullptr || has_option(app, typed.front()));
-  return fmt::format("there is {} in it; {}", what.front(),
-                     is_whole && is_understood(typed) ? "typed anew: " + as_line(typed) : "type it anew");
+  const auto text = fmt::format("there is {} in '{}'", typed.what, without_secret(typed.changed));
+  const bool is_whole = !typed.words.empty() &&
+                        (find_command(app, typed.words.front()) != nullptr || has_option(app, typed.words.front()));
+  if (is_whole && is_understood(typed.words)) {
+    return with_line(text + "; typed anew", typed.words);
+  }
+  return typed.changed == refused ? text + ": type the word anew" : "";
 }
 
 // What was given without a command.
@@ -158,6 +224,9 @@ std::string guess_command(const Words& words, const CLI::App& app, const IsUnder
   const bool is_pair = std::ranges::count_if(words, is_model) == 2;
   const bool is_plan = std::ranges::any_of(words, [](const auto& word) { return word.ends_with(".json"); });
   const auto guess = with(is_plan ? "release" : is_pair ? "graft" : "inspect");
+  if (std::ranges::any_of(words, has_secret)) {
+    return help_line(nullptr);
+  }
   if (is_understood(guess)) {
     return as_line(guess);
   }
@@ -219,17 +288,18 @@ Error explain_no_command(const Words& words, const CLI::App& app, const IsUnders
   if (std::ranges::all_of(words, is_every_commands)) {
     return usage("the command is missing", help_line(nullptr));
   }
-  auto error = usage(fmt::format("unknown {} '{}'", is_option(first) ? "option" : "command", first), "");
-  error.hint = hint_at_look_alikes(words, app, is_understood);
+  auto error =
+      usage(fmt::format("unknown {} '{}'", is_option(first) ? "option" : "command", without_secret(first)), "");
+  error.hint = hint_at_look_alikes(words, first, app, is_understood);
   if (!error.hint.empty()) {
     return error;
   }
   if (base_name(first) == "mtpgraft") {
-    error.hint = fmt::format("the program's name stands there twice: {}", as_line({words.begin() + 1, words.end()}));
+    error.hint = with_line("the program's name stands there twice", {words.begin() + 1, words.end()});
     return error;
   }
   if (const auto end = first.find(' '); words.size() == 1 && find_command(app, first.substr(0, end)) != nullptr) {
-    error.hint = fmt::format("quotes make one word of it: mtpgraft {}", printable(first));
+    error.hint = "quotes make one word of it" + (has_secret(first) ? "" : ": mtpgraft " + printable(first));
     return error;
   }
   const auto line = with_command_first(words, app);
@@ -238,8 +308,8 @@ Error explain_no_command(const Words& words, const CLI::App& app, const IsUnders
     if (!has_option(command, option_name(first))) {
       return explain_option(first, line, command, app, is_understood);
     }
-    error.message = fmt::format("'{}' is before the command", first);
-    error.hint = fmt::format("put it after the command: {}", as_line(line));
+    error.message = fmt::format("'{}' is before the command", without_secret(first));
+    error.hint = with_line("put it after the command", line);
     return error;
   }
   auto word = lowered(first);
@@ -258,10 +328,10 @@ Error explain_no_command(const Words& words, const CLI::App& app, const IsUnders
   } else if (is_option(first) && !option.empty()) {
     error.hint = fmt::format("did you mean '{}'?", option);
   } else if (!line.empty() && is_file(first)) {
-    error.message = fmt::format("'{}' is before the command", first);
-    error.hint = fmt::format("the command comes first: {}", as_line(line));
+    error.message = fmt::format("'{}' is before the command", without_secret(first));
+    error.hint = with_line("the command comes first", line);
   } else if (is_option(first) ? !owners_of(option_name(first), app).empty() : is_file(first)) {
-    error.message = fmt::format("there is no command before '{}'", first);
+    error.message = fmt::format("there is no command before '{}'", without_secret(first));
     error.hint = guess_command(words, app, is_understood);
   } else {
     error.hint = help_line(nullptr);
@@ -279,12 +349,13 @@ Error explain_refusal(const CLI::ParseError& error, const Words& words, const CL
   if (command != nullptr && option != rest.end()) {
     explained = explain_option(*option, words, *command, app, is_understood);
   } else if (command != nullptr && !rest.empty()) {
-    explained = explain_argument(rest.front(), words, *command, is_understood);
+    explained = explain_arguments(rest, words, *command, is_understood);
   } else if (const Words release{"release", words.back()};
              error.get_name() == "RequiredError" && words.size() == 2 && words.back().ends_with(".json")) {
     explained.hint = did_you_mean("release", release, is_understood);
   }
-  if (auto hint = hint_at_look_alikes(words, app, is_understood); !hint.empty()) {
+  const auto refused = option != rest.end() ? *option : rest.empty() ? "" : rest.front();
+  if (auto hint = hint_at_look_alikes(words, refused, app, is_understood); !hint.empty()) {
     explained.hint = std::move(hint);
   }
   return explained;

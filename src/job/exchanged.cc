@@ -13,6 +13,7 @@
 #include "mtpgraft/split.h"
 #include "plan/record.h"
 #include "util/text.h"
+#include "util/url.h"
 
 namespace mtpgraft {
 namespace {
@@ -76,7 +77,7 @@ bool is_recorded(const Part& graft, const Part& target) { return graft.record &&
 }  // namespace
 
 Error explain_exchange(Error error, const GraftRequest& request, const Context& context) {
-  if (error.code == ErrorCode::kInterrupted || error.code == ErrorCode::kRefused) {
+  if (error.code == ErrorCode::kInterrupted || error.code == ErrorCode::kRefused || error.code == ErrorCode::kUsage) {
     return error;
   }
   const auto target = look_at(request.target, context);
@@ -86,8 +87,10 @@ Error explain_exchange(Error error, const GraftRequest& request, const Context& 
   }
   const bool is_possible = target.value()->has_trunk && donor.value()->has_head;
   if (!is_possible && donor.value()->has_trunk && target.value()->has_head) {
-    error.hint = fmt::format("the model comes first, the head's donor second: {} {}", shell_quoted(request.donor.path),
-                             shell_quoted(request.target));
+    error.hint = "the model comes first, the head's donor second";
+    if (!has_secret(request.target)) {
+      error.hint += fmt::format(": {} {}", shell_quoted(request.donor.path), shell_quoted(request.target));
+    }
     error.remedy = Remedy::kNone;
   }
   return error;

@@ -248,7 +248,7 @@ Result<Job> prepare_as_named(const GraftRequest& request, const Context& context
   std::error_code ignored;
   if (std::filesystem::equivalent(as_path(request.target), as_path(request.donor.path), ignored)) {
     return Error{.code = request.output.in_place ? ErrorCode::kRefused : ErrorCode::kIncompatible,
-                 .message = "is target and donor",
+                 .message = "is named as target and as donor",
                  .path = request.donor.path,
                  .hint = "the head comes from another file: name the one that has it, as the base model's GGUF"};
   }

@@ -159,16 +159,6 @@ bool is_loopback(std::string_view origin) {
   return host == "localhost" || host == "[::1]" || is_loopback_address(host);
 }
 
-std::string url_without_query(std::string_view url) {
-  std::string shown(url.substr(0, url.find_first_of("?#")));
-  const auto scheme_end = shown.find("://");
-  const auto user_end = shown.substr(0, shown.find('/', scheme_end + 3)).rfind('@');
-  if (scheme_end != std::string::npos && user_end != std::string::npos) {
-    shown.erase(scheme_end + 3, user_end + 1 - (scheme_end + 3));
-  }
-  return shown;
-}
-
 bool is_transient_status(int status) {
   // 501 and 505: what a server cannot do, it will not do later.
   return status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501 && status != 505);

@@ -26,9 +26,6 @@ std::string origin_of(std::string_view url);
 // localhost, 127.0.0.0/8, [::1].
 bool is_loopback(std::string_view origin);
 
-// For messages: without the query, which may be a signature, and without user name and password.
-std::string url_without_query(std::string_view url);
-
 // Whether a server that answered this may answer otherwise later.
 bool is_transient_status(int status);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "net/http_text.h"
+#include "util/url.h"
 
 namespace mtpgraft {
 namespace {

@@ -13,6 +13,7 @@
 #include "util/checked.h"
 #include "util/parse.h"
 #include "util/text.h"
+#include "util/url.h"
 
 namespace mtpgraft {
 namespace {

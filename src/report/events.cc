@@ -5,6 +5,7 @@
 
 #include "net/http_text.h"
 #include "report/json_parts.h"
+#include "util/url.h"
 
 namespace mtpgraft::report {
 namespace {

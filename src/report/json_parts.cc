@@ -1,5 +1,7 @@
 #include "report/json_parts.h"
 
+#include "util/url.h"
+
 namespace mtpgraft::report {
 namespace {
 
@@ -38,7 +40,7 @@ Json error_json(const Error& error, Front front) {
   const auto text_or_null = [](std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); };
   return {{"code", code_name(error.code)},
           {"message", worded_message(error, front)},
-          {"path", text_or_null(error.path)},
+          {"path", text_or_null(without_secret(error.path))},
           {"offset", error.offset ? Json(*error.offset) : Json(nullptr)},
           {"hint", text_or_null(hint)},
           {"details", error.details},

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "util/text.h"
+#include "util/url.h"
 
 namespace mtpgraft::report {
 namespace {
@@ -200,7 +201,7 @@ std::string advice(const Error& error, Front front) {
   }
   const auto& words = front == Front::kPlan ? remedy->plan : remedy->command_line;
   const auto& template_text = error.hint.empty() || words.after_hint.empty() ? words.alone : words.after_hint;
-  const auto text = fmt::format(fmt::runtime(template_text), fmt::arg("path", shell_quoted(error.path)),
+  const auto text = fmt::format(fmt::runtime(template_text), fmt::arg("path", shell_quoted(without_secret(error.path))),
                                 fmt::arg("subject", error.subject));
   return error.hint.empty() || text.empty() ? error.hint + text : fmt::format("{}, or {}", error.hint, text);
 }

@@ -9,6 +9,7 @@
 #include "report/llama_cpp.h"
 #include "report/words.h"
 #include "util/text.h"
+#include "util/url.h"
 
 namespace mtpgraft::report {
 namespace {
@@ -145,7 +146,7 @@ std::string compare_inspected(const std::vector<InspectedFile>& files) {
 std::string describe_error(const Error& error, Front front) {
   std::string text = "mtpgraft: ";
   if (!error.path.empty()) {
-    text += printable(error.path) + ": ";
+    text += printable(without_secret(error.path)) + ": ";
   }
   text += printable_message(worded_message(error, front));
   text += describe_offset(error.offset);

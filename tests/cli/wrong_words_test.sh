@@ -71,9 +71,10 @@ sha256 checksum
 md5 checksum
 batch release
 repair recover
-undo recover
-restore recover
-rollback recover
+undo strip
+restore strip
+revert strip
+rollback strip
 END
 hints "did you mean 'inspect'? mtpgraft inspect $T" list "$T"
 hints "did you mean 'graft'? mtpgraft graft --force $T $D" merge --force "$T" "$D"
@@ -139,18 +140,61 @@ says 2 "--yarn: 'x' is not a number" graft a b --yarn x
 says 2 "--force takes no value, and 'maybe' is one" graft a b --force=maybe
 says 2 "did you mean 'sha256'?" checksum a --algorithm SHA265
 hints "did you mean '-o c.gguf'? mtpgraft graft a b -o c.gguf" graft a b c.gguf
-hints "did you mean '--target b'? mtpgraft verify a --target b --donor c" verify a b c
+hints 'what it was made of is given as --target FILE --donor FILE' verify a b c
+hints 'what it was made of is given as --target FILE --donor FILE' verify "$T" "$D"
 hints "did you mean '-c a.sums'? mtpgraft verify a -c a.sums" verify a a.sums
 hints "a name with spaces needs quotes: mtpgraft checksum 'My Model.gguf'" checksum My Model.gguf
 
-# Characters that only look like those of a keyboard.
-hints "there is an em dash (U+2014) in it; typed anew: mtpgraft graft $T --force $D" graft "$T" —force "$D"
-hints "there is an en dash (U+2013) in it; typed anew: mtpgraft graft -n $T $D" graft –n "$T" "$D"
-hints 'there is an en dash (U+2013) in it; typed anew: mtpgraft checksum --quiet a' checksum –-quiet a
-hints "there is a non-breaking space (U+00A0) in it; typed anew: mtpgraft graft $T $D" graft "$T"$'\u00a0'"$D"
-hints "there is a non-breaking space (U+00A0) in it; typed anew: mtpgraft inspect $T" "inspect"$'\u00a0'"$T"
-hints 'there is a non-breaking hyphen (U+2011) in it; typed anew: mtpgraft graft a b --dry-run' graft a b --dry‑run
-hints "there is a curly quote (U+201C) in it; typed anew: mtpgraft checksum 'My Model.gguf'" checksum “My Model.gguf”
+# No line that would replace a file which is there.
+for arguments in "strip -f $D $T" "extract -f $D $T" "graft -f $T $D $MODELS_DIR/$T"; do
+  # shellcheck disable=SC2086
+  hints 'is too many: mtpgraft ' $arguments
+  grep -Fq -e ' -o ' "$STDERR" && fail "a file that is there is proposed as the output: $last_command"
+done
+hints "it is given twice, and once is enough: mtpgraft graft $T $D" graft "$T" "$D" "$D"
+hints "'+' is taken for a file; leave it out: mtpgraft graft $T $D" graft "$T" + "$D"
+hints "'into' is taken for a file; leave it out: mtpgraft graft -f $T $D" graft -f "$T" into "$D"
+
+# No line with what may be a password or a signature, in JSON neither.
+url='https://user:secret@h/x.gguf?sig=secret'
+for arguments in "grft $T $url" "graft $T $D $url" "$url" "$T $url" "-f graft $T $url" "graft --base $T --donor $url" \
+  "graft $T $url --overwrite" "mtpgraft graft $T $url" "graft –f $T $url" "inspect$(printf '\u00a0')$url" "release $url a" \
+  "graft --donro=$url $T" "graft $url $T" "verify $T --target $D --donor $url"; do
+  for json in "" --json; do
+    # shellcheck disable=SC2086
+    timeout 20 "$MTPGRAFT" $arguments $json >"$STDOUT" 2>"$STDERR" || true
+    grep -q secret "$STDOUT" "$STDERR" && fail "tells a secret: $arguments $json: $(cat "$STDOUT" "$STDERR")"
+  done
+done
+hints "did you mean 'graft'? mtpgraft graft $T hf://a/b@v1" grft "$T" hf://a/b@v1
+
+# Words that no option stands for.
+hints 'nothing is asked: leave it out' graft "$T" "$D" --yes
+hints 'nothing is asked: leave it out' graft "$T" "$D" -y
+hints 'inputs are kept anyway' strip "$T" --keep
+hints '-o names the output' graft "$T" "$D" --name x
+hints 'mtpgraft cache --clear' clean
+says 2 "--head-type bogus: there is no such tensor type" graft "$D" "$T" --head-type bogus
+"$MTPGRAFT" verify "$T" -c - <"$T" >"$STDOUT" 2>"$STDERR" || true
+grep -Fq 'mtpgraft checksum FILE > LIST' "$STDERR" || fail "another hint of a GGUF on standard input: $(cat "$STDERR")"
+
+# Characters that only look like those of a keyboard, but not in the name of a file that is there, or in a value.
+cp -L "$TARGET" 'an–other.gguf'
+for arguments in "inspect an–other.gguf --tensor" "graft an–other.gguf $D --forec" "graft $T $D --set a=str:– x y" \
+  "strip an–other.gguf $T -o x"; do
+  # shellcheck disable=SC2086
+  run "$MTPGRAFT" $arguments
+  grep -Fq 'there is an en dash' "$STDERR" && fail "a character that is no fault is named as one: $last_command"
+done
+rm 'an–other.gguf'
+hints "there is an em dash (U+2014) in '—bogus': type the word anew" graft "$T" "$D" —bogus
+hints "there is an em dash (U+2014) in '—force'; typed anew: mtpgraft graft $T --force $D" graft "$T" —force "$D"
+hints "there is an en dash (U+2013) in '–n'; typed anew: mtpgraft graft -n $T $D" graft –n "$T" "$D"
+hints "there is an en dash (U+2013) in '–-quiet'; typed anew: mtpgraft checksum --quiet a" checksum –-quiet a
+hints "typed anew: mtpgraft graft $T $D" graft "$T"$'\u00a0'"$D"
+hints "typed anew: mtpgraft inspect $T" "inspect"$'\u00a0'"$T"
+hints "there is a non-breaking hyphen (U+2011) in '--dry‑run'; typed anew: mtpgraft graft a b --dry-run" graft a b --dry‑run
+hints "there is a curly quote (U+201C) in '“My'; typed anew: mtpgraft checksum 'My Model.gguf'" checksum “My Model.gguf”
 says 4 'if an option is meant: --json' inspect "$T" —json
 
 # Names in each other's places.

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "util/url.h"
+
 namespace mtpgraft {
 namespace {
 
