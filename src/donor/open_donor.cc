@@ -6,6 +6,7 @@
 #include "donor/checkpoint.h"
 #include "donor/dialect.h"
 #include "gguf/foreign.h"
+#include "io/meant_path.h"
 #include "mtpgraft/cache.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
@@ -56,7 +57,7 @@ Status translate(Donor& donor) {
 }
 
 // For a path that cannot be opened and may be meant for one on a server.
-std::string hint_at_server(const std::string& path, const FileSource& files) {
+std::string hint_at_server(const std::string& path, FileSource& files) {
   const auto starts_with = [&](const std::string& word) { return path.starts_with(word); };
   constexpr auto kBeginnings = std::to_array<const char*>({"hf:", "hf/", "http", "huggingface.co", "www."});
   if ((path.find("://") != std::string::npos && !lowered(path).starts_with("file:")) ||
@@ -67,7 +68,7 @@ std::string hint_at_server(const std::string& path, const FileSource& files) {
   const bool is_like_repository = slash != std::string::npos && slash > 0 && slash + 1 < path.size() &&
                                   path.find('/', slash + 1) == std::string::npos && path.front() != '.' &&
                                   path.front() != '~' && !path.ends_with(".gguf") &&
-                                  !files.is_folder(path.substr(0, slash));
+                                  !files.is_folder(path.substr(0, slash)) && !has_near_folder(path, files);
   return is_like_repository ? fmt::format("if the repository of the Hugging Face Hub is meant: hf://{}", path) : "";
 }
 

@@ -48,13 +48,9 @@ Names models_in(const std::string& folder, const Names& names) {
   return models;
 }
 
-std::string list_some(const Names& paths) {
-  constexpr std::size_t kListed = 4;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(paths.size(), kListed); ++i) {
-    text += (i == 0 ? "" : ", ") + shell_quoted(paths[i]);
-  }
-  return paths.size() > kListed ? fmt::format("{} and {} more", text, paths.size() - kListed) : text;
+std::string list_paths(Names paths) {
+  std::ranges::transform(paths, paths.begin(), [](const auto& path) { return shell_quoted(path); });
+  return list_some(paths, ", ");
 }
 
 Error refuse(FileKind kind, const std::string& path, std::string what, std::string advice) {
@@ -79,9 +75,9 @@ Error refuse_hub_cache(const std::string& path, const FileSource& files) {
     }
   }
   return refuse(FileKind::kHubCache, path, "a repository in the cache of the Hugging Face Hub",
-                !models.empty() ? "name the model in it: " + list_some(models)
+                !models.empty() ? "name the model in it: " + list_paths(models)
                 : !checkpoints.empty()
-                    ? "as a donor, and for inspect, name the checkpoint in it: " + list_some(checkpoints)
+                    ? "as a donor, and for inspect, name the checkpoint in it: " + list_paths(checkpoints)
                     : "it has no GGUF file that is complete");
 }
 
@@ -115,7 +111,7 @@ Error refuse_folder(const std::string& path, const FileSource& files) {
     return refuse(
         FileKind::kGgufFolder, path,
         models.size() == 1 ? "a folder with a GGUF file" : fmt::format("a folder with {} GGUF files", models.size()),
-        "name the one that is meant: " + list_some(models));
+        "name the one that is meant: " + list_paths(models));
   }
   if (has(names, "adapter_config.json")) {
     return refuse(FileKind::kAdapterFolder, path, "a folder with a LoRA adapter (PEFT)", kAdapterAdvice);
@@ -146,7 +142,7 @@ Error refuse_folder(const std::string& path, const FileSource& files) {
   }
   if (!caches.empty()) {
     return refuse(FileKind::kHubCache, path, "the cache of the Hugging Face Hub",
-                  "name a model below one of its folders: " + list_some(caches));
+                  "name a model below one of its folders: " + list_paths(caches));
   }
   for (const auto& name : names) {
     if (const auto part = parse_cut_name(inside(path, name)); part && part->is_sure) {

@@ -120,8 +120,16 @@ Result<ModelFiles> open_model_files(FileSource& files, const std::string& path) 
     return refuse_folder(path, files);
   }
   ModelFiles opened;
-  MTPGRAFT_TRY(opened.emplace_back(), files.open(path));
   auto name = parse_shard_name(path);
+  auto file = files.open(path);
+  if (!file.ok()) {
+    auto& error = file.error();
+    if (name && error.code == ErrorCode::kIo && !error.has_advice()) {
+      error.hint = kNamesHint;
+    }
+    return std::move(error);
+  }
+  opened.push_back(std::move(file).value());
   const auto first = parse_gguf(*opened.front());
   if (!first.ok() && first.error().code == ErrorCode::kIo) {
     return first.error();

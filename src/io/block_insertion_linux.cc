@@ -299,7 +299,7 @@ Result<std::unique_ptr<PosixReadableFile>> open_with_lease(const std::string& pa
     if (errno == EWOULDBLOCK || errno == ETXTBSY) {
       return in_use;
     }
-    auto error = input_error(path, "open for writing");
+    auto error = change_error(path, "open for writing");
     error.remedy = Remedy::kWriteNewFile;
     return error;
   }

@@ -76,7 +76,7 @@ class PosixFileSystem final : public FileSystem {
       names.push_back(entry->path().filename().string());
     }
     if (error) {
-      return io_error(path, "list", error.value());
+      return input_error(path, "list", error.value());
     }
     return names;
   }

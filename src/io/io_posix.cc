@@ -92,6 +92,15 @@ Error input_error(const std::string& path, std::string_view action, int number) 
   return error;
 }
 
+Error change_error(const std::string& path, std::string_view action, int number) {
+  const bool is_readable = ::access(path.c_str(), R_OK) == 0;
+  auto error = input_error(path, action, number);
+  if ((number == EACCES || number == EPERM) && is_readable) {
+    error.hint = hint_at_permission(path, "write to", "w");
+  }
+  return error;
+}
+
 Error output_error(const std::string& path, std::string_view action, int number) {
   auto error = io_error(path, action, number);
   if (number == EACCES || number == EPERM) {
@@ -115,6 +124,12 @@ bool is_unsupported(int number) {
 }
 
 bool is_same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
+
+bool is_same_disk(const std::string& folder, const std::string& below) {
+  struct stat a {};
+  struct stat b {};
+  return ::stat(folder.c_str(), &a) == 0 && ::stat(below.c_str(), &b) == 0 && a.st_dev == b.st_dev;
+}
 
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes) {
   for (std::size_t done = 0; done < bytes.size();) {

@@ -24,6 +24,8 @@ Error other_program(ErrorCode code, std::string message, const std::string& path
 // The same of a file that was to be read, and of one that was to be made: what may be done about permissions, and
 // whether another name would mend it.
 Error input_error(const std::string& path, std::string_view action, int number = errno);
+// Of one that was to be changed.
+Error change_error(const std::string& path, std::string_view action, int number = errno);
 Error output_error(const std::string& path, std::string_view action, int number = errno);
 
 // Whether the error says "not for these files, or not here", as opposed to "tried, and failed".
@@ -38,6 +40,9 @@ auto retry(Call call) {
   } while (result < 0 && errno == EINTR);
   return result;
 }
+
+// Not where something else is mounted: a look into that may wait for a server, or for a disk to spin up.
+bool is_same_disk(const std::string& folder, const std::string& below);
 
 bool is_same_file(const struct stat& a, const struct stat& b);
 

@@ -11,6 +11,9 @@ namespace mtpgraft {
 // Empty if there is nothing to say.
 std::string find_meant(const std::string& path, FileSource& files);
 
+// Of a path whose folder is missing: whether there is one that is called nearly so, or the file is here.
+bool has_near_folder(const std::string& path, FileSource& files);
+
 // Of an output whose folder is missing: another spelling whose folder is there; empty if there is none.
 std::string find_meant_output(const std::string& path, FileSource& files);
 

@@ -23,6 +23,7 @@
 #include "release/release_plan.h"
 #include "util/parallel.h"
 #include "util/path.h"
+#include "util/spelling.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -232,6 +233,10 @@ class Release {
       error.message = option != graft.options.end()
                           ? fmt::format("{}: {}", option->pointer, error.message)
                           : fmt::format("{} ({}): {}", graft.pointer, graft.target, error.message);
+    }
+    const bool has_home = error.path.starts_with("~/") || error.path.find("/~/") != std::string::npos;
+    if (error.code == ErrorCode::kIo && (has_home || !unexpanded(error.path).empty())) {
+      error.hint = "a plan expands neither ~ nor variables: write the path itself";
     }
     if (error.code == ErrorCode::kUsage) {
       error.code = ErrorCode::kMalformed;

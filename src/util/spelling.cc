@@ -14,6 +14,8 @@
 namespace mtpgraft {
 namespace {
 
+constexpr std::string_view kUnexpanded = "no shell expands variables in single quotes";
+
 using Respell = std::optional<Spelling> (*)(const std::string& path);
 
 std::optional<Spelling> with_home(const std::string& path) {
@@ -45,8 +47,7 @@ std::optional<Spelling> with_variables(const std::string& path) {
     expanded += value;
     at = end + (has_brace && end < path.size() && path[end] == '}' ? 1 : 0);
   }
-  return expanded == path ? std::nullopt
-                          : std::optional(Spelling{expanded, "no shell expands variables in single quotes"});
+  return expanded == path ? std::nullopt : std::optional(Spelling{expanded, std::string(kUnexpanded)});
 }
 
 std::string percent_decoded(std::string_view text) {
@@ -71,9 +72,10 @@ std::optional<Spelling> without_file_url(const std::string& path) {
   const auto rest = std::string_view(path).substr(kScheme.size());
   // An authority, "localhost" or none, is before the path.
   const auto begin = rest.starts_with("//") ? rest.find('/', 2) : 0;
-  return begin == std::string_view::npos ? std::nullopt
-                                         : std::optional(Spelling{percent_decoded(rest.substr(begin)),
-                                                                  "files of this machine have paths, not URLs"});
+  if (begin == std::string_view::npos || rest.find_first_not_of('/', begin) == std::string_view::npos) {
+    return std::nullopt;
+  }
+  return Spelling{percent_decoded(rest.substr(begin)), "files of this machine have paths, not URLs"};
 }
 
 std::optional<Spelling> without_percents(const std::string& path) {
@@ -131,8 +133,8 @@ std::optional<Spelling> without_key(const std::string& path) {
 }
 
 // First what is certain to be meant otherwise, then what may be part of a name.
-constexpr std::size_t kCertainSteps = 3;
-constexpr auto kSteps = std::to_array<Respell>({with_home, with_variables, without_file_url, without_percents,
+constexpr std::size_t kCertainSteps = 2;
+constexpr auto kSteps = std::to_array<Respell>({with_home, without_file_url, with_variables, without_percents,
                                                 with_typed_characters, without_edges, with_slashes, without_key});
 
 // What all of `steps` make of a path, each of what the one before has made, until one is there; with the first reason.
@@ -156,6 +158,8 @@ std::optional<Spelling> find_spelling(const std::string& path,
                                       const std::function<bool(const std::string&)>& is_there) {
   return respell(path, kSteps, is_there);
 }
+
+std::string_view unexpanded(const std::string& path) { return with_variables(path) ? kUnexpanded : ""; }
 
 std::optional<Spelling> certain_spelling(const std::string& path) {
   return respell(path, std::span(kSteps).first(kCertainSteps), nullptr);

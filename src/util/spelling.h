@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace mtpgraft {
 
@@ -19,7 +20,11 @@ struct Spelling {
 // Returns the first that is there.
 std::optional<Spelling> find_spelling(const std::string& path, const std::function<bool(const std::string&)>& is_there);
 
-// Of what can be nothing but meant otherwise: "~/x", "$HOME/x", file:///x.
+// Of a path with a variable of the shell that is set: that it was not expanded. Its value may be a secret, and is shown
+// only where find_spelling() finds a file by it. Else empty.
+std::string_view unexpanded(const std::string& path);
+
+// Of what can be nothing but meant otherwise: "~/x", file:///x.
 std::optional<Spelling> certain_spelling(const std::string& path);
 
 }  // namespace mtpgraft

@@ -128,6 +128,20 @@ std::string shell_quoted(std::string_view text) {
   return printable(quoted);
 }
 
+std::string quoted_name(std::string_view name) {
+  auto word = shell_quoted(name);
+  return word == name ? fmt::format("'{}'", word) : word;
+}
+
+std::string list_some(const std::vector<std::string>& words, std::string_view last) {
+  constexpr std::size_t kListed = 4;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(words.size(), kListed); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : i + 1 == words.size() ? last : ", ", words[i]);
+  }
+  return words.size() > kListed ? fmt::format("{} and {} more", text, words.size() - kListed) : text;
+}
+
 namespace {
 
 std::string format_in_units(std::uint64_t bytes, double step, std::span<const std::string_view> units) {

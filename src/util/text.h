@@ -21,6 +21,12 @@ bool is_utf8(std::string_view text);
 // The text as one word of a POSIX shell, quoted where that is needed, and printable.
 std::string shell_quoted(std::string_view text);
 
+// The same, in quotes also where none are needed: for a name in a sentence, which can be pasted.
+std::string quoted_name(std::string_view name);
+
+// The first few words: "a, b or c", with `last` as " or ", or "a, b and 7 more".
+std::string list_some(const std::vector<std::string>& words, std::string_view last);
+
 // "6.4 MiB", "812 bytes".
 std::string format_bytes(std::uint64_t bytes);
 

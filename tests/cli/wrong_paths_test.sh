@@ -62,7 +62,40 @@ missing "did you mean 'My Model.gguf'? a backslash" 'My\ Model.gguf'
 missing 'this is a path of Windows' 'C:\models\x.gguf'
 missing "did you mean '$TARGET'? names are given without 'target='" "target=$TARGET"
 
+missing 'a pattern in quotes is not expanded: leave the quotes out' 'mod*/Other-Q6_K.gguf'
+cp -L "$TARGET" "it's.gguf"
+missing "did you mean 'it'\\''s.gguf'?" "its.gguf"
+rm "it's.gguf"
+# What a variable has may be a secret.
+SECRET=hf_verysecret
+export SECRET
+missing 'no shell expands variables in single quotes' '$SECRET'
+missing 'no shell expands variables in single quotes' '${SECRET}/x.gguf'
+hints 4 'no shell expands variables in single quotes' graft "$TARGET" "$DONOR" -o '$SECRET/x.gguf'
+grep -q "$SECRET" "$STDERR" && fail "tells what a variable has: $last_command"
+for path in '$SECRET' '${SECRET}/x.gguf' 'models/$SECRET' '~/$SECRET'; do
+  for arguments in "inspect" "graft $TARGET" "release"; do
+    # shellcheck disable=SC2086
+    run "$MTPGRAFT" $arguments "$path"
+    grep -q "$SECRET" "$STDOUT" "$STDERR" && fail "tells what a variable has: $last_command"
+  done
+done
+for path in '~/models/x.gguf' '$HOME/models/x.gguf'; do
+  echo "{\"schema_version\": 1, \"grafts\": [{\"target\": \"$path\", \"donor\": \"$DONOR\"}]}" >foreign.json
+  run "$MTPGRAFT" release foreign.json
+  grep -Fq 'a plan expands neither ~ nor variables: write the path itself' "$STDERR" || fail "another hint: $(cat "$STDERR")"
+  grep -Fq "$HOME" "$STDERR" && fail "a plan's path is expanded: $(cat "$STDERR")"
+done
+rm foreign.json
+
 # What is called nearly so, or is elsewhere.
+missing 'the cache of the Hugging Face Hub is ~/.cache/huggingface/hub' models--owner--name
+missing "the current folder has 'Big-00001-of-00002.gguf'" nothing-like-it
+hints 4 "there is no folder 'modls', but 'models'" graft "$TARGET" modls/t
+hints 4 'if the repository of the Hugging Face Hub is meant: hf://owner/name' graft "$TARGET" owner/name
+missing "the current folder has 'Big-00001-of-00002.gguf'" Q-00002-of-00002.gguf
+expect_exit 4 "$MTPGRAFT" inspect file:
+grep -q 'did you mean' "$STDERR" && fail "a name is proposed for none: $(cat "$STDERR")"
 missing "did you mean '$TARGET'?" "${TARGET%.gguf}"
 missing "did you mean '$TARGET'?" "${TARGET,,}"
 missing "did you mean '$TARGET'?" "${TARGET/target/traget}"
@@ -123,6 +156,10 @@ hints 4 'make it first: mkdir -p none, or give the plan another output_directory
 no_leftovers . "$TARGET" "$DONOR" 'My Model.gguf' Big-00001-of-00002.gguf dangling.gguf models home empty pipe socket \
   plan.json bad.json
 
+# The whole system is not looked through.
+(cd / && "$MTPGRAFT" inspect status 2>"$STDERR") && fail "a file of / was found"
+grep -q 'did you mean' "$STDERR" && fail "the folders of / are looked through: $(cat "$STDERR")"
+
 # Permissions are those of a user who is not root.
 [[ $(id -u) == 0 ]] || { skip_part "other users: only root can be them"; exit 0; }
 chmod 711 "$SCRATCH"
@@ -147,3 +184,9 @@ denied "you may not look into 'closed': ask its owner, or root" inspect closed/x
 denied "you may not write to '.': ask its owner, or root, or give another name with -o" graft "$TARGET" "$DONOR"
 denied "chmod u+w readonly lets you write to it, or give another name with -o" graft "$TARGET" "$DONOR" -o readonly/x.gguf
 denied "you may not look into 'closed': ask its owner, or root, or give another name" graft "$TARGET" "$DONOR" -o closed/y.gguf
+denied "you may not look into 'closed': ask its owner, or root" strip closed/x.gguf --in-place
+denied "you may not look into 'closed': ask its owner, or root" recover closed/x.gguf
+denied "you may not look into 'closed': ask its owner, or root" inspect closed/
+expect_exit 0 "$MTPGRAFT" graft -q "$TARGET" "$DONOR" -o fixed.gguf
+chmod 644 fixed.gguf
+denied "you may not write to 'fixed.gguf': ask its owner, or root" strip fixed.gguf --in-place

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "io/io_posix.h"
 #include "util/path.h"
 #include "util/stored_name.h"
 #include "util/text.h"
@@ -24,7 +25,7 @@ Status check_no_link(const std::string& path) {
   const auto type = std::filesystem::symlink_status(as_path(path), error).type();
   // What is not there cannot be opened, which tells more.
   if (error && type != std::filesystem::file_type::not_found) {
-    return Error{.code = ErrorCode::kIo, .message = "cannot open: " + error.message(), .path = path};
+    return input_error(path, "open", error.value());
   }
   if (!is_link(path)) {
     return ok_status();

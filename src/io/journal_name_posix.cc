@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "io/io_posix.h"
 #include "util/path.h"
-#include "util/transient.h"
 
 namespace mtpgraft {
 
@@ -23,10 +23,7 @@ Result<bool> has_journal(const std::string& path) {
     return false;
   }
   if (error) {
-    return Error{.code = ErrorCode::kIo,
-                 .message = "cannot open: " + error.message(),
-                 .path = path,
-                 .is_retryable = is_transient(error.value())};
+    return input_error(path, "open", error.value());
   }
   return true;
 }

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include "io/io_posix.h"
 #include "util/glob.h"
 #include "util/look_alikes.h"
 #include "util/parse.h"
@@ -20,12 +21,11 @@
 namespace mtpgraft {
 namespace {
 
-constexpr std::size_t kNamesShown = 3;
 constexpr std::size_t kFoldersSearched = 100;
 constexpr std::size_t kNamesMax = 10'000;  // of a folder that is looked through
 
 std::string say(const Spelling& spelling) {
-  return fmt::format("did you mean '{}'? {}", spelling.path, spelling.reason);
+  return fmt::format("did you mean {}? {}", quoted_name(spelling.path), spelling.reason);
 }
 
 bool is_there(const std::string& path, FileSource& files) {
@@ -37,14 +37,9 @@ std::string join(const std::string& folder, const std::string& name) {
   return folder == "." ? name : folder.ends_with('/') ? folder + name : folder + '/' + name;
 }
 
-// "'a', 'b' or 'c'", and how many there are besides.
-std::string list_some(const std::string& folder, const std::vector<std::string>& names, std::string_view last) {
-  std::string text;
-  const auto shown = std::min(names.size(), kNamesShown);
-  for (std::size_t i = 0; i < shown; ++i) {
-    text += fmt::format("{}'{}'", i == 0 ? "" : i + 1 == names.size() ? last : ", ", join(folder, names[i]));
-  }
-  return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
+std::string list_names(const std::string& folder, std::vector<std::string> names, std::string_view last) {
+  std::ranges::transform(names, names.begin(), [&](const auto& name) { return quoted_name(join(folder, name)); });
+  return list_some(names, last);
 }
 
 std::vector<std::string> sorted_names(const std::string& folder, const std::string& asked, const FileSource& files) {
@@ -118,6 +113,9 @@ std::string match_pattern(const std::string& path, const FileSource& files) {
   if (path.find_first_of("*?") == std::string::npos) {
     return "";
   }
+  if (folder.find_first_of("*?") != std::string::npos) {
+    return "a pattern in quotes is not expanded: leave the quotes out";
+  }
   std::vector<std::string> found;
   for (auto& name : sorted_names(folder, pattern, files)) {
     if (matches_glob(pattern, name, LeadingPeriod::kOnlyPeriod)) {
@@ -127,7 +125,7 @@ std::string match_pattern(const std::string& path, const FileSource& files) {
   if (found.empty()) {
     return split_name(pattern).ending == ".gguf" ? fmt::format("nothing in '{}' matches this pattern", folder) : "";
   }
-  return fmt::format("a pattern in quotes is not expanded; it matches {}", list_some(folder, found, " and "));
+  return fmt::format("a pattern in quotes is not expanded; it matches {}", list_names(folder, found, " and "));
 }
 
 // Where a folder of the path is missing.
@@ -135,11 +133,11 @@ std::string look_for_folder(const std::string& path, FileSource& files) {
   // Relative for absolute, or seen from another folder.
   for (auto at = path.find('/'); at != std::string::npos && at + 1 < path.size(); at = path.find('/', at + 1)) {
     if (const auto rest = path.substr(at + 1); is_there(rest, files)) {
-      return fmt::format("did you mean '{}'?", rest);
+      return fmt::format("did you mean {}?", quoted_name(rest));
     }
   }
   if (!path.starts_with('/') && is_there('/' + path, files)) {
-    return fmt::format("did you mean '/{}'?", path);
+    return fmt::format("did you mean {}?", quoted_name('/' + path));
   }
   auto missing = parent_of(path);
   while (!is_there(parent_of(missing), files)) {
@@ -156,19 +154,23 @@ std::string look_for_folder(const std::string& path, FileSource& files) {
   }
   for (const auto& meant : candidates) {
     if (is_there(meant, files)) {
-      return fmt::format("did you mean '{}'?", meant);
+      return fmt::format("did you mean {}?", quoted_name(meant));
     }
   }
   return near.empty() ? fmt::format("there is no folder '{}'", missing)
-                      : fmt::format("there is no folder '{}', but {}", missing, list_some(folder, near, " and "));
+                      : fmt::format("there is no folder '{}', but {}", missing, list_names(folder, near, " and "));
 }
 
 std::string look_in_subfolders(const std::string& folder, const std::string& name,
                                const std::vector<std::string>& names, FileSource& files) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(as_path(folder), "/", ignored)) {
+    return "";  // the whole system
+  }
   std::size_t searched = 0;
   for (const auto& each : names) {
     const auto below = join(folder, each);
-    if (searched < kFoldersSearched && files.is_folder(below)) {
+    if (searched < kFoldersSearched && files.is_folder(below) && is_same_disk(folder, below)) {
       ++searched;
       if (const auto path = join(below, name); is_there(path, files)) {
         return path;
@@ -181,25 +183,29 @@ std::string look_in_subfolders(const std::string& folder, const std::string& nam
 std::string look_in_folder(const std::string& path, FileSource& files) {
   const auto folder = parent_of(path);
   const auto name = base_name(path);
-  if (is_later_shard(name)) {
-    return "";  // who asked for it knows what it belongs to
+  const auto shard = split_name(name);
+  if (is_later_shard(name) && is_there(join(folder, shard.stem + "-00001" + shard.ending.substr(6)), files)) {
+    return "";  // a file of the model is missing, and the others are no help
   }
   const auto names = sorted_names(folder, name, files);
   if (const auto found = look_in_subfolders(folder, name, names, files); !found.empty()) {
-    return fmt::format("did you mean '{}'?", found);
+    return fmt::format("did you mean {}?", quoted_name(found));
   }
   if (const auto near = nearest_names(name, names); !near.empty()) {
-    return fmt::format("did you mean {}?", list_some(folder, near, " or "));
+    return fmt::format("did you mean {}?", list_names(folder, near, " or "));
   }
-  const auto ending = lowered(as_path(name).extension().string());
+  if (name.starts_with("models--")) {
+    return "the cache of the Hugging Face Hub is ~/.cache/huggingface/hub, or where HF_HOME or HF_HUB_CACHE leads";
+  }
+  const auto own_ending = lowered(as_path(name).extension().string());
+  const auto ending = own_ending.empty() ? ".gguf" : own_ending;
   std::vector<std::string> same_kind;
-  std::ranges::copy_if(names, std::back_inserter(same_kind), [&](const auto& each) {
-    return !ending.empty() && lowered(each).ends_with(ending) && !is_later_shard(each);
-  });
+  std::ranges::copy_if(names, std::back_inserter(same_kind),
+                       [&](const auto& each) { return lowered(each).ends_with(ending) && !is_later_shard(each); });
   const auto place = folder == "." ? "the current folder" : fmt::format("the folder '{}'", folder);
-  if (ending == ".gguf" || !same_kind.empty()) {
+  if (own_ending == ".gguf" || !same_kind.empty()) {
     return same_kind.empty() ? fmt::format("{} has no {} file", place, ending)
-                             : fmt::format("{} has {}", place, list_some(".", same_kind, " and "));
+                             : fmt::format("{} has {}", place, list_names(".", same_kind, " and "));
   }
   return "";
 }
@@ -227,6 +233,9 @@ std::string find_meant(const std::string& path, FileSource& files) {
   if (const auto link = std::filesystem::read_symlink(as_path(path), ignored); !link.empty()) {
     return fmt::format("it is a symbolic link to '{}', which is not there", link.string());
   }
+  if (const auto reason = unexpanded(path); !reason.empty()) {
+    return std::string(reason);  // what it stands for may be a secret
+  }
   const auto certain = certain_spelling(path);
   const auto meant = certain ? certain->path : path;
   if (auto matches = match_pattern(meant, files); !matches.empty()) {
@@ -236,12 +245,22 @@ std::string find_meant(const std::string& path, FileSource& files) {
   return found.empty() && certain ? fmt::format("{}; '{}' is not there either", certain->reason, meant) : found;
 }
 
+bool has_near_folder(const std::string& path, FileSource& files) {
+  const auto folder = parent_of(path);
+  const auto above = parent_of(folder);
+  return is_there(base_name(path), files) ||
+         !nearest_names(base_name(folder), sorted_names(above, base_name(folder), files)).empty();
+}
+
 std::string find_meant_output(const std::string& path, FileSource& files) {
   const auto spelling = find_spelling(path, [&](const auto& each) { return files.is_folder(parent_of(each)); });
   return spelling ? say(*spelling) : "";
 }
 
 std::string advise_folder(const std::string& path, FileSource& files) {
+  if (const auto reason = unexpanded(path); !reason.empty()) {
+    return std::string(reason);
+  }
   const auto certain = certain_spelling(path);
   const auto missing = parent_of(certain ? certain->path : path);
   auto above = missing;
