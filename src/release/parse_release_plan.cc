@@ -10,7 +10,6 @@
 #include "release/release_plan.h"
 #include "util/json.h"
 #include "util/json_fault.h"
-#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -173,9 +172,10 @@ bool is_quoted(const Json& value, Kind kind) {
   if (!value.is_string()) {
     return false;
   }
+  constexpr std::size_t kLettersMax = 32;
   const auto text = text_of(value);
-  const bool is_number = kind == Kind::kInteger || kind == Kind::kNumber;
-  return kind == Kind::kFlag ? text == "true" || text == "false" : is_number && parse_number<double>(text).has_value();
+  const bool is_plain = kind == Kind::kFlag || kind == Kind::kInteger || kind == Kind::kNumber;
+  return is_plain && text.size() <= kLettersMax && Json::accept(text) && is_of_kind(Json::parse(text), kind);
 }
 
 class Parser {

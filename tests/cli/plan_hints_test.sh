@@ -51,6 +51,16 @@ says '/target: there is no such field' '"target" belongs to an entry of "grafts"
 says '/grafts/0/options/strict: must be true or false' 'without quotes: true' \
   <<<'{"schema_version": 1, "grafts": [{"target": "a", "donor": "b", "options": {"strict": "true"}}]}'
 
+# Only if it is right then.
+for option in '"strict": "yes"' '"strict": "1"' '"norm_offset": "1.5"' '"norm_offset": "one"' '"yarn": "four"' '"yarn": "inf"' \
+  '"yarn": "0x4"' '"yarn": "+4"'; do
+  echo "{\"schema_version\": 1, \"grafts\": [{\"target\": \"a\", \"donor\": \"b\", \"options\": {$option}}]}" >PLAN.json
+  expect_exit 3 "$MTPGRAFT" release PLAN.json
+  grep -q 'without quotes' "$STDERR" && fail "is not right without quotes, either: $option"
+done
+says '/grafts/0/options/yarn: must be a number' 'without quotes: 1.5' \
+  <<<'{"schema_version": 1, "grafts": [{"target": "a", "donor": "b", "options": {"yarn": "1.5"}}]}'
+
 # A byte order mark is no fault.
 printf '\xef\xbb\xbf{"schema_version": 1, "grafts": [{"target": "%s", "donor": "%s"}]}' "$TARGET" "$DONOR" >PLAN.json
 expect_exit 0 "$MTPGRAFT" release -n PLAN.json
