@@ -23,7 +23,9 @@ constexpr unsigned kSecondsMax = 60;
 constexpr std::uint32_t kString = 8;
 constexpr std::uint32_t kArray = 9;
 
-enum class Outcome : char { kReady = 'r', kRefused = 'n', kAccepted = 'y', kAborted = 'a' };
+constexpr int kReplyTooLong = 3;  // exit code of a worker
+
+enum class Outcome : char { kReady = 'r', kRefused = 'n', kAccepted = 'y', kAborted = 'a', kUnknown = 'u' };
 
 // The functions of gguf.h and ggml.h that are called, as these declare them.
 struct Context;
@@ -129,7 +131,7 @@ class Reply {
  private:
   void put_bytes(const void* from, std::size_t size) {
     if (size > kReplyBytesMax - at_) {
-      std::abort();
+      _exit(kReplyTooLong);
     }
     std::memcpy(memory_ + at_, from, size);
     at_ += size;
@@ -254,6 +256,15 @@ void send(int pipe, Outcome outcome) {
   _exit(0);
 }
 
+// By an assertion or a crash: not by our alarm, by lack of memory, or because the answer is too long.
+bool is_ended_by_ggml(int status) {
+  if (!WIFSIGNALED(status)) {
+    return false;
+  }
+  const auto signal = WTERMSIG(status);
+  return signal == SIGABRT || signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
+}
+
 // Loads the library once, and starts a worker again and again.
 [[noreturn]] void keep_working(const std::string& library, const std::string& path, std::byte* memory, int requests,
                                int answers) {
@@ -277,10 +288,10 @@ void send(int pipe, Outcome outcome) {
     }
     int status = 0;
     waitpid(worker, &status, 0);
-    if (worker < 0 || WIFEXITED(status)) {
+    if (worker < 0 || (WIFEXITED(status) && WEXITSTATUS(status) != kReplyTooLong)) {
       _exit(0);
     }
-    send(answers, Outcome::kAborted);
+    send(answers, is_ended_by_ggml(status) ? Outcome::kAborted : Outcome::kUnknown);
   }
 }
 
@@ -345,15 +356,18 @@ class Judge final : public GgmlJudge {
     const char request = 'j';
     if (ftruncate(file_, size) != 0 || pwrite(file_, file.data(), file.size(), 0) != size ||
         write(requests_, &request, 1) != 1) {
-      return {.reason = "the judge cannot be asked"};
+      std::fputs("the judge cannot be asked\n", stderr);
+      std::exit(4);
     }
     Verdict verdict;
     const auto outcome = receive();
     Reply reply(memory_);
     if (outcome == Outcome::kAborted) {
       ++abort_count_;
-      verdict.is_abort = true;
       verdict.reason = "ggml ends the process";
+    } else if (outcome == Outcome::kUnknown) {
+      verdict.is_known = false;
+      verdict.reason = "ggml takes too long, or its answer does";
     } else if (outcome == Outcome::kRefused) {
       verdict.reason = reply.get_text();
     } else {
@@ -371,7 +385,7 @@ class Judge final : public GgmlJudge {
     auto outcome = Outcome::kAborted;
     if (read(answers_, &outcome, 1) != 1) {
       std::fputs("the judge is gone\n", stderr);
-      std::exit(1);
+      std::exit(4);
     }
     return outcome;
   }

@@ -36,8 +36,8 @@ struct JudgedTensor {
 
 struct Verdict {
   bool accepts = false;
-  bool is_abort = false;  // the process ended, by an assertion or a signal
-  std::string reason{};   // what ggml or the loader says
+  bool is_known = true;  // false: ggml took too long, or its answer is too long for us. That is no refusal.
+  std::string reason{};  // what ggml or the loader says, or why it is not known
   std::vector<JudgedKey> keys{};
   std::vector<JudgedTensor> tensors{};
 };
@@ -48,6 +48,7 @@ class GgmlJudge {
   static Result<std::unique_ptr<GgmlJudge>> start(const std::string& library);
   virtual ~GgmlJudge() = default;
 
+  // Ends the program if the judge cannot be asked.
   virtual Verdict judge(std::span<const std::byte> file) = 0;
   [[nodiscard]] virtual std::uint64_t abort_count() const = 0;
   // "0.18.1 (commit)", as the library says.
