@@ -11,6 +11,7 @@
 #include "mtpgraft/plan.h"
 #include "mtpgraft/verify.h"
 #include "refusals.h"
+#include "util/hash.h"
 
 namespace mtpgraft::fuzz {
 namespace {
@@ -26,20 +27,25 @@ bool is_named_fork_type(std::uint32_t id) {
   return type != nullptr && (type->origin == TypeOrigin::kFork || type->origin == TypeOrigin::kClash);
 }
 
-Fault count_refusal(const Error& error, const Verdict& verdict, Counts& counts) {
+Finding found(Column column, Fault fault) {
+  return fault.empty() ? Finding{column} : Finding{Column::kFault, std::move(fault)};
+}
+
+Finding judge_refusal(const Error& error, const Verdict& verdict) {
+  if (!verdict.is_known) {
+    return {Column::kUnknown};
+  }
   if (!verdict.accepts) {
-    ++counts.both_refuse;
-    return {};
+    return {Column::kBothRefuse};
   }
   const auto is_reason = [&](const Refusal& refusal) {
     return error.message.find(refusal.message_part) != std::string::npos;
   };
-  const auto* const found = std::ranges::find_if(kRefusals, is_reason);
-  if (found == kRefusals.end()) {
-    return "only ggml accepts it, for a reason that is not on the list: " + error.message;
+  const auto* const refusal = std::ranges::find_if(kRefusals, is_reason);
+  if (refusal == kRefusals.end()) {
+    return {Column::kFault, "only ggml accepts it, for a reason that is not on the list: " + error.message};
   }
-  ++counts.refused[found->what];
-  return {};
+  return {Column::kOnlyGgml, std::string(refusal->what)};
 }
 
 // Strings as the judge gives them: up to the first NUL, with one behind each.
@@ -65,18 +71,31 @@ std::string judged_value(const GgufValue& value) {
   return bytes;
 }
 
-Fault compare_contents(const GgufFile& ours, const Verdict& theirs) {
+// Of all the value's bytes, of which a GgufFile may have the first ones only.
+Fault compare_key(const Bytes& file, const KeyValue& item, const JudgedKey& theirs) {
+  auto value = item.value;
+  value.bytes.assign(file.begin() + static_cast<std::ptrdiff_t>(item.value_offset),
+                     file.begin() + static_cast<std::ptrdiff_t>(item.end));
+  const JudgedKey judged{item.key, static_cast<std::uint32_t>(value.type),
+                         static_cast<std::uint32_t>(value.element_type), value.element_count, judged_value(value)};
+  if (judged != theirs) {
+    return fmt::format("ggml reads another value of key '{}'", item.key);
+  }
+  const auto& kept = item.value.bytes;
+  const auto expected = std::min<std::uint64_t>(value.bytes.size(), KeyValue::kKeptValueBytes);
+  return kept.size() == expected && std::ranges::equal(kept, std::span(value.bytes).first(kept.size())) &&
+                 item.digest == digest_of(value.bytes)
+             ? ""
+             : fmt::format("key '{}' is kept otherwise than it is in the file", item.key);
+}
+
+Fault compare_contents(const Bytes& file, const GgufFile& ours, const Verdict& theirs) {
   if (ours.keys.size() != theirs.keys.size() || ours.tensors.size() != theirs.tensors.size()) {
     return "ggml reads another number of keys or tensors";
   }
   for (std::size_t i = 0; i < ours.keys.size(); ++i) {
-    const auto& item = ours.keys[i];
-    const auto& value = item.value;
-    const JudgedKey judged{item.key, static_cast<std::uint32_t>(value.type),
-                           static_cast<std::uint32_t>(value.element_type), value.element_count,
-                           item.is_complete() ? judged_value(value) : theirs.keys[i].value};
-    if (judged != theirs.keys[i]) {
-      return fmt::format("ggml reads another value of key '{}'", item.key);
+    if (auto fault = compare_key(file, ours.keys[i], theirs.keys[i]); !fault.empty()) {
+      return fault;
     }
   }
   for (std::size_t i = 0; i < ours.tensors.size(); ++i) {
@@ -89,8 +108,38 @@ Fault compare_contents(const GgufFile& ours, const Verdict& theirs) {
   return {};
 }
 
-// What the loader of llama.cpp asks of the files of a split model, beyond each being sound.
-std::string find_split_fault(const std::vector<Verdict>& files) {
+// The file, or its twin, as ggml was asked.
+Fault compare_judged(const Bytes& file, const Verdict& verdict) {
+  const auto gguf = parse_gguf(MemoryFile("judged.gguf", file));
+  return gguf.ok() ? compare_contents(file, gguf.value(), verdict)
+                   : "with other types mtpgraft refuses it: " + gguf.error().message;
+}
+
+// A model that is read as one file has the keys of the first, and the tensors of all, each with its bytes.
+Fault compare_model(const OpenedModel& model, const std::vector<Bytes>& files, const std::vector<Verdict>& verdicts) {
+  const auto& keys = verdicts.front().keys;
+  const auto is_same_key = [](const KeyValue& ours, const JudgedKey& theirs) { return ours.key == theirs.name; };
+  if (!std::ranges::equal(model.gguf.keys, keys, is_same_key)) {
+    return "the model has other keys than its first file";
+  }
+  const auto bytes = read_all(*model.file);
+  auto ours = model.gguf.tensors.begin();
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    for (const auto& theirs : verdicts[i].tensors) {
+      if (ours == model.gguf.tensors.end() || ours->name != theirs.name || ours->size_bytes != theirs.size_bytes ||
+          !std::ranges::equal(std::span(bytes).subspan(ours->offset, ours->size_bytes),
+                              std::span(files[i]).subspan(theirs.offset, theirs.size_bytes))) {
+        return fmt::format("the model has another tensor than '{}' of file {}", theirs.name, i + 1);
+      }
+      ++ours;
+    }
+  }
+  return ours == model.gguf.tensors.end() ? "" : "the model has more tensors than its files";
+}
+
+}  // namespace
+
+Fault find_split_fault(const std::vector<Verdict>& files) {
   const auto number = [](const Verdict& file, std::string_view name,
                          std::uint32_t type) -> std::optional<std::int64_t> {
     const auto found = std::ranges::find(file.keys, name, &JudgedKey::name);
@@ -121,8 +170,6 @@ std::string find_split_fault(const std::vector<Verdict>& files) {
   return names.size() == tensor_count ? "" : "a tensor in two files";
 }
 
-}  // namespace
-
 OpenedModel open_bytes(const std::string& path, Bytes bytes) {
   const auto file = std::make_shared<MemoryFile>(path, std::move(bytes));
   auto gguf = parse_gguf(*file);
@@ -140,11 +187,12 @@ ModelFiles as_files(const std::string& prefix, const std::vector<Bytes>& files) 
 }
 
 Twin make_twin(const Bytes& file, const GgufFile& gguf) {
-  Twin twin{file, {}};
+  Twin twin{file};
   const auto put = [&](std::uint64_t at, auto value) { std::memcpy(twin.file.data() + at, &value, sizeof(value)); };
   for (const auto& tensor : gguf.tensors) {
     if (!is_upstreams(tensor)) {
       twin.types.insert(tensor.type);
+      twin.has_scalars = twin.has_scalars || tensor.n_dims == 0;
       auto at = tensor.info_offset + 8 + tensor.name.size() + 4;
       for (std::uint32_t i = 0; i < tensor.n_dims; ++i, at += 8) {
         put(at, i == 0 ? tensor.size_bytes : std::uint64_t{1});
@@ -160,38 +208,49 @@ Comparison::Comparison(GgmlJudge& judge, const Bases& bases)
       target_(open_bytes("target.gguf", bases.target.spell())),
       donor_(open_bytes("donor.gguf", bases.donor.spell())) {}
 
-Fault Comparison::compare_file(const Bytes& file, bool with_grafts, Counts& counts) {
+Finding Comparison::compare_file(const Bytes& file, bool with_grafts) {
   const auto verdict = judge_.judge(file);
   const auto source = std::make_shared<MemoryFile>("mutant.gguf", file);
   const auto parsed = parse_gguf(*source);
   if (!parsed.ok()) {
     require_sound(parsed.error());
-    return count_refusal(parsed.error(), verdict, counts);
+    return judge_refusal(parsed.error(), verdict);
   }
-  const auto& gguf = parsed.value();
-  if (verdict.accepts) {
-    ++counts.both_accept;
-    if (auto fault = compare_contents(gguf, verdict); !fault.empty()) {
-      return fault;
-    }
-    return with_grafts ? judge_grafts_of({source, gguf}) : "";
+  if (!verdict.is_known) {
+    return {Column::kUnknown};
   }
-  const auto twin = make_twin(file, gguf);
+  const OpenedModel model{source, parsed.value()};
+  if (!verdict.accepts) {
+    return compare_with_twin(file, model, verdict, with_grafts);
+  }
+  auto fault = compare_contents(file, model.gguf, verdict);
+  return found(Column::kBothAccept, fault.empty() && with_grafts ? judge_grafts_of(model) : fault);
+}
+
+Finding Comparison::compare_with_twin(const Bytes& file, const OpenedModel& model, const Verdict& verdict,
+                                      bool with_grafts) {
+  const auto twin = make_twin(file, model.gguf);
   if (twin.types.empty()) {
-    return "only mtpgraft accepts it: " + verdict.reason;
+    return {Column::kFault, "only mtpgraft accepts it: " + verdict.reason};
   }
-  // A tensor without dimensions has no place for the number of its bytes.
-  const auto is_scalar = [](const TensorInfo& tensor) { return tensor.n_dims == 0; };
-  if (const auto other = judge_.judge(twin.file); !other.accepts && std::ranges::none_of(gguf.tensors, is_scalar)) {
-    return "only mtpgraft accepts it, and not only for its types: " + other.reason;
+  const auto other = judge_.judge(twin.file);
+  if (!other.is_known) {
+    return {Column::kUnknown};
+  }
+  if (!other.accepts && !twin.has_scalars) {
+    return {Column::kFault, "only mtpgraft accepts it, and not only for its types: " + other.reason};
+  }
+  if (other.accepts) {
+    if (auto fault = compare_judged(twin.file, other); !fault.empty()) {
+      return {Column::kFault, fault};
+    }
   }
   if (!std::ranges::all_of(twin.types, is_named_fork_type)) {
-    ++counts.both_refuse;
-    return is_accepted_by_a_command({source, gguf}) ? "mtpgraft accepts a type that no fork has: " + verdict.reason
-                                                    : "";
+    return found(Column::kWarned,
+                 is_accepted_by_a_command(model) ? "mtpgraft accepts a type that no fork has: " + verdict.reason : "");
   }
-  ++counts.fork_types;
-  return with_grafts ? judge_grafts_of({source, gguf}) : "";
+  return other.accepts ? found(Column::kForkTypes, with_grafts ? judge_grafts_of(model) : "")
+                       : Finding{Column::kUnknown};
 }
 
 bool Comparison::is_accepted_by_a_command(const OpenedModel& model) const {
@@ -212,67 +271,91 @@ bool Comparison::is_accepted_by_a_command(const OpenedModel& model) const {
   return report.ok() && report.value().ok();
 }
 
-Fault Comparison::judge_grafts_of(const OpenedModel& model) {
-  const auto judge_graft = [&](const OpenedModel& target, const OpenedModel& donor) -> Fault {
-    const auto data = read_head_data(*donor.file, donor.gguf, DigestHead::kYes, keep_going);
-    if (!data.ok()) {
-      return {};
-    }
-    const auto plan = make_graft_plan(target.gguf, donor.gguf, data.value(), {.labels = {}});
-    const auto files = plan.ok() ? write_plan(plan.value(), target, donor) : std::nullopt;
-    for (const auto& output : files.value_or(ModelFiles{})) {
-      const auto bytes = read_all(*output);
-      const auto verdict = judge_.judge(make_twin(bytes, parse_gguf(*output).value()).file);
-      if (!verdict.accepts) {
-        return "ggml refuses a graft of it: " + verdict.reason;
-      }
-    }
+Fault Comparison::judge_graft(const OpenedModel& target, const OpenedModel& donor) {
+  const auto data = read_head_data(*donor.file, donor.gguf, DigestHead::kYes, keep_going);
+  if (!data.ok()) {
     return {};
-  };
+  }
+  const auto plan = make_graft_plan(target.gguf, donor.gguf, data.value(), {.labels = {}});
+  if (!plan.ok()) {
+    return {};
+  }
+  const auto files = write_plan(plan.value(), target, donor, kLargeOutputBytesMax);
+  if (!files) {
+    ++large_graft_count_;
+    return {};
+  }
+  ++graft_count_;
+  for (const auto& output : *files) {
+    const auto twin = make_twin(read_all(*output), parse_gguf(*output).value());
+    const auto verdict = judge_.judge(twin.file);
+    if (!verdict.accepts) {
+      return "ggml does not read a graft of it: " + verdict.reason;
+    }
+    if (auto fault = compare_judged(twin.file, verdict); !fault.empty()) {
+      return "a graft of it: " + fault;
+    }
+  }
+  return {};
+}
+
+Fault Comparison::judge_grafts_of(const OpenedModel& model) {
   auto fault = judge_graft(model, donor_);
   return fault.empty() ? judge_graft(target_, model) : fault;
 }
 
-Fault Comparison::compare_shards(const std::vector<Bytes>& files, Counts& counts) {
+Finding Comparison::compare_shards(const std::vector<Bytes>& files) {
   std::vector<Verdict> verdicts;
-  bool has_fork_types = false;
+  std::vector<Twin> twins;  // or the files themselves, as they were judged
+  bool has_unnamed_types = false;
   for (const auto& file : files) {
     auto verdict = judge_.judge(file);
+    Twin twin{file};
     const auto shard = parse_gguf(MemoryFile("shard.gguf", file));
-    if (!verdict.accepts && shard.ok()) {
-      const auto twin = make_twin(file, shard.value());
-      if (!twin.types.empty() && std::ranges::all_of(twin.types, is_named_fork_type)) {
-        has_fork_types = true;
+    if (verdict.is_known && !verdict.accepts && shard.ok()) {
+      twin = make_twin(file, shard.value());
+      if (std::ranges::all_of(twin.types, is_named_fork_type)) {
         verdict = judge_.judge(twin.file);
+      } else {
+        has_unnamed_types = true;
       }
     }
     verdicts.push_back(std::move(verdict));
+    twins.push_back(std::move(twin));
   }
   const auto model = read_model(as_files("mutant", files));
   if (model.ok() && !model.value().gguf.is_split()) {
     // By its keys the first file is a model of its own.
-    return compare_file(files.front(), false, counts);
+    return compare_file(files.front(), false);
   }
-  Verdict verdict;
+  const auto is_known = std::ranges::all_of(verdicts, &Verdict::is_known);
   const auto refused = std::ranges::find(verdicts, false, &Verdict::accepts);
+  Verdict verdict{.is_known = is_known};
   verdict.reason = refused != verdicts.end() ? refused->reason : find_split_fault(verdicts);
   verdict.accepts = refused == verdicts.end() && verdict.reason.empty();
   if (!model.ok()) {
     require_sound(model.error());
-    return count_refusal(model.error(), verdict, counts);
+    return judge_refusal(model.error(), verdict);
   }
-  if (verdict.accepts) {
-    ++(has_fork_types ? counts.fork_types : counts.both_accept);
-    return {};
+  if (has_unnamed_types) {
+    return found(Column::kWarned, is_accepted_by_a_command(model.value())
+                                      ? "mtpgraft accepts a type that no fork has: " + verdict.reason
+                                      : "");
   }
-  const auto is_unnamed = [](const TensorInfo& tensor) {
-    return !is_upstream_tensor_type(tensor.type) && !is_named_fork_type(tensor.type);
-  };
-  if (std::ranges::any_of(model.value().gguf.tensors, is_unnamed)) {
-    ++counts.both_refuse;
-    return is_accepted_by_a_command(model.value()) ? "mtpgraft accepts a type that no fork has" : "";
+  if (!is_known || (!verdict.accepts && std::ranges::any_of(twins, &Twin::has_scalars))) {
+    return {Column::kUnknown};
   }
-  return "only mtpgraft accepts this split model: " + verdict.reason;
+  if (!verdict.accepts) {
+    return {Column::kFault, "only mtpgraft accepts this split model: " + verdict.reason};
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (auto fault = compare_judged(twins[i].file, verdicts[i]); !fault.empty()) {
+      return {Column::kFault, fmt::format("file {}: {}", i + 1, fault)};
+    }
+  }
+  const auto has_types = [](const Twin& twin) { return !twin.types.empty(); };
+  return found(std::ranges::any_of(twins, has_types) ? Column::kForkTypes : Column::kBothAccept,
+               compare_model(model.value(), files, verdicts));
 }
 
 std::vector<Bytes> split(const GgufSpec& spec, std::size_t count) {

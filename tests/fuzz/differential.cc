@@ -16,6 +16,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
 
 #include "fuzz.h"
 #include "refusals.h"
@@ -138,6 +139,9 @@ bool check_docs(const std::string& path) {
   return is_there;
 }
 
+// Cases of one kind, by Column.
+using Row = std::array<std::uint64_t, kColumnCount>;
+
 class Fuzzer {
  public:
   Fuzzer(const Options& options, GgmlJudge& judge, GgmlJudge* older)
@@ -150,7 +154,7 @@ class Fuzzer {
   bool run() {
     if (options_.giants) {
       for (const auto& file : spell_giants(bases_.others.front())) {
-        report(comparison_.compare_file(file, false, matrix_.back()), 0, {file});
+        record(kinds_.size() - 1, comparison_.compare_file(file, false), 0, {file});
       }
     }
     const auto end = options_.first + options_.count;
@@ -174,40 +178,39 @@ class Fuzzer {
     }
     const auto verdict = judge_.judge(files.front());
     const auto parsed = parse_gguf(MemoryFile(options_.replay.front(), files.front()));
-    fmt::print("ggml      {}\nmtpgraft  {}\n", verdict.accepts ? "accepts" : "refuses: " + verdict.reason,
+    const auto answer = verdict.is_known ? "refuses: " + verdict.reason : "gives no verdict: " + verdict.reason;
+    fmt::print("ggml      {}\nmtpgraft  {}\n", verdict.accepts ? "accepts" : answer,
                parsed.ok() ? "reads" : "refuses: " + parsed.error().message);
-    Counts counts;
-    const auto fault = files.size() == 1 ? comparison_.compare_file(files.front(), true, counts)
-                                         : comparison_.compare_shards(files, counts);
-    fmt::print("{}\n", fault.empty() ? "as it should be" : "FAULT: " + fault);
-    return fault.empty();
+    const auto finding =
+        files.size() == 1 ? comparison_.compare_file(files.front(), true) : comparison_.compare_shards(files);
+    const bool is_right = finding.column != Column::kFault;
+    fmt::print("{}\n", is_right ? "as it should be" : "FAULT: " + finding.text);
+    return is_right;
   }
 
   void print_table() const {
     fmt::print(
-        "| damage | both accept | both refuse | only ggml accepts | only mtpgraft accepts: types of forks | ... "
-        "anything else |\n|---|---|---|---|---|---|\n");
-    Counts sum;
+        "| damage | both accept | both refuse | only ggml accepts | only mtpgraft accepts: types of forks | mtpgraft "
+        "warns, `--strict` refuses: types that no program has | ggml gives no verdict | faults: anything else |\n"
+        "|---|---|---|---|---|---|---|---|\n");
+    Row sum{};
     for (std::size_t i = 0; i < matrix_.size(); ++i) {
-      const auto& counts = matrix_[i];
-      print_row(kinds_[i], counts);
-      sum.both_accept += counts.both_accept;
-      sum.both_refuse += counts.both_refuse;
-      sum.fork_types += counts.fork_types;
-      for (const auto& [what, count] : counts.refused) {
-        sum.refused[what] += count;
-      }
+      print_row(kinds_[i], matrix_[i]);
+      std::ranges::transform(sum, matrix_[i], sum.begin(), std::plus());
     }
     print_row("all", sum);
     fmt::print("\n| only ggml accepts | files |\n|---|---|\n");
     for (const auto& refusal : kRefusals) {
-      fmt::print("| {} | {} |\n", refusal.what, sum.refused[refusal.what]);
+      const auto count = refused_.find(refusal.what);
+      fmt::print("| {} | {} |\n", refusal.what, count != refused_.end() ? count->second : 0);
     }
   }
 
   void print_summary() const {
     fmt::print("\n{} cases in {} s, seed {}; ggml {} ended its process {} times; {} faults\n", case_count_, seconds(),
                options_.seed, judge_.version(), judge_.abort_count(), fault_count_);
+    fmt::print("ggml read {} grafts with damaged files; {} more were planned, but are larger than {} MiB\n",
+               comparison_.graft_count(), comparison_.large_graft_count(), kLargeOutputBytesMax >> 20);
     if (older_ != nullptr) {
       fmt::print(
           "ggml {} accepts {} that the newer one refuses, refuses {} that it accepts, ended its process {} times\n",
@@ -216,13 +219,12 @@ class Fuzzer {
   }
 
  private:
-  static void print_row(std::string_view kind, const Counts& counts) {
-    std::uint64_t refused = 0;
-    for (const auto& [what, count] : counts.refused) {
-      refused += count;
+  static void print_row(std::string_view kind, const Row& row) {
+    fmt::print("| {} |", kind);
+    for (const auto count : row) {
+      fmt::print(" {} |", count);
     }
-    fmt::print("| {} | {} | {} | {} | {} | 0 |\n", kind, counts.both_accept, counts.both_refuse, refused,
-               counts.fork_types);
+    fmt::print("\n");
   }
 
   [[nodiscard]] std::uint64_t seconds() const {
@@ -251,34 +253,40 @@ class Fuzzer {
 
   void judge_pair(std::uint64_t index, Random& random) {
     const auto fault = check_pair(judge_, bases_, random);
-    ++matrix_[matrix_.size() - 2].both_accept;
-    report(fault, index, {});
+    record(kinds_.size() - 2, {fault.empty() ? Column::kBothAccept : Column::kFault, fault}, index, {});
   }
 
   void judge_mutant(std::uint64_t index, Random& random) {
     const auto mutations = mutation_kinds().size();
     const auto kind = random.below(mutations + 1);
-    auto& counts = matrix_[kind];
     if (kind == mutations) {
       auto files = split(random.one_in(2) ? bases_.target : bases_.donor, 2 + random.below(2));
       auto& changed = random.any(files);
       changed = mutate(random.below(mutations), read_spec(changed), random);
-      return report(comparison_.compare_shards(files, counts), index, files);
+      return record(kind, comparison_.compare_shards(files), index, files);
     }
     const auto file = mutate(kind, make_base(random), random);
-    report(comparison_.compare_file(file, random.one_in(kCasesPerGraft), counts), index, {file});
+    record(kind, comparison_.compare_file(file, random.one_in(kCasesPerGraft)), index, {file});
     if (older_ != nullptr) {
-      const auto verdict = judge_.judge(file);
-      const bool accepts = older_->judge(file).accepts;
-      only_older_ += static_cast<std::uint64_t>(accepts && !verdict.accepts);
-      only_newer_ += static_cast<std::uint64_t>(!accepts && verdict.accepts);
+      const auto newer = judge_.judge(file);
+      const auto older = older_->judge(file);
+      const bool are_known = newer.is_known && older.is_known;
+      only_older_ += static_cast<std::uint64_t>(are_known && older.accepts && !newer.accepts);
+      only_newer_ += static_cast<std::uint64_t>(are_known && newer.accepts && !older.accepts);
+    }
+  }
+
+  void record(std::size_t kind, const Finding& finding, std::uint64_t index, const std::vector<Bytes>& files) {
+    ++matrix_[kind][static_cast<std::size_t>(finding.column)];
+    if (finding.column == Column::kOnlyGgml) {
+      ++refused_[finding.text];
+    }
+    if (finding.column == Column::kFault) {
+      report(finding.text, index, files);
     }
   }
 
   void report(const Fault& fault, std::uint64_t index, const std::vector<Bytes>& files) {
-    if (fault.empty()) {
-      return;
-    }
     ++fault_count_;
     fmt::print("FAULT: {}\n", fault);
     std::string replay;
@@ -301,7 +309,8 @@ class Fuzzer {
   GgmlJudge* older_;
   Comparison comparison_;
   std::vector<std::string_view> kinds_;
-  std::vector<Counts> matrix_;
+  std::vector<Row> matrix_;
+  std::map<std::string, std::uint64_t, std::less<>> refused_;  // by Refusal::what
   std::uint64_t case_count_ = 0;
   std::uint64_t fault_count_ = 0;
   std::uint64_t only_older_ = 0;

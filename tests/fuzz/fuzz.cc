@@ -21,7 +21,6 @@
 namespace mtpgraft::fuzz {
 namespace {
 
-constexpr std::uint64_t kOutputBytesMax = std::uint64_t{1} << 20;
 constexpr std::size_t kFilledBytesMax = std::size_t{256} << 10;
 
 // Where a graft has no record of its own.
@@ -217,11 +216,12 @@ void require_tiles(const FilePlan& plan, const ReadableFile& target, const Reada
   require(at == plan.output_size, "regions tile the output");
 }
 
-std::optional<ModelFiles> write_plan(const Plan& plan, const OpenedModel& target, const OpenedModel& donor) {
+std::optional<ModelFiles> write_plan(const Plan& plan, const OpenedModel& target, const OpenedModel& donor,
+                                     std::uint64_t bytes_max) {
   for (const auto& file : plan.files) {
     require_tiles(file, *target.file, *donor.file);
   }
-  if (plan.output_size() > kOutputBytesMax) {
+  if (plan.output_size() > bytes_max) {
     return std::nullopt;
   }
   MemoryFileSystem files;

@@ -43,8 +43,11 @@ Bytes read_all(const ReadableFile& file);
 // Segments and regions cover the output without gap or overlap, and copies stay inside their sources.
 void require_tiles(const FilePlan& plan, const ReadableFile& target, const ReadableFile& donor);
 
-// Checks every file of the plan and writes those that are not kept. Nothing if the output would be large.
-std::optional<ModelFiles> write_plan(const Plan& plan, const OpenedModel& target, const OpenedModel& donor);
+inline constexpr std::uint64_t kOutputBytesMax = std::uint64_t{1} << 20;
+
+// Checks every file of the plan and writes those that are not kept. Nothing if the output would be larger.
+std::optional<ModelFiles> write_plan(const Plan& plan, const OpenedModel& target, const OpenedModel& donor,
+                                     std::uint64_t bytes_max = kOutputBytesMax);
 
 // Grafts, and checks that the output is what was planned, that verify accepts it, and what strip makes of it.
 void check_graft(const OpenedModel& target, const OpenedModel& donor, const GraftOptions& options);
