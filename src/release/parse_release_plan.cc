@@ -172,10 +172,9 @@ bool is_quoted(const Json& value, Kind kind) {
   if (!value.is_string()) {
     return false;
   }
-  constexpr std::size_t kLettersMax = 32;
-  const auto text = text_of(value);
   const bool is_plain = kind == Kind::kFlag || kind == Kind::kInteger || kind == Kind::kNumber;
-  return is_plain && text.size() <= kLettersMax && Json::accept(text) && is_of_kind(Json::parse(text), kind);
+  const auto plain = parse_json<Json>(text_of(value), kJsonLimits);
+  return is_plain && plain.ok() && is_of_kind(plain.value(), kind);
 }
 
 class Parser {
