@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kReplyBytesMax = std::size_t{256} << 20;
 constexpr unsigned kSecondsMax = 60;
-constexpr std::uint32_t kString = 8;
+constexpr std::uint32_t kTypeOfStrings = 8;
 constexpr std::uint32_t kArray = 9;
 
 constexpr int kReplyTooLong = 3;  // exit code of a worker
@@ -204,7 +204,7 @@ class Worker {
       reply_.put(element_type);
       reply_.put(elements);
       std::string value;
-      if (element_type == kString) {
+      if (element_type == kTypeOfStrings) {
         for (std::uint64_t j = 0; j < elements; ++j) {
           value += is_array ? ggml_.array_string(context, i, j) : ggml_.value_string(context, i);
           value += '\0';

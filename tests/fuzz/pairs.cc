@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kRecord = "mtpgraft.record";
 constexpr std::string_view kPadding = "mtpgraft.padding";  // spaces that let file systems share blocks
 constexpr std::uint32_t kU32 = 4;
-constexpr std::uint32_t kString = 8;
+constexpr std::uint32_t kStringTypeId = 8;
 
 struct Tensor {
   std::string name;
@@ -120,7 +120,7 @@ std::vector<JudgedKey> keys_with_head(const Content& target, const Content& dono
 Content expect_graft(const Content& target, const Content& donor, bool has_record) {
   Content graft{keys_with_head(target, donor), target.tensors};
   if (has_record) {
-    graft.keys.push_back({std::string(kRecord), kString, kString, 1, ""});
+    graft.keys.push_back({std::string(kRecord), kStringTypeId, kStringTypeId, 1, ""});
   }
   std::ranges::move(tensors_of_head(donor, trunk_blocks(target)), std::back_inserter(graft.tensors));
   return graft;
