@@ -81,38 +81,11 @@ Error refuse_hub_cache(const std::string& path, const FileSource& files) {
                     : "it has no GGUF file that is complete");
 }
 
-}  // namespace
-
-std::vector<std::string> list_folder_models(const std::string& path, const FileSource& files) {
-  return models_in(path, list(path, files));
-}
-
-Error refuse_folder(const std::string& path, const FileSource& files) {
-  auto listed = files.list_folder(path);
-  if (!listed.ok()) {
-    return listed.error().code == ErrorCode::kUnsupported ? refuse(FileKind::kOtherFolder, path, "a folder", "")
-                                                          : std::move(listed.error());
-  }
-  auto& names = listed.value();
-  std::ranges::sort(names);
+// By what tells, the surest first.
+Error refuse_without_models(const std::string& path, const Names& names) {
   const auto any_ends = [&](std::string_view ending) {
     return std::ranges::any_of(names, [&](const auto& name) { return ends_with(name, ending); });
   };
-  if (const auto parent = parent_of(path); base_name(parent).starts_with(kHubPrefix)) {
-    return refuse_hub_cache(parent, files);  // its blobs, snapshots or refs
-  }
-  if (names.empty()) {
-    return refuse(FileKind::kEmptyFolder, path, "an empty folder", kNameAFile);
-  }
-  if (base_name(path).starts_with(kHubPrefix) || (has(names, "snapshots") && has(names, "blobs"))) {
-    return refuse_hub_cache(path, files);
-  }
-  if (const auto models = models_in(path, names); !models.empty()) {
-    return refuse(
-        FileKind::kGgufFolder, path,
-        models.size() == 1 ? "a folder with a GGUF file" : fmt::format("a folder with {} GGUF files", models.size()),
-        "name the one that is meant: " + list_paths(models));
-  }
   if (has(names, "adapter_config.json")) {
     return refuse(FileKind::kAdapterFolder, path, "a folder with a LoRA adapter (PEFT)", kAdapterAdvice);
   }
@@ -151,6 +124,38 @@ Error refuse_folder(const std::string& path, const FileSource& files) {
     }
   }
   return refuse(FileKind::kOtherFolder, path, "a folder without GGUF files", kNameAFile);
+}
+
+}  // namespace
+
+std::vector<std::string> list_folder_models(const std::string& path, const FileSource& files) {
+  return models_in(path, list(path, files));
+}
+
+Error refuse_folder(const std::string& path, const FileSource& files) {
+  auto listed = files.list_folder(path);
+  if (!listed.ok()) {
+    return listed.error().code == ErrorCode::kUnsupported ? refuse(FileKind::kOtherFolder, path, "a folder", "")
+                                                          : std::move(listed.error());
+  }
+  auto& names = listed.value();
+  std::ranges::sort(names);
+  if (const auto parent = parent_of(path); base_name(parent).starts_with(kHubPrefix)) {
+    return refuse_hub_cache(parent, files);  // its blobs, snapshots or refs
+  }
+  if (names.empty()) {
+    return refuse(FileKind::kEmptyFolder, path, "an empty folder", kNameAFile);
+  }
+  if (base_name(path).starts_with(kHubPrefix) || (has(names, "snapshots") && has(names, "blobs"))) {
+    return refuse_hub_cache(path, files);
+  }
+  if (const auto models = models_in(path, names); !models.empty()) {
+    return refuse(
+        FileKind::kGgufFolder, path,
+        models.size() == 1 ? "a folder with a GGUF file" : fmt::format("a folder with {} GGUF files", models.size()),
+        "name the one that is meant: " + list_paths(models));
+  }
+  return refuse_without_models(path, names);
 }
 
 }  // namespace mtpgraft

@@ -172,7 +172,7 @@ std::string look_in_subfolders(const std::string& folder, const std::string& nam
     const auto below = join(folder, each);
     if (searched < kFoldersSearched && files.is_folder(below) && is_same_disk(folder, below)) {
       ++searched;
-      if (const auto path = join(below, name); is_there(path, files)) {
+      if (auto path = join(below, name); is_there(path, files)) {
         return path;
       }
     }

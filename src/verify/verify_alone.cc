@@ -109,6 +109,12 @@ std::uint64_t data_bytes(const GgufFile& gguf) {
   return bytes;
 }
 
+void check_types(const GgufFile& gguf, VerifyReport& report) {
+  if (const auto* unread = find_unread_tensor(gguf)) {
+    report.findings.push_back({describe_unread_tensor(*unread), unread->info_offset});
+  }
+}
+
 }  // namespace
 
 Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& progress) {
@@ -119,8 +125,7 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
     report.labels = std::move(claims->labels);
     report.edits = std::move(claims->edits);
   }
-  // There is nothing to hold them against.
-  report.edits_allowed = true;
+  report.edits_allowed = true;  // there is nothing to hold them against
   const auto head = find_head(gguf);
   switch (head.state) {
     case HeadState::kNone:
@@ -154,8 +159,8 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
   if (head.state == HeadState::kPresent) {
     check_head_rules(gguf, head, head_data, report);
   } else if (head.state != HeadState::kBroken) {
-    const auto structure =
-        check_structure(gguf, 0, gguf, head, find_architecture(gguf.architecture()), ExpertRule::kOwn);
+    const auto architecture = find_architecture(gguf.architecture());
+    const auto structure = check_structure(gguf, 0, gguf, head, architecture, ExpertRule::kOwn);
     for (const auto& refusal : structure.refusals) {
       report.findings.push_back({refusal, gguf.infos_end});
     }
@@ -163,9 +168,7 @@ Result<VerifyReport> verify_alone(const OpenedModel& model, const Progress& prog
         fmt::format("a head at blk.{} without a trunk: its shapes are checked when it is grafted", head.first_block));
   }
   check_vectors(gguf, head, report);
-  if (const auto* unread = find_unread_tensor(gguf)) {
-    report.findings.push_back({describe_unread_tensor(*unread), unread->info_offset});
-  }
+  check_types(gguf, report);
   check_record(gguf, head, head_data, report);
   MTPGRAFT_CHECK(note_changed_header(model, head, report));
   report.compared_bytes = find_record(gguf) ? head.bytes : 0;

@@ -119,6 +119,7 @@ expect_refusal() {
 }
 expect_refusal 4 graft "$TARGET" none -o out.gguf <<'END_OF_TEXT'
 mtpgraft: none: cannot open: No such file or directory
+  hint: the current folder has 'mtp-base-8L-BF16.gguf', 'mtp-base-8L-Q8_0.gguf' and 'target-12L-Q4_K_M.gguf'
 END_OF_TEXT
 expect_refusal 4 graft "$TARGET" hf-base-8L/none.safetensors -o out.gguf <<'END_OF_TEXT'
 mtpgraft: hf-base-8L/none.safetensors: cannot open: No such file or directory

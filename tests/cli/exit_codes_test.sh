@@ -33,7 +33,7 @@ reach 4 "$MTPGRAFT" inspect missing.gguf
 expect_nothing_on stdout
 expect_stderr <<'END'
 mtpgraft: missing.gguf: cannot open: No such file or directory
-  hint: the current folder has 'cut.gguf', 'damaged.gguf', 'mtp-base-8L-Q8_0.gguf' and 2 more
+  hint: the current folder has 'cut.gguf', 'damaged.gguf', 'mtp-base-8L-Q8_0.gguf', 'target-12L-MTP-Q4_K_M.gguf' and 1 more
 END
 
 reach 5 "$MTPGRAFT" graft "$TARGET" "$DONOR"

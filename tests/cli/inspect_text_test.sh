@@ -224,7 +224,7 @@ expect_exit 4 "$MTPGRAFT" inspect missing.gguf "$TARGET"
 expect_stdout < <("$MTPGRAFT" inspect "$TARGET")
 expect_stderr <<'END'
 mtpgraft: missing.gguf: cannot open: No such file or directory
-  hint: the current folder has 'head-only-base-8L-BF16.gguf', 'moe-qwen35moe-donor.gguf', 'mtp-base-8L-Q8_0.gguf' and 6 more
+  hint: the current folder has 'head-only-base-8L-BF16.gguf', 'moe-qwen35moe-donor.gguf', 'mtp-base-8L-Q8_0.gguf', 'target-12L-MTP-Q4_K_M.gguf' and 5 more
 END
 
 # Names and values in a file are hostile text: nothing of them may steer a terminal.

@@ -127,6 +127,7 @@ expect_exit 4 "$MTPGRAFT" verify "$GRAFT" -c missing-list
 expect_nothing_on stdout
 expect_stderr <<'END'
 mtpgraft: missing-list: cannot read: No such file or directory
+  hint: the current folder has 'damaged.gguf', 'mtp-base-8L-Q8_0.gguf', 'target-12L-MTP-Q4_K_M.gguf' and 'target-12L-Q4_K_M.gguf'
 END
 
 # Comments, empty lines, Windows line ends, a last line without its end, upper-case digits, the other form.
