@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <mutex>
-#include <string_view>
+#include <string>
+#include <utility>
 
 #include "cli/events.h"
 #include "cli/terminal.h"
@@ -112,28 +114,17 @@ Progress make_progress(std::string label, std::uint64_t total_bytes, bool visibl
   };
 }
 
-std::string_view name_of(Phase phase, const PhaseNames& names) {
+// What the line calls it: "read head"; empty for what it does not show.
+std::string label_of(Phase phase, const PhaseNames& names) {
   if (const auto found = names.find(phase); found != names.end()) {
-    return found->second;
+    return std::string(found->second);
   }
-  switch (phase) {
-    case Phase::kPlan:
-    case Phase::kWait:
-      return "";
-    case Phase::kFetch:
-      return "fetch";
-    case Phase::kReadHead:
-      return "read head";
-    case Phase::kWrite:
-      return "write";
-    case Phase::kVerify:
-      return "verify";
-    case Phase::kCheck:
-      return "check";
-    case Phase::kChecksum:
-      return "checksum";
+  if (phase == Phase::kPlan || phase == Phase::kWait) {
+    return "";
   }
-  return "";
+  std::string label(report::phase_name(phase));
+  std::ranges::replace(label, '-', ' ');
+  return label;
 }
 
 }  // namespace
@@ -150,8 +141,9 @@ Context make_context(FileSystem& files, const OutputOptions& options, const Phas
   const bool visible =
       stderr_erases_lines() && !options.quiet && !options.json && options.progress == ProgressWay::kAuto;
   return {files, [visible, names](Phase phase, std::uint64_t total_bytes) {
-            const auto name = name_of(phase, names);
-            return make_progress(std::string(name), total_bytes, visible && !name.empty());
+            auto label = label_of(phase, names);
+            const bool is_shown = visible && !label.empty();
+            return make_progress(std::move(label), total_bytes, is_shown);
           }};
 }
 

@@ -145,9 +145,8 @@ std::string find_depth_problem(const GgufFile& file) {
 
 std::string base_model_of(const GgufFile& file) {
   for (const std::string_view field : {"repo_url", "name"}) {
-    const auto* item = file.find_key(fmt::format("general.base_model.0.{}", field));
-    if (const auto text = item != nullptr ? item->text() : std::nullopt; text && !text->empty()) {
-      return std::string(*text);
+    if (const auto text = text_of(file, fmt::format("general.base_model.0.{}", field)); !text.empty()) {
+      return std::string(text);
     }
   }
   return {};
@@ -158,8 +157,7 @@ std::string base_model_of(const GgufFile& file) {
 Summary summarise(const GgufFile& file) {
   Summary summary;
   summary.architecture = file.architecture();
-  const auto* name = file.find_key("general.name");
-  summary.name = name != nullptr ? name->text().value_or("") : "";
+  summary.name = text_of(file, "general.name");
   std::vector<std::size_t> all(file.tensors.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   for (const auto& tensor : file.tensors) {

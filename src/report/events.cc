@@ -10,28 +10,6 @@
 namespace mtpgraft::report {
 namespace {
 
-std::string_view name_of(Phase phase) {
-  switch (phase) {
-    case Phase::kPlan:
-      return "plan";
-    case Phase::kFetch:
-      return "fetch";
-    case Phase::kReadHead:
-      return "read-head";
-    case Phase::kWrite:
-      return "write";
-    case Phase::kVerify:
-      return "verify";
-    case Phase::kCheck:
-      return "check";
-    case Phase::kChecksum:
-      return "checksum";
-    case Phase::kWait:
-      return "wait";
-  }
-  return "";
-}
-
 std::string_view name_of(PhaseState state) {
   switch (state) {
     case PhaseState::kBegin:
@@ -58,9 +36,31 @@ std::string text_event(std::string_view command, std::string_view event, std::st
 
 }  // namespace
 
+std::string_view phase_name(Phase phase) {
+  switch (phase) {
+    case Phase::kPlan:
+      return "plan";
+    case Phase::kFetch:
+      return "fetch";
+    case Phase::kReadHead:
+      return "read-head";
+    case Phase::kWrite:
+      return "write";
+    case Phase::kVerify:
+      return "verify";
+    case Phase::kCheck:
+      return "check";
+    case Phase::kChecksum:
+      return "checksum";
+    case Phase::kWait:
+      return "wait";
+  }
+  return "";
+}
+
 std::string progress_event(std::string_view command, const PhaseProgress& progress) {
   auto json = event_start(command, "progress");
-  json["phase"] = name_of(progress.phase);
+  json["phase"] = phase_name(progress.phase);
   json["state"] = name_of(progress.state);
   // The query of a URL may be a signature.
   const auto path = is_remote(progress.path) ? url_without_query(progress.path) : progress.path;

@@ -26,6 +26,9 @@ struct PhaseProgress {
   std::size_t grafts = 0;
 };
 
+// "read-head"; the text lives as long as the program.
+std::string_view phase_name(Phase phase);
+
 std::string progress_event(std::string_view command, const PhaseProgress& progress);
 std::string warning_event(std::string_view command, const Warning& warning);
 std::string note_event(std::string_view command, std::string_view message);
