@@ -19,6 +19,7 @@ inline constexpr std::uint64_t kTensorNameBytesMax = 63;  // the specification s
 inline constexpr std::uint32_t kTensorDimsMax = 4;
 
 // Ours: far above any model, low enough that a hostile file can cost neither memory nor time.
+inline constexpr std::size_t kArchitectureBytesMax = 1024;
 inline constexpr std::uint64_t kKeysMax = 1U << 16;
 inline constexpr std::uint64_t kTensorsMax = 1U << 17;
 inline constexpr std::uint64_t kStringElementsMax = 1U << 22;

@@ -27,6 +27,7 @@ class Parser {
       MTPGRAFT_CHECK(read_key(i));
     }
     MTPGRAFT_CHECK(check_unique_keys());
+    MTPGRAFT_CHECK(check_architecture());
     MTPGRAFT_CHECK(read_alignment());
     for (std::uint64_t i = 0; i < tensor_count_; ++i) {
       MTPGRAFT_CHECK(read_tensor_info(i));
@@ -180,6 +181,21 @@ class Parser {
         return fail(fmt::format("key '{}' stands there twice", item.key), item.offset,
                     "llama.cpp refuses such files; remove one with gguf_new_metadata.py --remove-metadata");
       }
+    }
+    return ok_status();
+  }
+
+  // Names of keys begin with it.
+  Status check_architecture() const {
+    const auto architecture = gguf_.architecture();
+    if (architecture.size() > format::kArchitectureBytesMax) {
+      return fail(fmt::format("key 'general.architecture' has a value of {} bytes (limit {})", architecture.size(),
+                              format::kArchitectureBytesMax),
+                  gguf_.find_key("general.architecture")->offset);
+    }
+    if (architecture.find('\0') != std::string_view::npos) {
+      return fail("key 'general.architecture' has a NUL in its value, where loaders cut it",
+                  gguf_.find_key("general.architecture")->offset);
     }
     return ok_status();
   }

@@ -16,6 +16,8 @@ inline constexpr auto kRefusals = std::to_array<Refusal>({
     {"bytes, outside 1-65535", "a key's name of more than 65,535 bytes", "the specification ends there"},
     {"has a NUL in its name", "a NUL in the name of a key or a tensor",
      "loaders read the name up to it, and may then take it for another"},
+    {"key 'general.architecture' has a", "a `general.architecture` with a NUL, or of more than 1,024 bytes",
+     "names of keys begin with it: one would be cut, the other leaves no room"},
     {"has an impossible shape", "a dimension of 0, or 2^63 elements and more",
      "llama.cpp b10256 crashes on 0; the number of elements wraps, so that ggml takes too few bytes for enough"},
     {"is impossibly large",

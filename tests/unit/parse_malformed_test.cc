@@ -35,6 +35,18 @@ TEST(ParseMalformed, NamesOfTensorsMayHave63Bytes) {
   }
 }
 
+// Names of keys begin with it.
+TEST(ParseMalformed, TheArchitectureCanBeginNames) {
+  const auto parse = [](const std::string& architecture) {
+    return parse_gguf(
+        MemoryFile("x.gguf", GgufBuilder().key("general.architecture", std::string_view(architecture)).build()));
+  };
+  EXPECT_THAT(parse(std::string(1024, 'a')), IsOk());
+  EXPECT_THAT(parse(std::string(1025, 'a')),
+              FailsWith(ErrorCode::kMalformed, "has a value of 1025 bytes (limit 1024)"));
+  EXPECT_THAT(parse(std::string("qwen35\0moe", 10)), FailsWith(ErrorCode::kMalformed, "has a NUL in its value"));
+}
+
 TEST(ParseMalformed, IsRefusedWithTheNamePathAndOffset) {
   const auto index = read_index("malformed");
   ASSERT_GT(index.size(), 40U);
