@@ -56,7 +56,7 @@ Result<std::vector<std::string>> list_remote_models(const std::string& path, Rem
 // Says how what is on a server is read.
 struct RemoteFlags {
   bool allow_http = false;  // allows "http://" to hosts other than this machine
-  bool no_cache = false;    // keeps nothing of what is fetched, and uses nothing that is kept
+  bool no_cache = false;    // keeps nothing of what is fetched, and uses nothing that is kept, by others neither
 };
 
 // Opens what reads remote paths, with the cache of this user (cache.h). It calls `context.start` for what it fetches,

@@ -244,7 +244,8 @@ class FileSource {
 
   virtual Result<bool> exists(const std::string& path) = 0;
 
-  // kRefused if a file of a folder is a link that leads out of it.
+  // kRefused if a file of a folder is a link that leads out of it, but for one of a snapshot in the Hugging Face cache
+  // to a blob of the same repository.
   virtual Status check_inside(const std::string& folder, const std::string& path) const = 0;
 };
 

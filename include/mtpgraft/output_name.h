@@ -14,9 +14,9 @@ std::string default_output_path(const std::string& target_path, std::size_t file
 
 // The path by which default_output_path() is to name the output of a target. It is the target's own, unless that is
 // stored under a digest, as in the caches of Hugging Face and Ollama: `real_path`, which is where the target leads if
-// it is a symbolic link, and else the same, has a digest's name or lies below a directory "blobs". Nothing is to be
-// added there, so the name is then one in the current directory: that of the link; of one that is called by a digest
-// too, what a file name can have of `model_name`, the key general.name; or "model.gguf".
+// it is a symbolic link, and else the same, has a digest's name, lies below a directory "blobs", or in a snapshot of
+// Hugging Face's. Nothing is to be added there, so the name is then one in the current directory: that of the link; of
+// one that is called by a digest too, what a file name can have of `model_name`, the key general.name; or "model.gguf".
 std::string naming_path(const std::string& target_path, const std::string& real_path, std::string_view model_name);
 
 // Finds "Q6_K" in "X-MTP-Q6_K.gguf" and in a shard's name; empty if the name does not tell.

@@ -28,7 +28,7 @@ constexpr std::string_view kIndex = "model.safetensors.index.json";
 constexpr auto kDescribingFiles = std::to_array<std::string_view>({kIndex, "model.safetensors", "mtp.safetensors"});
 
 constexpr const char* kLinksHint =
-    "the Hugging Face cache consists of such links; hf download --local-dir DIR makes a folder of files";
+    "a checkpoint's files are in its folder, or in the Hugging Face cache; hf download --local-dir DIR makes a folder";
 
 Result<Json> read_json(const ReadableFile& file) {
   const auto& path = file.path();
@@ -109,14 +109,20 @@ Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
     if (is_folder_) {
       // A folder that was downloaded is not to be trusted with links.
       auto inside = files_->check_inside(path_, path);
-      if (!inside.ok()) {
-        auto& error = inside.error();
-        error.hint =
-            error.code == ErrorCode::kRefused ? kLinksHint : "the checkpoint is not complete; download this file too";
-        return error;
+      if (!inside.ok() && inside.error().code == ErrorCode::kRefused) {
+        inside.error().hint = kLinksHint;
+        return std::move(inside.error());
       }
     }
-    MTPGRAFT_TRY(open.file, files_->open(path));
+    auto opened = files_->open(path);
+    if (!opened.ok()) {
+      auto& error = opened.error();
+      if (is_folder_ && !error.has_advice()) {
+        error.hint = "the checkpoint is not complete; download this file too";
+      }
+      return std::move(error);
+    }
+    open.file = std::move(opened).value();
     MTPGRAFT_TRY(open.tensors, parse_safetensors(*open.file));
     std::ranges::sort(open.tensors, {}, &SafetensorsTensor::name);
   }

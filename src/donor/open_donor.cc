@@ -6,11 +6,14 @@
 #include "donor/checkpoint.h"
 #include "donor/dialect.h"
 #include "gguf/foreign.h"
+#include "gguf/snapshot.h"
 #include "io/meant_path.h"
 #include "mtpgraft/cache.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/version.h"
+#include "net/hub_cache.h"
+#include "util/hub_store.h"
 #include "util/parse.h"
 #include "util/path.h"
 
@@ -72,11 +75,46 @@ std::string hint_at_server(const std::string& path, FileSource& files) {
   return is_like_repository ? fmt::format("if the repository of the Hugging Face Hub is meant: hf://{}", path) : "";
 }
 
+// The path of the donor that a path means: for a folder of the Hugging Face cache the checkpoint in it, or its only
+// model that has a head.
+Result<std::string> find_local_donor(const std::string& path, FileSource& files) {
+  MTPGRAFT_TRY(const auto snapshot, find_snapshot_folder(path, files));
+  if (!snapshot) {
+    return path;
+  }
+  MTPGRAFT_TRY(auto models, list_local_models(*snapshot, files));
+  if (models.size() == 1) {
+    return models.front();
+  }
+  std::erase_if(models, [&](const std::string& model) {
+    const auto opened = open_donor_model(files, model);
+    return opened.ok() && !find_donors_head(opened.value().gguf).has_tensors();
+  });
+  if (models.size() == 1) {
+    return models.front();
+  }
+  return Error{.code = models.empty() ? ErrorCode::kIncompatible : ErrorCode::kUsage,
+               .message = models.empty() ? "none of its models has a head"
+                                         : fmt::format("is not one model; {} of it have a head", models.size()),
+               .path = path,
+               .hint = models.empty() ? "name a donor that has one" : "name one of them",
+               .details = std::move(models),
+               .file_kind = FileKind::kHubCache};
+}
+
 // What the record calls it: as a download of it is called.
 std::string remote_name(const RemotePath& place) {
   const bool is_repository = place.repository != nullptr && place.name.empty();
   const auto path = is_repository ? place.path.substr(0, place.path.find('@')) : place.path;
   return path.substr(path.rfind('/') + 1);
+}
+
+// The same, of a path on this machine: a snapshot of the Hugging Face cache is called as its repository.
+std::string local_name(const std::string& path) {
+  const auto real = real_path(path);
+  const auto store = hub_store_of(real);
+  const bool is_snapshot = !store.empty() && base_name(parent_of(real)) == "snapshots";
+  return base_name(is_snapshot ? hub_store_repository(base_name(store)) : path);
 }
 
 // What a file on a server is, and what of it is not known.
@@ -89,11 +127,16 @@ Status note_origin(const std::string& path, Donor& donor) {
   if (place.repository == nullptr) {
     return ok_status();
   }
-  donor.repository_bytes = place.repository->bytes();
+  if (place.repository->is_described) {
+    donor.repository_bytes = place.repository->bytes();
+  }
   donor.pinned_path = fmt::format("{}@{}{}{}", place.repository->path.substr(0, place.repository->path.find('@')),
                                   place.repository->commit, place.name.empty() ? "" : ":", place.name);
   donor.notes.push_back(fmt::format("{}, commit {}", path, place.repository->commit));
   const auto files = plan_fetches(*donor.file, {{{0, donor.file->size()}}});
+  if (const auto sources = donor.file->sources(); files.empty() && !sources.empty()) {
+    donor.notes.push_back(fmt::format("found in the Hugging Face cache: {}", parent_of(sources.front()->path())));
+  }
   const auto hashed = std::ranges::count_if(files, [](const RemoteFetch& file) { return !file.sha256.empty(); });
   if (hashed > 0) {
     donor.notes.push_back(fmt::format("only parts of {} {} are read: the SHA-256 that the hub has of {} is not checked",
@@ -105,21 +148,23 @@ Status note_origin(const std::string& path, Donor& donor) {
 }  // namespace
 
 Result<std::vector<std::string>> list_local_models(const std::string& path, FileSource& files) {
-  std::vector<std::string> models;
-  if (files.is_folder(path)) {
-    MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(path, files));
-    models = checkpoint.empty() ? list_folder_models(path, files) : std::vector<std::string>();
+  if (!files.is_folder(path)) {
+    return std::vector{path};
   }
-  if (models.empty()) {
-    models.push_back(path);
-  }
-  return models;
+  MTPGRAFT_TRY(const auto snapshot, find_snapshot_folder(path, files));
+  const auto& folder = snapshot ? *snapshot : path;
+  MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(folder, files));
+  auto models = !checkpoint.empty() ? std::vector<std::string>()
+                : snapshot          ? list_snapshot_models(folder, files)
+                                    : list_folder_models(folder, files);
+  return models.empty() ? std::vector{folder} : models;
 }
 
 Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flags, const Context& context) {
   MTPGRAFT_TRY(std::shared_ptr<RemoteSource> source,
                make_remote_source({.allow_http = flags.allow_http,
                                    .cache_directory = flags.no_cache ? "" : default_cache_directory(),
+                                   .reads_hub_cache = !flags.no_cache,
                                    .user_agent = fmt::format("mtpgraft/{}", version()),
                                    .start_progress =
                                        [start = context.start](std::uint64_t total_bytes) {
@@ -145,6 +190,8 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     }
     source = donor.remote.get();
     MTPGRAFT_TRY(path, choose_remote_model(path, *donor.remote));
+  } else {
+    MTPGRAFT_TRY(path, find_local_donor(path, context.files));
   }
   donor.is_checkpoint = is_checkpoint(path, *source);
   if (request.norm_offset && !donor.is_checkpoint) {
@@ -174,7 +221,7 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     MTPGRAFT_CHECK(translate(donor));
   }
   donor.labels.tool = fmt::format("mtpgraft {}", version());
-  donor.labels.donor_file = base_name(path);
+  donor.labels.donor_file = local_name(path);
   MTPGRAFT_CHECK(note_origin(path, donor));
   if (!request.head_type.empty()) {
     MTPGRAFT_CHECK(convert(request, donor));

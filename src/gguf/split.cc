@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "gguf/foreign.h"
+#include "gguf/snapshot.h"
 #include "io/composed_file.h"
 #include "util/parse.h"
 
@@ -115,10 +116,8 @@ bool is_lone_shard(const GgufFile& file) {
          (count != nullptr ? count->value.integer_at().value_or(0) > 1 : file.find_key(kSplitNumberKey) != nullptr);
 }
 
-Result<ModelFiles> open_model_files(FileSource& files, const std::string& path) {
-  if (files.is_folder(path)) {
-    return refuse_folder(path, files);
-  }
+Result<ModelFiles> open_model_files(FileSource& files, const std::string& given) {
+  MTPGRAFT_TRY(const auto path, find_model(given, files));
   ModelFiles opened;
   auto name = parse_shard_name(path);
   auto file = files.open(path);

@@ -15,6 +15,7 @@
 #include "io/readable_file_posix.h"
 #include "io/staged_file_posix.h"
 #include "mtpgraft/file.h"
+#include "util/hub_store.h"
 #include "util/parse.h"
 #include "util/path.h"
 
@@ -92,7 +93,10 @@ class PosixFileSystem final : public FileSystem {
     if (error) {
       return io_error(path, "open", error.value());
     }
-    if (real.parent_path() != std::filesystem::canonical(as_path(folder), error)) {
+    const auto inside = std::filesystem::canonical(as_path(folder), error);
+    const std::string store(hub_store_of(inside.string()));
+    const bool is_blob = !store.empty() && real.parent_path() == as_path(store) / "blobs";
+    if (real.parent_path() != inside && !is_blob) {
       return Error{
           .code = ErrorCode::kRefused, .message = "is a symbolic link that leads out of the folder", .path = path};
     }

@@ -8,11 +8,12 @@
 #include <system_error>
 #include <utility>
 
-#include "gguf/foreign.h"
+#include "gguf/snapshot.h"
 #include "io/stream.h"
 #include "job/check_output.h"
 #include "job/displaced.h"
 #include "job/exchanged.h"
+#include "job/open_target.h"
 #include "job/vocabulary.h"
 #include "model/dialect.h"
 #include "model/head_values.h"
@@ -27,38 +28,6 @@
 
 namespace mtpgraft {
 namespace {
-
-Result<OpenedModel> open_to_change(const std::string& path, FileSystem& files) {
-  const Error split{.code = ErrorCode::kRefused,
-                    .message = "a split model is not changed in place",
-                    .path = path,
-                    .remedy = Remedy::kLeaveOutInPlace};
-  if (files.is_folder(path)) {
-    return refuse_folder(path, files);
-  }
-  auto opened = files.open_to_change(path);
-  if (!opened.ok()) {
-    // To be told of another name, and then that this is one of several files, would be twice in vain.
-    const auto model = open_model(files, path);
-    return model.ok() && model.value().gguf.is_split() ? split : opened.error();
-  }
-  const std::shared_ptr<const ReadableFile> file = std::move(opened).value();
-  auto gguf = parse_gguf(*file);
-  if (!gguf.ok()) {
-    return explain_beside(std::move(gguf.error()), files);
-  }
-  if (is_lone_shard(gguf.value())) {
-    return split;
-  }
-  return OpenedModel{file, std::move(gguf.value())};
-}
-
-Result<OpenedModel> open_target(const std::string& path, const OutputRequest& output, FileSystem& files) {
-  if (path.empty()) {
-    return Error{.code = ErrorCode::kUsage, .message = "the model has no name"};
-  }
-  return output.in_place ? open_to_change(path, files) : open_model(files, path);
-}
 
 // llama.cpp's -hf takes a file with this in its name for a sidecar.
 void warn_of_name(const std::string& path, std::vector<Warning>& warnings) {
@@ -299,8 +268,10 @@ std::uint64_t Output::bytes_to_write() const {
 }
 
 Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
-  auto job = prepare_as_named(request, context);
-  return job.ok() ? std::move(job) : explain_exchange(job.error(), request, context);
+  auto named = request;
+  MTPGRAFT_TRY(named.target, find_model(request.target, context.files));
+  auto job = prepare_as_named(named, context);
+  return job.ok() ? std::move(job) : explain_exchange(job.error(), named, context);
 }
 
 Result<Job> prepare_extract(const ExtractRequest& request, const Context& context) {

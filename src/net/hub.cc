@@ -159,7 +159,9 @@ const RepositoryFile* Repository::find(std::string_view name) const {
 
 Result<HubSettings> read_hub_settings() {
   MTPGRAFT_TRY(auto token, read_token());
-  HubSettings settings{std::string(kDefaultEndpoint), std::move(token), kTimeoutSeconds};
+  const auto offline = lowered(environment("HF_HUB_OFFLINE"));
+  const bool is_offline = offline == "1" || offline == "on" || offline == "yes" || offline == "true";
+  HubSettings settings{std::string(kDefaultEndpoint), std::move(token), kTimeoutSeconds, is_offline};
   if (auto endpoint = trimmed(environment("HF_ENDPOINT")); !endpoint.empty()) {
     while (endpoint.ends_with('/')) {
       endpoint.pop_back();
@@ -186,6 +188,8 @@ Result<HubSettings> read_hub_settings() {
 std::string HubPath::repository_path() const {
   return fmt::format("{}{}{}{}", kScheme, repository, revision.empty() ? "" : "@", revision);
 }
+
+std::string HubPath::path() const { return name.empty() ? repository_path() : repository_path() + ':' + name; }
 
 Result<HubPath> parse_hub_path(std::string_view path) {
   auto rest = path.substr(std::min(kScheme.size(), path.size()));
@@ -292,7 +296,7 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
     return malformed("has no list 'siblings'");
   }
   for (const auto& sibling : *siblings) {
-    RepositoryFile file{sibling.is_object() ? text_of(sibling, "rfilename") : "", 0, {}};
+    RepositoryFile file{sibling.is_object() ? text_of(sibling, "rfilename") : "", 0, {}, {}};
     if (!is_relative_path(file.name)) {
       return malformed(fmt::format("names a file '{}'", printable(file.name)));
     }
@@ -302,6 +306,7 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
     if (const auto lfs = sibling.find("lfs"); lfs != sibling.end() && lfs->is_object()) {
       file.sha256 = text_of(*lfs, "sha256");
     }
+    file.blob_id = text_of(sibling, "blobId");
     repository.files.push_back(std::move(file));
   }
   std::ranges::sort(repository.files, {}, &RepositoryFile::name);

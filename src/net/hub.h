@@ -16,6 +16,7 @@ struct HubSettings {
   std::string endpoint;  // HF_ENDPOINT without slashes at its end
   std::string token;     // HF_TOKEN, else what the file of HF_TOKEN_PATH, else HF_HOME/token has; may be empty
   int timeout_seconds;   // HF_HUB_DOWNLOAD_TIMEOUT
+  bool is_offline;       // HF_HUB_OFFLINE: the hub is not to be asked
 };
 
 Result<HubSettings> read_hub_settings();
@@ -27,6 +28,8 @@ struct HubPath {
 
   // "hf://OWNER/NAME@REVISION"
   [[nodiscard]] std::string repository_path() const;
+  // The same, and ":NAME" if there is one.
+  [[nodiscard]] std::string path() const;
 };
 
 // "hf://OWNER/NAME[@REVISION][:NAME]", or with "/NAME"; a revision with a slash needs the colon, but for refs/pr/N.

@@ -1,14 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <list>
 #include <map>
 #include <utility>
 
+#include "io/composed_file.h"
 #include "mtpgraft/remote.h"
 #include "net/http_text.h"
 #include "net/hub.h"
+#include "net/hub_cache.h"
+#include "net/hub_client.h"
 #include "net/remote_file.h"
 #include "util/checked.h"
 #include "util/parse.h"
@@ -22,33 +24,6 @@ constexpr std::uint64_t kDocumentBytesMax = 64'000'000;
 
 // Names that are shown where a repository does not have the one that was asked for.
 constexpr std::size_t kShownNames = 12;
-
-// A document that is here as a whole.
-class Document final : public ReadableFile {
- public:
-  Document(std::string path, std::string text) : path_(std::move(path)), text_(std::move(text)) {}
-
-  [[nodiscard]] const std::string& path() const override { return path_; }
-  [[nodiscard]] std::uint64_t size() const override { return text_.size(); }
-  [[nodiscard]] std::uint64_t stored_bytes() const override { return text_.size(); }
-  Status check_unchanged() const override { return ok_status(); }
-  Status read_at(std::uint64_t offset, std::span<std::byte> out) const override {
-    if (!range_fits(offset, out.size(), size())) {
-      return Error{.code = ErrorCode::kIo,
-                   .message = fmt::format("has no bytes {}-{}", offset, offset + out.size()),
-                   .path = path_,
-                   .offset = offset};
-    }
-    if (!out.empty()) {
-      std::memcpy(out.data(), text_.data() + offset, out.size());
-    }
-    return ok_status();
-  }
-
- private:
-  std::string path_;
-  std::string text_;
-};
 
 // Documents are read as a whole, everything else in ranges.
 bool is_document(std::string_view path) { return path.ends_with(".json"); }
@@ -67,6 +42,16 @@ Error with_alternatives(Error error, std::string_view name, std::span<const std:
   return error;
 }
 
+// Whether what is here of a repository is enough to tell that a file is not in it: a checkpoint without an index has
+// none, for example.
+bool is_whole_checkpoint(const Repository& repository) {
+  const auto is_safetensors = [](const RepositoryFile& file) {
+    return file.name.find(".safetensors") != std::string::npos;
+  };
+  return repository.is_described ||
+         (repository.find("config.json") != nullptr && std::ranges::any_of(repository.files, is_safetensors));
+}
+
 Error no_such_file(const Repository& repository, std::string_view name) {
   std::vector<std::string_view> names;
   for (const auto& file : repository.files) {
@@ -82,19 +67,16 @@ Error no_such_file(const Repository& repository, std::string_view name) {
 
 class HttpSource final : public RemoteSource {
  public:
-  HttpSource(HubSettings hub, std::shared_ptr<RemoteSession> session)
-      : hub_(std::move(hub)), session_(std::move(session)) {}
+  HttpSource(HubSettings hub, HubCache hub_cache, std::shared_ptr<RemoteSession> session)
+      : hub_(std::move(hub)), hub_cache_(std::move(hub_cache)), session_(std::move(session)) {}
 
   Result<RemotePath> find(const std::string& given) override {
     const auto path = with_plain_scheme(given);
-    if (path.starts_with("hf://")) {
-      if (auto known = find_known(path)) {
-        return std::move(*known);
-      }
-      MTPGRAFT_TRY(const auto parsed, parse_hub_path(path));
-      return find_in_hub(parsed);
+    if (auto known = find_known(path)) {
+      return std::move(*known);
     }
-    if (const auto parsed = parse_hub_url(path, hub_.endpoint)) {
+    MTPGRAFT_TRY(const auto parsed, parse_as_hub_path(path));
+    if (parsed) {
       return find_in_hub(*parsed);
     }
     if (origin_of(path).empty()) {
@@ -108,7 +90,32 @@ class HttpSource final : public RemoteSource {
     return plain;
   }
 
+  Result<bool> describe(const RemotePath& path) override {
+    if (path.repository == nullptr || path.repository->is_described || hub_.is_offline) {
+      return false;
+    }
+    MTPGRAFT_TRY(const auto parsed, parse_hub_path(path.repository->path));
+    MTPGRAFT_TRY(auto described, ask_hub(parsed));
+    *std::ranges::find(repositories_, path.repository->path, &Repository::path) = std::move(described);
+    return true;
+  }
+
+  std::optional<std::string> find_cached(const std::string& path) override {
+    const auto parsed = parse_as_hub_path(with_plain_scheme(path));
+    auto place = parsed.ok() && parsed.value() ? *parsed.value() : HubPath();
+    place.revision = hub_cache_.find_commit(place);
+    const auto snapshot = place.revision.empty() ? std::nullopt : hub_cache_.find_snapshot(place, place.revision);
+    const auto is_model = [](const RepositoryFile& file) {
+      return file.name.ends_with(".gguf") || file.name.ends_with(".safetensors");
+    };
+    return snapshot && std::ranges::any_of(snapshot->files, is_model) ? std::optional(place.path()) : std::nullopt;
+  }
+
   Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override {
+    MTPGRAFT_TRY(auto cached, open_cached(path));
+    if (cached) {
+      return cached;
+    }
     MTPGRAFT_TRY(const auto place, place_of(path));
     if (is_document(path)) {
       MTPGRAFT_TRY(const auto text, read_document(place));
@@ -116,7 +123,10 @@ class HttpSource final : public RemoteSource {
         return explain_status(404, fmt::format("GET {}", url_without_query(place.url)), {place.path, place.url}, "",
                               !hub_.token.empty());
       }
-      return std::unique_ptr<ReadableFile>(std::make_unique<Document>(path, *text));
+      const auto bytes = std::as_bytes(std::span(*text));
+      auto document = std::make_unique<ComposedFile>(path);
+      document->add_bytes({bytes.begin(), bytes.end()});
+      return std::unique_ptr<ReadableFile>(std::move(document));
     }
     MTPGRAFT_TRY(auto file, RemoteFile::open(place, session_));
     return std::unique_ptr<ReadableFile>(std::move(file));
@@ -135,6 +145,9 @@ class HttpSource final : public RemoteSource {
   Result<bool> exists(const std::string& path) override {
     MTPGRAFT_TRY(const auto found, find(path));
     if (found.repository != nullptr) {
+      if (found.repository->find(found.name) == nullptr && !is_whole_checkpoint(*found.repository)) {
+        MTPGRAFT_CHECK(describe(found));
+      }
       return found.repository->find(found.name) != nullptr;
     }
     MTPGRAFT_TRY(const auto place, place_of(path));
@@ -160,6 +173,26 @@ class HttpSource final : public RemoteSource {
     return std::nullopt;
   }
 
+  // Nothing for URLs of other servers.
+  [[nodiscard]] Result<std::optional<HubPath>> parse_as_hub_path(const std::string& path) const {
+    if (!path.starts_with("hf://")) {
+      return parse_hub_url(path, hub_.endpoint);
+    }
+    MTPGRAFT_TRY(auto parsed, parse_hub_path(path));
+    return std::optional(std::move(parsed));
+  }
+
+  // Null if it is not in the Hugging Face cache.
+  Result<std::unique_ptr<ReadableFile>> open_cached(const std::string& path) {
+    MTPGRAFT_TRY(const auto found, find(path));
+    const auto* file = found.repository != nullptr ? found.repository->find(found.name) : nullptr;
+    if (file == nullptr) {
+      return std::unique_ptr<ReadableFile>();
+    }
+    MTPGRAFT_TRY(const auto parsed, parse_hub_path(found.repository->path));
+    return hub_cache_.open(parsed, found.repository->commit, *file);
+  }
+
   Result<RemotePath> find_in_hub(const HubPath& path) {
     auto known = std::ranges::find(repositories_, path.repository_path(), &Repository::path);
     if (known == repositories_.end()) {
@@ -171,6 +204,27 @@ class HttpSource final : public RemoteSource {
   }
 
   Result<Repository> look_up(const HubPath& path) {
+    const auto url = hub_api_url(hub_.endpoint, path);
+    const bool is_known = is_commit(path.revision) && has_document(url);
+    if ((is_commit(path.revision) || hub_.is_offline) && !is_known) {
+      const auto commit = hub_cache_.find_commit(path);
+      if (auto snapshot = commit.empty() ? std::nullopt : hub_cache_.find_snapshot(path, commit)) {
+        return std::move(*snapshot);
+      }
+    }
+    auto described = ask_hub(path);
+    if (!described.ok() && described.error().is_retryable && described.error().http_status == 0) {
+      if (const auto commit = hub_cache_.find_commit(path); !commit.empty()) {
+        described.error().hint = fmt::format(
+            "the Hugging Face cache has files of it: HF_HUB_OFFLINE=1 takes these, as "
+            "does hf://{}@{}",
+            path.repository, commit);
+      }
+    }
+    return described;
+  }
+
+  Result<Repository> ask_hub(const HubPath& path) {
     const auto url = hub_api_url(hub_.endpoint, path);
     MTPGRAFT_TRY(
         const auto text,
@@ -231,7 +285,11 @@ class HttpSource final : public RemoteSource {
     const auto& repository = *found.repository;
     const auto* file = repository.find(found.name);
     if (file == nullptr) {
-      return no_such_file(repository, found.name);
+      MTPGRAFT_TRY(const bool is_told_more, describe(found));
+      MTPGRAFT_TRY(const auto parsed, parse_hub_path(repository.path));
+      return is_told_more              ? place_of(path)
+             : repository.is_described ? no_such_file(repository, found.name)
+                                       : hub_cache_.explain_missing(parsed, repository.commit, found.name);
     }
     MTPGRAFT_TRY(const auto parsed, parse_hub_path(repository.path));
     return RemoteFile::Place{.path = path,
@@ -256,6 +314,13 @@ class HttpSource final : public RemoteSource {
     return documents_[place.url] = document.status == 200 ? std::optional(std::move(document.body)) : std::nullopt;
   }
 
+  [[nodiscard]] bool is_of_hub(const std::string& url) const { return origin_of(url) == origin_of(hub_.endpoint); }
+
+  [[nodiscard]] bool has_document(const std::string& url) const {
+    const std::lock_guard lock(session_->mutex);
+    return session_->cache->find(url).has_value();
+  }
+
   // As if the server had sent it.
   Result<HttpDocument> read_cached_document(const RemoteFile::Place& place) {
     const std::lock_guard lock(session_->mutex);
@@ -268,7 +333,7 @@ class HttpSource final : public RemoteSource {
       is_here =
           store->missing({0, body.size()}).empty() && store->read_at(0, std::as_writable_bytes(std::span(body))).ok();
     }
-    if (is_here && place.is_fixed) {
+    if (is_here && (place.is_fixed || (hub_.is_offline && is_of_hub(place.url)))) {
       return HttpDocument{200, std::move(body), cached->validator, {}};
     }
     MTPGRAFT_TRY(auto document, session_->http->get({place.path, place.url}, kDocumentBytesMax,
@@ -296,6 +361,7 @@ class HttpSource final : public RemoteSource {
   }
 
   HubSettings hub_;
+  HubCache hub_cache_;
   std::shared_ptr<RemoteSession> session_;
   std::list<Repository> repositories_;                           // at lasting addresses
   std::map<std::string, std::string> urls_;                      // by path; with their query
@@ -307,18 +373,21 @@ class HttpSource final : public RemoteSource {
 Result<std::unique_ptr<RemoteSource>> make_remote_source(const RemoteOptions& options, FileSystem& files) {
   MTPGRAFT_TRY(auto hub, read_hub_settings());
   auto session = std::make_shared<RemoteSession>();
-  MTPGRAFT_TRY(session->http, make_http_client({.allow_http = options.allow_http,
-                                                .token = hub.token,
-                                                .token_origin = origin_of(hub.endpoint),
-                                                .timeout_seconds = hub.timeout_seconds,
-                                                .user_agent = options.user_agent}));
+  session->http = make_hub_client({.allow_http = options.allow_http,
+                                   .token = hub.token,
+                                   .token_origin = origin_of(hub.endpoint),
+                                   .timeout_seconds = hub.timeout_seconds,
+                                   .user_agent = options.user_agent},
+                                  hub.is_offline);
   session->cache =
       options.cache_directory.empty() ? make_temporary_cache() : make_range_cache(options.cache_directory, files);
   session->start_progress = options.start_progress;
   if (!session->start_progress) {
     session->start_progress = [](std::uint64_t) { return [](std::uint64_t) { return true; }; };
   }
-  return std::unique_ptr<RemoteSource>(std::make_unique<HttpSource>(std::move(hub), std::move(session)));
+  HubCache hub_cache(options.reads_hub_cache ? hub_cache_directory() : "", files);
+  return std::unique_ptr<RemoteSource>(
+      std::make_unique<HttpSource>(std::move(hub), std::move(hub_cache), std::move(session)));
 }
 
 }  // namespace mtpgraft

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "mtpgraft/split.h"
+#include "util/hub_store.h"
 #include "util/parse.h"
 #include "util/path.h"
 #include "util/stored_name.h"
@@ -118,7 +119,8 @@ std::string default_output_path(const std::string& target_path, std::size_t file
 
 std::string naming_path(const std::string& target_path, const std::string& real_path, std::string_view model_name) {
   const bool is_link = real_path != target_path;
-  if (!is_digest_name(real_path) && !(is_link && is_below_blobs(as_path(real_path)))) {
+  if (!is_digest_name(real_path) && !(is_link && is_below_blobs(as_path(real_path))) &&
+      hub_store_of(real_path).empty()) {
     return target_path;
   }
   if (!is_digest_name(target_path)) {

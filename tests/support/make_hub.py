@@ -142,8 +142,10 @@ def publish(out, repository, folder, revisions):
     siblings = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         entry = {"rfilename": str(path.relative_to(folder)), "size": path.stat().st_size}
+        data = path.read_bytes()
+        entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
         if path.suffix in (".gguf", ".safetensors"):
-            entry["lfs"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": entry["size"], "pointerSize": 134}
+            entry["lfs"] = {"sha256": hashlib.sha256(data).hexdigest(), "size": entry["size"], "pointerSize": 134}
         siblings.append(entry)
     commit = hashlib.sha1(json.dumps([repository, siblings]).encode()).hexdigest()
     api = out / "www/api/models" / repository / "revision"
