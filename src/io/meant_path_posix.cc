@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "io/io_posix.h"
+#include "io/unfinished_blobs.h"
 #include "util/glob.h"
+#include "util/hub_store.h"
 #include "util/look_alikes.h"
 #include "util/parse.h"
 #include "util/path.h"
@@ -230,7 +232,13 @@ std::string find_meant(const std::string& path, FileSource& files) {
     return fmt::format("there is {} in it; if an option is meant: {}", typed.what.front(), typed.text);
   }
   std::error_code ignored;
-  if (const auto link = std::filesystem::read_symlink(as_path(path), ignored); !link.empty()) {
+  const auto link = std::filesystem::read_symlink(as_path(path), ignored);
+  if (const std::string store(hub_store_of(real_path(parent_of(path)))); !store.empty()) {
+    if (const auto blobs = find_unfinished_blobs(store, link.filename().string(), files); !blobs.empty()) {
+      return fmt::format("its download is not done: {}; wait for it, or start it again", list_some(blobs, " and "));
+    }
+  }
+  if (!link.empty()) {
     return fmt::format("it is a symbolic link to '{}', which is not there", link.string());
   }
   if (const auto reason = unexpanded(path); !reason.empty()) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/directory.h"
+#include "io/unfinished_blobs.h"
 #include "util/environment.h"
 #include "util/hub_store.h"
 #include "util/parse.h"
@@ -19,8 +20,6 @@ namespace {
 // A snapshot has some folders, and some hundreds of files. Nobody is to be kept waiting by a hostile one.
 constexpr int kFoldersDeepMax = 8;
 constexpr std::size_t kFilesMax = 20'000;
-
-constexpr std::string_view kUnfinishedEnding = ".incomplete";
 
 std::vector<std::string> sorted_names(const std::string& folder, const FileSource& files) {
   auto names = files.list_folder(folder);
@@ -63,19 +62,6 @@ std::string read_commit(const std::string& path, FileSource& files) {
   }
   text.erase(text.find_last_not_of(" \r\n") + 1);
   return is_commit(text) ? text : "";
-}
-
-// What is being fetched to a store, or was when that was interrupted: the blobs whose names begin so.
-std::vector<std::string> find_unfinished_blobs(const std::string& store, std::string_view digest,
-                                               const FileSource& files) {
-  const auto folder = store + "/blobs";
-  std::vector<std::string> paths;
-  for (const auto& name : sorted_names(folder, files)) {
-    if (name.starts_with(digest) && name.ends_with(kUnfinishedEnding)) {
-      paths.push_back(quoted_name(folder + '/' + name));
-    }
-  }
-  return paths;
 }
 
 Error unfinished(const std::string& path, std::string_view what, const std::vector<std::string>& blobs,

@@ -85,6 +85,8 @@ for donor in "hf://lab/$BASE@$commit" "hf://lab/$BASE"; do
   expect_error 4 ".*$shard. is still being fetched to the Hugging Face cache, or that was interrupted: .*incomplete.*" \
     "wait for it, or let it be completed: hf download lab/$BASE --revision $commit $shard" "$donor"
 done
+expect_error 4 "$snapshot/$shard: cannot open: No such file or directory" \
+  "its download is not done: '$blob.incomplete'; wait for it, or start it again" "$store"
 rm "$blob.incomplete"
 ln -s "../../blobs/${blob##*/}" "$snapshot/$shard"
 head -c 1000000 "$SCRATCH/shard" >"$blob"
@@ -98,3 +100,28 @@ rm "$snapshot/$shard"
 cp "$SCRATCH/shard" "$SCRATCH/elsewhere"
 ln -s "$SCRATCH/elsewhere" "$snapshot/$shard"
 expect_error 5 "$snapshot/$shard: is a symbolic link that leads out of the folder" "" "hf://lab/$BASE@$commit"
+
+# A model in the cache is a target, too. The output is not put there.
+rm -rf "$HUB_CACHE"
+lay_out "$LOCAL/One-GGUF" "$HUB_CACHE" lab/One-GGUF "$commit"
+cp "$LOCAL/One-GGUF/Base-Q4_K_M.gguf" Base-Q4_K_M.gguf
+expect_exit 0 "$MTPGRAFT" graft --no-sync -q Base-Q4_K_M.gguf "$LOCAL/$BASE" -o by-file.gguf
+for way in '' --copies; do
+  rm -rf "$HUB_CACHE"
+  lay_out ${way:+"$way"} "$LOCAL/One-GGUF" "$HUB_CACHE" lab/One-GGUF "$commit"
+  expect_exit 0 "$MTPGRAFT" graft --no-sync -q "$HUB_CACHE/models--lab--One-GGUF" "$LOCAL/$BASE"
+  expect_same Base-MTP-Q4_K_M.gguf by-file.gguf
+  expect_exit 0 "$MTPGRAFT" verify -q Base-MTP-Q4_K_M.gguf --target "$HUB_CACHE/models--lab--One-GGUF" --donor "$LOCAL/$BASE"
+  rm Base-MTP-Q4_K_M.gguf
+done
+
+# Its two models: one is the target, the other has the head.
+expect_exit 0 "$MTPGRAFT" graft --no-sync -q "$HUB_CACHE/models--lab--One-GGUF" "$HUB_CACHE/models--lab--One-GGUF"
+rm Base-MTP-Q4_K_M.gguf
+
+# Where several can be meant, they are listed.
+lay_out "$LOCAL/Base-GGUF" "$HUB_CACHE" lab/Base-GGUF "$commit"
+expect_exit 2 "$MTPGRAFT" graft "$HUB_CACHE/models--lab--Base-GGUF" "$LOCAL/$BASE"
+expect_text "$STDERR" "Base-MTP-Q8_0.gguf"
+expect_exit 2 "$MTPGRAFT" graft "$TARGET" "$HUB_CACHE/models--lab--Base-GGUF" -o out.gguf
+expect_text "$STDERR" "mtp-Base-BF16.gguf"
