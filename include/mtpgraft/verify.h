@@ -125,11 +125,13 @@ std::string format_checksums(const std::vector<Checksum>& checksums);
 struct CheckFile {
   std::vector<Checksum> checksums;
   std::vector<std::uint64_t> bad_lines;  // line numbers from 1
+  // A line has 32 digits and names no algorithm. They were taken for XXH128, and can be MD5.
+  bool may_be_md5 = false;
 };
 
 // Reads lines as format_checksum writes them, "hex  name", and those of llama-gguf-hash: "sha256    hex  PATH:name",
 // and "sha256    hex  PATH" for all data, whose checksums get kAllDataName. Empty lines and those that begin with '#'
-// are skipped.
+// are skipped, as is a byte order mark of UTF-8.
 CheckFile parse_checkfile(std::string_view text);
 
 // What a checksum of a list turned out to be.
@@ -156,6 +158,8 @@ struct ListReport {
   std::vector<ListedTensor> lines;  // in the order of the list
   std::vector<ListedTensor> files;  // whole files of the model, as the list calls them; of several algorithms as above
   std::uint64_t other_files = 0;    // lines that name files which are not of the model
+  std::string first_other_file;
+  bool may_be_md5 = false;  // see CheckFile
   // With `exact`, tensors of the file that the list has not; also, if it has some files of the model, the others.
   std::vector<std::string> extra;
   // Without `exact`, counts those of them that are not the head's: the list may be cut short.
@@ -169,7 +173,7 @@ struct ListReport {
 // Compares a file with the text of a list. A line whose name ends in the name of a file of the model ("Model.gguf",
 // "./Model.gguf", "dir/Model.gguf") is of that whole file, also if a tensor is called so; of several such lines those
 // count that have most of the file's path. Lines of other files are skipped. Fails with kMalformed if no line of it is
-// a checksum; `list_path` is for that message.
+// a checksum, with kUnsupported if they are of an algorithm that is not computed; `list_path` is for that message.
 Result<ListReport> check_against_list(const OpenedModel& model, std::string_view list, const std::string& list_path,
                                       const ListOptions& options, const Progress& progress);
 

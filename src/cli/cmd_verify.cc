@@ -87,14 +87,17 @@ void summarise_check(const ListReport& report, const VerifyOptions& options) {
   };
   for (const auto& line : report.files) {
     if (line.result != CheckResult::kOk) {
-      log_problem(fmt::format("{}: is not the file of the list: its digest is another one", line.name));
+      log_problem(report.may_be_md5
+                      ? fmt::format("{}: its XXH128 is not that of the list; but if the 32 digits there are MD5, only "
+                                    "'md5sum -c' tells",
+                                    line.name)
+                      : fmt::format("{}: is not the file of the list: its digest is another one", line.name));
     }
   }
   if (report.files.empty() && report.lines.empty() && report.other_files > 0) {
-    log_problem(
-        fmt::format("{}: names {}, and not '{}'", options.checkfile,
-                    report.other_files == 1 ? "another file" : fmt::format("{} other files", report.other_files),
-                    base_name(options.request.file)));
+    log_problem(fmt::format("{}: names '{}'{}, and not '{}'", options.checkfile, report.first_other_file,
+                            report.other_files == 1 ? "" : fmt::format(" and {} more", report.other_files - 1),
+                            base_name(options.request.file)));
     return;
   }
   if (!report.bad_lines.empty()) {
@@ -138,6 +141,11 @@ Result<int> verify_list(const VerifyOptions& options, const OutputOptions& outpu
                  .hint = fmt::format("mtpgraft verify {} -c {}", shell_quoted(options.checkfile), shell_quoted(path))};
   }
   MTPGRAFT_TRY(const auto model, std::move(opened));
+  if (options.checkfile == path) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "the list is the very file that is to be checked",
+                 .hint = "name a list that comes from elsewhere: a file proves nothing of itself"};
+  }
   MTPGRAFT_TRY(const auto list, read_list(options.checkfile, context.files));
   const auto progress = context.begin(Phase::kVerify, summarise(model.gguf).tensor_data_bytes);
   MTPGRAFT_TRY(const auto report, check_against_list(model, list, options.checkfile, options.list, progress));

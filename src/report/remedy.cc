@@ -110,7 +110,7 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      "omit-record",
      {"with --no-record keys can be changed, but not be restored by 'strip'"},
      {R"(with "no_record": true keys can be changed, but not be restored by 'strip')"}},
-    {Remedy::kListKeys, "list-keys", {"mtpgraft inspect --kv lists its keys"}, {""}},
+    {Remedy::kListKeys, "list-keys", {"'mtpgraft inspect --kv' and the name of the target list its keys"}, {""}},
     {Remedy::kSetKeys,
      "set-keys",
      {"give the keys yourself: --set {subject}.rope.scaling.type=str:yarn, and the same for "
@@ -143,7 +143,8 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      {"--for TARGET takes it from the target; --tensors-only makes a donor without it; of a checkpoint only the head "
       "is read"},
      {"extract it for a target, which has it; of a checkpoint only the head is read"}},
-    {Remedy::kMakeList, "make-list", {"write it with: mtpgraft checksum FILE > FILE.sums"}, {""}},
+    {Remedy::kMakeList, "make-list", {"its lines are to be 'DIGEST  NAME', as sha256sum writes them; 'mtpgraft checksum TARGET > TARGET.sums' writes "
+      "a list of the model that the graft was made of"}, {""}},
     {Remedy::kOverwriteList,
      "overwrite-list",
      {"move it away, or use --force to replace it"},

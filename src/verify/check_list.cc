@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <set>
 
-#include "gguf/foreign.h"
 #include "mtpgraft/head.h"
 #include "mtpgraft/verify.h"
 #include "util/path.h"
 #include "verify/listed_files.h"
+#include "verify/wrong_list.h"
 
 namespace mtpgraft {
 namespace {
@@ -71,14 +71,8 @@ Result<ListReport> check_against_list(const OpenedModel& model, std::string_view
                                       const ListOptions& options, const Progress& progress) {
   const auto& gguf = model.gguf;
   auto list = parse_checkfile(text);
-  if (list.checksums.empty()) {
-    if (auto foreign = find_foreign(text, text.size(), list_path, "a list of checksums"); foreign && !text.empty()) {
-      return std::move(*foreign);
-    }
-    return Error{.code = ErrorCode::kMalformed,
-                 .message = "no line of it is a checksum",
-                 .path = list_path,
-                 .remedy = Remedy::kMakeList};
+  if (list.checksums.empty() || (list.may_be_md5 && names_md5(list_path))) {
+    return explain_wrong_list(text, list_path, gguf.path);
   }
   ListReport report;
   auto& lines = list.checksums;
@@ -87,7 +81,8 @@ Result<ListReport> check_against_list(const OpenedModel& model, std::string_view
     std::erase_if(lines, [](const Checksum& line) { return line.name == kMetadataName; });
   }
   const auto line_count = lines.size();
-  const auto files = find_listed_files(gguf, lines);
+  const auto files = find_listed_files(gguf, lines, report.first_other_file);
+  report.may_be_md5 = list.may_be_md5;
   report.other_files = line_count - lines.size();
   MTPGRAFT_TRY(const auto results, check_lines(*model.file, gguf, lines, files, progress));
   report.bad_lines = std::move(list.bad_lines);

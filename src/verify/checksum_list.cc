@@ -123,6 +123,7 @@ std::optional<Line> split_line(std::string_view line) {
 struct ParsedLine {
   Checksum checksum;
   bool in_manifest;
+  bool may_be_md5;
 };
 
 std::optional<ParsedLine> parse_line(std::string_view line) {
@@ -138,7 +139,8 @@ std::optional<ParsedLine> parse_line(std::string_view line) {
   if (!name || (escaped && in_manifest)) {
     return std::nullopt;
   }
-  return ParsedLine{{std::move(*name), split->algorithm->id, std::move(hex)}, in_manifest};
+  const bool may_be_md5 = split->form == Line::Form::kPlain && split->algorithm->id == DigestAlgorithm::kXxh128;
+  return ParsedLine{{std::move(*name), split->algorithm->id, std::move(hex)}, in_manifest, may_be_md5};
 }
 
 // llama-gguf-hash names a tensor "PATH:tensor" and ends with lines that have PATH alone and are about all data; PATH
@@ -195,6 +197,8 @@ std::string format_checksums(const std::vector<Checksum>& checksums) {
 
 CheckFile parse_checkfile(std::string_view text) {
   CheckFile result;
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // Windows writes one
+  text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
   std::vector<Checksum> manifest;
   for (std::uint64_t number = 1; !text.empty(); ++number) {
     const auto end = std::min(text.find('\n'), text.size());
@@ -208,6 +212,7 @@ CheckFile parse_checkfile(std::string_view text) {
       continue;
     }
     if (auto parsed = parse_line(line)) {
+      result.may_be_md5 = result.may_be_md5 || parsed->may_be_md5;
       (parsed->in_manifest ? manifest : result.checksums).push_back(std::move(parsed->checksum));
     } else {
       result.bad_lines.push_back(number);

@@ -34,7 +34,7 @@ std::size_t common_parts(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-FilesOfLines find_listed_files(const GgufFile& gguf, std::vector<Checksum>& checksums) {
+FilesOfLines find_listed_files(const GgufFile& gguf, std::vector<Checksum>& checksums, std::string& first_other) {
   std::unordered_map<std::string_view, std::size_t> file_names;
   for (std::size_t i = 0; i < gguf.files.size(); ++i) {
     file_names.emplace(last_part(gguf.files[i].path), i);
@@ -68,6 +68,7 @@ FilesOfLines find_listed_files(const GgufFile& gguf, std::vector<Checksum>& chec
   std::size_t kept = 0;
   for (std::size_t i = 0; i < checksums.size(); ++i) {
     if (is_other(i)) {
+      first_other = first_other.empty() ? checksums[i].name : first_other;
       continue;
     }
     if (kept != i) {

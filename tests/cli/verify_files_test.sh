@@ -76,7 +76,7 @@ for option in '' --ignore-missing; do
   # shellcheck disable=SC2086
   expect_exit 1 "$MTPGRAFT" verify Model.gguf $option -c others
   expect_nothing_on stdout
-  expect_stderr <<<"mtpgraft: others: names 3 other files, and not 'Model.gguf'"
+  expect_stderr <<<"mtpgraft: others: names 'Other.gguf' and 2 more, and not 'Model.gguf'"
 done
 
 # The same name in several directories: the line that has most of the path counts.

@@ -119,7 +119,7 @@ for list in none.sums empty.sums; do
     expect_nothing_on stdout
     expect_stderr <<END
 mtpgraft: $list: no line of it is a checksum
-  hint: write it with: mtpgraft checksum FILE > FILE.sums
+  hint: its lines are to be 'DIGEST  NAME', as sha256sum writes them; 'mtpgraft checksum TARGET > TARGET.sums' writes a list of the model that the graft was made of
 END
   done
 done
