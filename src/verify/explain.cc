@@ -55,7 +55,11 @@ class Explanation {
     if (evidence_.is_other_target || (!is_requantised && trunk_.are_most())) {
       add_target();
     }
-    if (evidence_.is_other_donor || (!is_requantised && head_.are_most())) {
+    if (!evidence_.headless.empty()) {
+      add(evidence_.headless);
+      drops_head_ = true;
+      drops_keys_ = true;
+    } else if (evidence_.is_other_donor || (!is_requantised && head_.are_most())) {
       add_donor();
     }
     return std::move(reasons_);

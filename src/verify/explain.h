@@ -1,6 +1,7 @@
 // Many differences have few reasons: other sources than the graft's, or tensors that were written in other types.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "plan/record.h"
@@ -14,6 +15,7 @@ struct Evidence {
   const Record* record = nullptr;  // the file's; null: it has none that can be read
   bool is_other_target = false;    // than the record tells
   bool is_other_donor = false;
+  std::string headless{};  // says that the file has no head at all; empty: it has one
   std::vector<RetypedTensor> retyped{};
   bool only_tensors = false;  // keys and places do not count
 };

@@ -218,6 +218,37 @@ Status refuse_no_trunk(const GgufFile& gguf) {
   return ok_status();
 }
 
+// The plan would be refused for the donor, which is the right one.
+Status check_architecture(const GgufFile& gguf, const GgufFile& target) {
+  if (gguf.architecture().empty() || gguf.architecture() == target.architecture()) {
+    return ok_status();
+  }
+  return Error{.code = ErrorCode::kIncompatible,
+               .message = fmt::format("is a model of {}, and the graft one of {}: it is not made of this target",
+                                      target.architecture(), gguf.architecture()),
+               .path = target.path,
+               .hint = "name the model that the graft was made of as the target"};
+}
+
+Result<bool> is_target_itself(const OpenedModel& model, const OpenedModel& target) {
+  if (model.gguf.size != target.gguf.size) {
+    return false;
+  }
+  MTPGRAFT_TRY(const auto own, read_target_header(*model.file, model.gguf));
+  MTPGRAFT_TRY(const auto targets, read_target_header(*target.file, target.gguf));
+  return own.digest == targets.digest;
+}
+
+// Tells a model that was never grafted, which otherwise looks as if it had another donor's head.
+Result<std::string> describe_headless(const OpenedModel& model, const OpenedModel& target) {
+  if (find_head(model.gguf).state != HeadState::kNone) {
+    return std::string();
+  }
+  MTPGRAFT_TRY(const bool is_target, is_target_itself(model, target));
+  return std::string(is_target ? "it has no MTP head: it is the target itself, and not the graft"
+                               : "it has no MTP head, so that it is no graft");
+}
+
 }  // namespace
 
 Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& target, const OpenedModel& donor,
@@ -234,12 +265,18 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
   if (gguf != nullptr && !record) {
     MTPGRAFT_CHECK(refuse_no_trunk(*gguf));
   }
+  if (gguf != nullptr) {
+    MTPGRAFT_CHECK(check_architecture(*gguf, target.gguf));
+  }
   // A target with a head can only have been grafted with --replace.
   GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
   MTPGRAFT_TRY(options.target_header, read_target_header(*target.file, target.gguf));
   VerifyReport report;
   MTPGRAFT_TRY(const auto plan, plan_for(files, gguf, record, target, donor, head_data, options, report));
   Evidence evidence{.plan = plan, .record = record ? &*record : nullptr};
+  if (gguf != nullptr) {
+    MTPGRAFT_TRY(evidence.headless, describe_headless(parsed.value(), target));
+  }
   if (record) {
     report.labels = record->labels;
     report.edits = plan.edited_keys;
@@ -268,6 +305,7 @@ Result<VerifyReport> verify_tensors(const ModelFiles& files, const OpenedModel& 
   MTPGRAFT_TRY(auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kYes, progress));
   const auto flaws = std::exchange(head_data.flaws, {});
   MTPGRAFT_TRY(const auto model, read_model(files));
+  MTPGRAFT_CHECK(check_architecture(model.gguf, target.gguf));
   GraftOptions options{.replace = true, .labels = {}};
   options.split = target.gguf.is_split() ? Split::kMerge : Split::kAsTarget;
   MTPGRAFT_TRY(const auto plan, make_graft_plan(target.gguf, donor.gguf, head_data, options));
@@ -280,6 +318,7 @@ Result<VerifyReport> verify_tensors(const ModelFiles& files, const OpenedModel& 
   const auto record = find_record(model.gguf);
   Evidence evidence{.plan = plan, .record = record ? &*record : nullptr, .retyped = infos.retyped};
   evidence.only_tensors = true;
+  MTPGRAFT_TRY(evidence.headless, describe_headless(model, target));
   if (record) {
     MTPGRAFT_TRY(const auto header, read_target_header(*target.file, target.gguf));
     evidence.is_other_target = !is_of_target(*record, target, header.digest);

@@ -35,6 +35,29 @@ expect_text "$STDOUT" "^graft.gguf: the target is not the one of the record, '$T
 expect_exit 1 "$MTPGRAFT" verify graft.gguf --target data.gguf --donor "$DONOR"
 expect_text "$STDOUT" '^graft.gguf: 162 of 162 tensors outside the head differ, though '
 [[ $(grep -vc ': grafted by ' "$STDOUT") == 2 ]] || fail "more than a sentence and the verdict: $(cat "$STDOUT")"
+# What was never grafted, and a target of another architecture.
+cp -L "$TARGET" copy.gguf
+for option in '' --tensors-only; do
+  # shellcheck disable=SC2086
+  expect_exit 1 "$MTPGRAFT" verify copy.gguf --target "$TARGET" --donor "$DONOR" $option
+  expect_text "$STDOUT" '^copy.gguf: it has no MTP head: it is the target itself, and not the graft$'
+  grep -q 'the donor is not the one' "$STDOUT" && fail "blames the donor: $last_command"
+done
+expect_exit 1 "$MTPGRAFT" verify key.gguf --target "$TARGET" --donor "$DONOR"
+expect_text "$STDOUT" '^key.gguf: it has no MTP head, so that it is no graft$'
+python3 - "$SOURCE_DIR/tests/support" "$TARGET" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import gguf_file as g
+model = g.GgufFile.read(sys.argv[2])
+model.set("general.architecture", g.STRING, "llama")
+model.write("llama.gguf")
+END
+for option in '' --tensors-only; do
+  # shellcheck disable=SC2086
+  expect_exit 3 "$MTPGRAFT" verify graft.gguf --target llama.gguf --donor "$DONOR" $option
+  expect_text "$STDERR" '^mtpgraft: llama.gguf: is a model of llama, and the graft one of qwen35'
+done
 # Where little differs it is told besides.
 expect_exit 1 "$MTPGRAFT" verify graft.gguf --target key.gguf --donor "$DONOR"
 expect_text "$STDOUT" "^graft.gguf: the target is not the one of the record, '$TARGET' of $size bytes$"
