@@ -4,6 +4,7 @@
 
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "util/wrong_output.h"
 
 namespace mtpgraft::cli {
 
@@ -95,6 +96,11 @@ Result<OutputRequest> make_output_request(const WriteOptions& options) {
   }
   if (options.output == "-") {
     return usage("a GGUF cannot go to stdout", "give the output a name with -o");
+  }
+  for (const auto* name : {&options.output, &options.checksums}) {
+    if (auto wrong = *name ? find_wrong_output(**name) : std::nullopt) {
+      return std::move(*wrong);
+    }
   }
   auto request = options.request;
   request.path = options.output.value_or("");

@@ -163,14 +163,14 @@ class PosixFileSystem final : public FileSystem {
                    .path = path,
                    .remedy = Remedy::kNameFile};
     }
-    if (overwrite == Overwrite::kNo) {
-      return output_exists(path);
-    }
     if (!S_ISREG(status.st_mode)) {
       return Error{.code = ErrorCode::kRefused,
                    .message = "the output exists and is not a regular file",
                    .path = path,
                    .remedy = Remedy::kNameOutput};
+    }
+    if (overwrite == Overwrite::kNo) {
+      return output_exists(path);
     }
     return check_no_journal(path);
   }
@@ -221,7 +221,21 @@ class PosixFileSystem final : public FileSystem {
     return mtpgraft::stage_in_place(*posix, change, method);
   }
 
-  Result<Recovery> recover(const std::string& path) override { return with_meant(path, recover_in_place(path)); }
+  Result<Recovery> recover(const std::string& path) override {
+    if (const auto file = file_of_journal(path); !file.empty()) {
+      return Error{.code = ErrorCode::kUsage,
+                   .message = fmt::format("'{}' is the journal of its change in place: name the file", path),
+                   .path = file,
+                   .remedy = Remedy::kRecover};
+    }
+    if (is_remote(path) || is_folder(path)) {
+      return Error{.code = ErrorCode::kUsage,
+                   .message = is_remote(path) ? "is a URL" : "is a folder",
+                   .path = path,
+                   .hint = "name the file of this machine that was to be changed in place"};
+    }
+    return with_meant(path, recover_in_place(path));
+  }
 
  private:
   // With what may have been meant, if nothing has this name.

@@ -65,6 +65,10 @@ std::string find_closed_folder(const std::string& path) {
 
 // A letter of chmod.
 std::string hint_at_permission(const std::string& path, std::string_view action, std::string_view letter) {
+  if (::geteuid() == 0) {
+    return fmt::format("root may not {} it either: its file system, or a flag that 'lsattr -d {}' shows, forbids it",
+                       action, shell_quoted(path));
+  }
   struct stat status {};
   const bool is_own = ::stat(path.c_str(), &status) == 0 && status.st_uid == ::geteuid();
   if (is_own && (status.st_mode & (letter == "r" ? S_IRUSR : letter == "w" ? S_IWUSR : S_IXUSR)) == 0) {

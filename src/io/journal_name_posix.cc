@@ -1,17 +1,23 @@
 #include "io/journal_name.h"
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "io/io_posix.h"
 #include "util/path.h"
 
 namespace mtpgraft {
+namespace {
 
-std::string journal_path(const std::string& path) {
-  auto name = real_path(path);
-  name += ".mtpgraft-journal";
-  return name;
+constexpr std::string_view kEnding = ".mtpgraft-journal";
+
+}  // namespace
+
+std::string journal_path(const std::string& path) { return real_path(path).append(kEnding); }
+
+std::string file_of_journal(const std::string& path) {
+  return path.size() > kEnding.size() && path.ends_with(kEnding) ? path.substr(0, path.size() - kEnding.size()) : "";
 }
 
 Result<bool> has_journal(const std::string& path) {

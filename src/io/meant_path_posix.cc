@@ -84,8 +84,12 @@ std::string squeezed(const std::string& name) {
 }
 
 // The names that are nearest to one, by the first rule that any of them follows.
-std::vector<std::string> nearest_names(const std::string& name, const std::vector<std::string>& names) {
-  const auto stem = split_name(name).stem;
+std::vector<std::string> nearest_among(const std::string& name, const std::vector<std::string>& names) {
+  auto stem = split_name(name).stem;
+  for (const auto ending = split_name(name).ending;
+       !ending.empty() && stem.size() > ending.size() && stem.ends_with(ending);) {
+    stem.resize(stem.size() - ending.size());
+  }
   const std::vector<std::function<bool(const std::string&)>> rules{
       [&](const std::string& each) { return lowered(each) == lowered(name); },
       [&](const std::string& each) { return squeezed(split_name(each).stem) == squeezed(name); },
@@ -107,6 +111,16 @@ std::vector<std::string> nearest_names(const std::string& name, const std::vecto
     }
   }
   return {};
+}
+
+// Those with the same ending, if there are any: nobody means the list of checksums beside the model.
+std::vector<std::string> nearest_names(const std::string& name, const std::vector<std::string>& names) {
+  const auto ending = lowered(as_path(name).extension().string());
+  std::vector<std::string> same_kind;
+  std::ranges::copy_if(names, std::back_inserter(same_kind),
+                       [&](const auto& each) { return !ending.empty() && lowered(each).ends_with(ending); });
+  auto found = nearest_among(name, same_kind);
+  return found.empty() ? nearest_among(name, names) : found;
 }
 
 std::string match_pattern(const std::string& path, const FileSource& files) {
@@ -212,6 +226,50 @@ std::string look_in_folder(const std::string& path, FileSource& files) {
   return "";
 }
 
+// "a.gguf b.gguf" and "a.gguf,b.gguf", if all of them are there.
+std::vector<std::string> split_into_files(const std::string& path, FileSource& files) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at < path.size();) {
+    const auto end = std::min(path.find_first_of(" ,", at), path.size());
+    if (end > at) {
+      parts.push_back(path.substr(at, end - at));
+      if (!is_there(parts.back(), files)) {
+        return {};
+      }
+    }
+    at = end + 1;
+  }
+  return parts;
+}
+
+// What has a meaning elsewhere and is no path; empty for all others.
+std::string tell_no_path(const std::string& path) {
+  if (path.starts_with("magnet:")) {
+    return "a magnet link is for a BitTorrent program: download the file with one, and name that";
+  }
+  if (path.find("://") != std::string::npos && !lowered(path).starts_with("file:")) {
+    return "of URLs only https://, http:// and hf:// can be read, and only of donors: download the file";
+  }
+  if (const auto end = path.find('%', 1); path.starts_with('%') && end != std::string::npos) {
+    return fmt::format("{} is a variable of Windows; variables are written as $HOME here", path.substr(0, end + 1));
+  }
+  if (const auto brace = path.find('{'); brace != std::string::npos && path.find(',', brace) < path.find('}', brace)) {
+    return "braces in quotes are not expanded: leave the quotes out";
+  }
+  const auto colon = path.find(':');
+  if (colon == std::string::npos || colon < 2 || colon + 1 == path.size()) {
+    return "";
+  }
+  if (const auto host = path.find('@'); host > 0 && host < colon && path.find('/') > colon) {
+    return fmt::format("files of other machines are copied first: scp {} .", shell_quoted(path));
+  }
+  return path.find('/') == std::string::npos && !lowered(path).ends_with(".gguf")
+             ? fmt::format(
+                   "if a model of Ollama is meant: ollama show --modelfile {} prints the path of its file, after FROM",
+                   shell_quoted(path))
+             : "";
+}
+
 }  // namespace
 
 std::string find_meant(const std::string& path, FileSource& files) {
@@ -224,6 +282,14 @@ std::string find_meant(const std::string& path, FileSource& files) {
   const auto spelling = find_spelling(path, [&](const std::string& each) { return is_there(each, files); });
   if (spelling) {
     return say(*spelling);
+  }
+  if (auto kind = tell_no_path(path); !kind.empty()) {
+    return kind;
+  }
+  if (auto parts = split_into_files(path, files); parts.size() > 1) {
+    std::ranges::transform(parts, parts.begin(), [](const auto& part) { return shell_quoted(part); });
+    return fmt::format("these are {} files, and quotes or a comma make one name of them: {}", parts.size(),
+                       fmt::join(parts, " "));
   }
   if (path.size() > 2 && path[1] == ':' && (path[2] == '\\' || path[2] == '/')) {
     return "this is a path of Windows; under WSL its drive is a folder, as /mnt/c";

@@ -105,6 +105,12 @@ Status check_checksums_name(const Job& job, std::span<const ReadableFile* const>
   auto status = files.check_output(checksums, inputs, job.request.overwrite);
   if (!status.ok()) {
     auto& error = status.error();
+    if (error.remedy == Remedy::kOutputIsInput || error.remedy == Remedy::kNameFile) {
+      error.hint = error.remedy == Remedy::kNameFile ? "give the checksums the name of a file"
+                                                     : "inputs are never written; give the checksums another name";
+      error.remedy = Remedy::kNone;
+      return status;
+    }
     error.remedy = error.remedy == Remedy::kNone && !error.hint.empty() ? Remedy::kNone : Remedy::kNameChecksums;
   }
   return status;

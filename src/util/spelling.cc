@@ -165,4 +165,18 @@ std::optional<Spelling> certain_spelling(const std::string& path) {
   return respell(path, std::span(kSteps).first(kCertainSteps), nullptr);
 }
 
+std::optional<Spelling> find_slip(const std::string& path) {
+  const auto name = path.substr(path.rfind('/') + 1);
+  if (path.size() > 2 && path[1] == ':' && (path[2] == '\\' || path[2] == '/')) {
+    return with_slashes(path);
+  }
+  if (name.starts_with('=')) {
+    return without_key(path);
+  }
+  if (name.find('\\') != std::string::npos) {
+    return with_slashes(path);
+  }
+  return without_edges(name) ? without_edges(path) : std::nullopt;
+}
+
 }  // namespace mtpgraft

@@ -27,4 +27,8 @@ std::string_view unexpanded(const std::string& path);
 // Of what can be nothing but meant otherwise: "~/x", file:///x.
 std::optional<Spelling> certain_spelling(const std::string& path);
 
+// Of the path of a file that is to be made: a drive of Windows, and in the file's name a backslash, a '=' in front, or
+// quotes, commas or spaces around it. Nothing if it may be meant as it is.
+std::optional<Spelling> find_slip(const std::string& path);
+
 }  // namespace mtpgraft

@@ -62,6 +62,19 @@ missing "did you mean 'My Model.gguf'? a backslash" 'My\ Model.gguf'
 missing 'this is a path of Windows' 'C:\models\x.gguf'
 missing "did you mean '$TARGET'? names are given without 'target='" "target=$TARGET"
 
+missing "these are 2 files, and quotes or a comma make one name of them: $TARGET $DONOR" "$TARGET $DONOR"
+missing "these are 2 files, and quotes or a comma make one name of them: $TARGET $DONOR" "$TARGET,$DONOR"
+missing "if a model of Ollama is meant: ollama show --modelfile llama3:8b prints" llama3:8b
+missing 'files of other machines are copied first: scp user@host:models/x.gguf .' user@host:models/x.gguf
+missing 'a magnet link is for a BitTorrent program' 'magnet:?xt=urn:btih:00'
+hints 4 'of URLs only https://, http:// and hf:// can be read' inspect s3://bucket/x.gguf
+missing 'braces in quotes are not expanded' '{a,b}.gguf'
+missing '%USERPROFILE% is a variable of Windows' '%USERPROFILE%\x.gguf'
+# A list of checksums beside the model is not what was meant.
+: >"$TARGET.sha256"
+missing "did you mean '$TARGET'?" "$TARGET.gguf"
+missing "did you mean '$TARGET'?" "${TARGET/%.gguf/..gguf}"
+rm "$TARGET.sha256"
 missing 'a pattern in quotes is not expanded: leave the quotes out' 'mod*/Other-Q6_K.gguf'
 cp -L "$TARGET" "it's.gguf"
 missing "did you mean 'it'\\''s.gguf'?" "its.gguf"
@@ -149,6 +162,35 @@ done
 hints 4 "make it first: mkdir -p none, or give another name with -o" extract "$DONOR" -o none/x.gguf
 hints 5 'give a file name with -o' graft "$TARGET" "$DONOR" -o empty/
 hints 5 'give the output a name with -o' graft "$TARGET" "$DONOR" -o pipe --force
+hints 5 'give the output a name with -o' graft "$TARGET" "$DONOR" -o pipe
+hints 5 'give the output a name with -o' graft "$TARGET" "$DONOR" -o /dev/full
+# Names that nobody means, and what would write them all the same.
+wrong_name() {
+  local list
+  for list in -o '-o out.gguf --checksums'; do
+    # shellcheck disable=SC2086
+    hints 2 "$1" graft "$TARGET" "$DONOR" $list "$2"
+  done
+  hints 2 "$1" extract "$DONOR" -o "$2"
+}
+wrong_name "did you mean '/mnt/c/out/x.gguf'? drives are folders here" 'C:\out\x.gguf'
+wrong_name "did you mean '/mnt/c/out/x.gguf'? drives are folders here" C:/out/x.gguf
+wrong_name "did you mean 'nodir/x.gguf'? a backslash is no separator here" 'nodir\x.gguf'
+wrong_name "did you mean 'x.gguf'? there are spaces, line ends, quotes or commas" '"x.gguf"'
+wrong_name "did you mean 'x.gguf'? there are spaces, line ends, quotes or commas" 'x.gguf,'
+wrong_name "did you mean 'x.gguf'? names are given without '='" =x.gguf
+wrong_name 'give the name of a file; to have just this name, write ./--force' --force
+wrong_name 'give the name of a file' https://huggingface.co/x/y.gguf
+wrong_name 'give the name of a file' hf://x/y
+for name in '"x.gguf"' =x.gguf --force 'a\b.gguf'; do
+  expect_exit 0 "$MTPGRAFT" extract -q --no-sync "$DONOR" -o "./$name"
+  [[ -f ./$name ]] || fail "no output of the name that was asked for: $name"
+  rm "./$name"
+done
+cp -L "$DONOR" list.gguf
+hints 5 'inputs are never written; give the checksums another name' graft -f "$TARGET" list.gguf -o out.gguf --checksums list.gguf
+rm list.gguf
+hints 5 'give the checksums the name of a file' graft -f "$TARGET" "$DONOR" -o out.gguf --checksums empty
 cat >bad.json <<END
 {"schema_version": 1, "output_directory": "none/out", "grafts": [{"target": "$TARGET", "donor": "$DONOR"}]}
 END
