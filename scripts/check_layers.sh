@@ -76,7 +76,7 @@ done < <(grep -rnE '(Json|json)::(parse|accept|sax_parse)\(' src | grep -vE '^sr
 # Options of other programs are told everywhere.
 commands='graft|extract|strip|verify|inspect|checksum|recover|cache|release'
 ours='"[^"]*((^|[^a-z-])--[a-z]| -o\b|mtpgraft ('$commands') )'
-others='"[^"]*(\bcp|hf download|gguf_new_metadata\.py|llama-server|llama-quantize|git lfs) [^"]*--'
+others='"[^"]*(\bcp|hf download|gguf_new_metadata\.py|llama-server|llama-quantize|llama-gguf-split|ollama show|git lfs) [^"]*--'
 for layer in "${layers[@]}"; do
   [[ $layer != report ]] || break
   while IFS= read -r line; do

@@ -20,6 +20,9 @@ std::optional<Error> find_foreign(const ReadableFile& file, std::string_view wan
 std::optional<Error> find_foreign(std::string_view start, std::uint64_t file_bytes, const std::string& path,
                                   std::string_view wanted);
 
+// Of a damaged GGUF: what has damaged it, if that shows; else empty.
+std::string advise_damage(const ReadableFile& file);
+
 // The same for a GGUF of another byte order or version.
 Error refuse_version(std::uint32_t version, const std::string& path);
 

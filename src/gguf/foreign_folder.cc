@@ -81,6 +81,15 @@ Error refuse_hub_cache(const std::string& path, const FileSource& files) {
                     : "it has no GGUF file that is complete");
 }
 
+// Its folder "models", or "blobs" in it.
+bool is_of_ollama(const Names& names) {
+  constexpr std::string_view kBlob = "sha256-";
+  constexpr std::size_t kDigits = 64;
+  return (has(names, "blobs") && has(names, "manifests")) || std::ranges::any_of(names, [&](const auto& name) {
+           return name.starts_with(kBlob) && name.size() == kBlob.size() + kDigits && is_hex(name.substr(kBlob.size()));
+         });
+}
+
 // By what tells, the surest first.
 Error refuse_without_models(const std::string& path, const Names& names) {
   const auto any_ends = [&](std::string_view ending) {
@@ -95,8 +104,8 @@ Error refuse_without_models(const std::string& path, const Names& names) {
   }
   if (any_ends(".safetensors") || any_ends(".safetensors.index.json")) {
     return refuse(FileKind::kCheckpoint, path, "a checkpoint, a folder of safetensors",
-                  fmt::format("a checkpoint can be a donor, and be inspected; a target is a GGUF, which llama.cpp's "
-                              "convert_hf_to_gguf.py {} makes of it, with its own head if it has one",
+                  fmt::format("a checkpoint can only be a donor, and be inspected; llama.cpp's convert_hf_to_gguf.py "
+                              "{} makes a GGUF of it, with its own head if it has one",
                               shell_quoted(path)));
   }
   if (has(names, "config.json") && !any_ends(".bin")) {
@@ -106,6 +115,10 @@ Error refuse_without_models(const std::string& path, const Names& names) {
   if (any_ends(".bin") || any_ends(".pth") || any_ends(".pt")) {
     return refuse(FileKind::kPickleFolder, path, "a checkpoint of pickles, as PyTorch writes them",
                   fmt::format("llama.cpp's convert_hf_to_gguf.py {} makes a GGUF of it", shell_quoted(path)));
+  }
+  if (is_of_ollama(names)) {
+    return refuse(FileKind::kOtherFolder, path, "a folder of Ollama, where models have digests for names",
+                  "'ollama show --modelfile' and the model's name print the path of its file, after FROM");
   }
   Names caches;
   for (const auto& name : names) {

@@ -366,6 +366,12 @@ class Parser {
 
 }  // namespace
 
-Result<GgufFile> parse_gguf(const ReadableFile& file) { return Parser(file).parse(); }
+Result<GgufFile> parse_gguf(const ReadableFile& file) {
+  auto parsed = Parser(file).parse();
+  if (!parsed.ok() && parsed.error().code == ErrorCode::kMalformed && !parsed.error().has_advice()) {
+    parsed.error().hint = advise_damage(file);
+  }
+  return parsed;
+}
 
 }  // namespace mtpgraft

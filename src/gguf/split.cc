@@ -143,7 +143,9 @@ Result<ModelFiles> open_model_files(FileSource& files, const std::string& given)
     if (!shard.ok()) {
       auto& error = shard.error();
       error.message = fmt::format("shard {} of {}: {}", name->number, name->count, error.message);
-      if (!error.has_advice()) {
+      if (const auto state = find_download_state(error.path, files); !state.empty()) {
+        error.hint = fmt::format("'{}' is there: its download is not done; go on with it", state);
+      } else if (!error.has_advice()) {
         error.hint = kNamesHint;
       }
       return error;
@@ -166,10 +168,14 @@ Result<OpenedModel> read_model(const ModelFiles& files) {
   MTPGRAFT_CHECK(check_key(first, kSplitCountKey, ValueType::kU16, count));
   const auto name = parse_shard_name(first.path);
   if (!name || name->number != 1 || name->count != count) {
+    const bool is_joined = first.size > first.data_end;
     return malformed(
         first, first.find_key(kSplitCountKey),
         fmt::format("is the first of {0} files by its keys, so its name must end with '-00001-of-{0:05}.gguf'", count),
-        kNamesHint);
+        is_joined
+            ? "more stands behind its tensors: the files of a split model are not joined by cat; name the first of "
+              "them, or join them with llama-gguf-split --merge"
+            : kNamesHint);
   }
   auto file = std::make_shared<ComposedFile>(first.path);
   auto whole = first;

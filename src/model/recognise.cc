@@ -31,9 +31,8 @@ constexpr auto kEncoders =
 
 // Of ComfyUI, stable-diffusion.cpp and other programs.
 constexpr auto kMediaArchitectures = std::to_array<std::string_view>(
-    {"flux",    "flux2",  "sd1",       "sd3",        "sdxl",   "aura",    "ltxv",  "hyvid",  "wan",
-     "hidream", "cosmos", "lumina2",   "qwen_image", "chroma", "z_image", "mochi", "pixart", "wavtokenizer-dec",
-     "whisper", "kokoro", "parler-tts"});
+    {"flux",   "flux2",   "sd1",        "sd3",    "sdxl",    "aura",  "ltxv",   "hyvid",   "wan",    "hidream",
+     "cosmos", "lumina2", "qwen_image", "chroma", "z_image", "mochi", "pixart", "whisper", "kokoro", "parler-tts"});
 
 bool is_one_of(std::string_view word, std::span<const std::string_view> words) {
   return std::ranges::find(words, word) != words.end();
@@ -79,6 +78,10 @@ std::optional<Recognised> recognise_companion(const GgufFile& file) {
     return Recognised{FileKind::kControlVector, "a control vector",
                       fmt::format("llama-server -m MODEL --control-vector {}", name)};
   }
+  if (architecture == "wavtokenizer-dec") {
+    return Recognised{FileKind::kMediaModel, fmt::format("a model that makes speech sound ({})", architecture),
+                      fmt::format("llama-tts -m MODEL -mv {}", name)};
+  }
   if (is_one_of(architecture, kMediaArchitectures)) {
     return Recognised{FileKind::kMediaModel, fmt::format("a model of pictures, films or sound ({})", architecture),
                       "for other programs than llama.cpp"};
@@ -89,11 +92,16 @@ std::optional<Recognised> recognise_companion(const GgufFile& file) {
   return std::nullopt;
 }
 
-bool is_embedding_model(const GgufFile& file) {
-  constexpr std::uint64_t kNoPooling = 0;
+constexpr std::uint64_t kNoPooling = 0;
+constexpr std::uint64_t kRankPooling = 4;
+
+std::uint64_t pooling_of(const GgufFile& file) {
   const auto* pooling = file.find_arch_key("pooling_type");
-  const bool pools = pooling != nullptr && pooling->value.unsigned_at().value_or(kNoPooling) != kNoPooling;
-  return pools || is_one_of(file.architecture(), kEncoders);
+  return pooling == nullptr ? kNoPooling : pooling->value.unsigned_at().value_or(kNoPooling);
+}
+
+bool is_embedding_model(const GgufFile& file) {
+  return pooling_of(file) != kNoPooling || is_one_of(file.architecture(), kEncoders);
 }
 
 Recognised recognise_sidecar(const GgufFile& file) {
@@ -131,9 +139,10 @@ Recognised recognise(const GgufFile& file, const Head& head) {
     return recognise_sidecar(file);
   }
   if (head.state == HeadState::kNone && is_embedding_model(file)) {
-    return {FileKind::kEmbeddingModel, "an embedding model, or a reranker",
-            fmt::format("llama-server -m {} --embeddings; it writes no text, so that there is nothing to draft",
-                        shell_quoted(file.path))};
+    const bool ranks = pooling_of(file) == kRankPooling;
+    return {FileKind::kEmbeddingModel, ranks ? "a reranker" : "an embedding model, or a reranker",
+            fmt::format("llama-server -m {} --{}; it writes no text, so that there is nothing to draft",
+                        shell_quoted(file.path), ranks ? "reranking" : "embeddings")};
   }
   const bool has_blocks = std::ranges::any_of(
       file.tensors, [](const TensorInfo& tensor) { return split_block_name(tensor.name).has_value(); });

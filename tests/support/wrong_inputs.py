@@ -8,6 +8,7 @@
 All are made of the bundled models. Nothing is fetched.
 """
 
+import base64
 import gzip
 import io
 import json
@@ -28,6 +29,14 @@ from gguf_file import (ARRAY, BOOL, F32, F32_VALUE, I32, STRING, U16, U32, GgufF
                        encode_header, encode_key)
 
 TARGET, DONOR, BASE = "target-12L-Q4_K_M.gguf", "mtp-base-8L-Q8_0.gguf", "base.gguf"
+
+
+# Formats that are known by their first bytes, and what is said of them.
+BINARY = {"store": b"\0\0\0\1Bud1", "Thumbs.db": b"\xd0\xcf\x11\xe0", "x.lnk": b"\x4c\0\0\0\1\x14\2\0", "x.parquet": b"PAR1",
+          "x.arrow": b"ARROW1\0\0", "x.db": b"SQLite format 3\0", "x.wav": b"RIFF\0\0\0\1WAVE", "x.mp3": b"ID3\4\0",
+          "x.mp4": b"\0\0\0\x18ftypmp42", "x.webp": b"RIFF\0\0\0\1WEBP", "x.gif": b"GIF89a\1\0", "x.deb": b"!<arch>\ndebian\1",
+          "x.pyc": b"\xcb\r\r\n\0", "x.onnx": b"\x08\x08\x12\x07pytorch", "tokenizer.model": b"\n\x0e\n\x05<unk>\x15\0",
+          "x.flac": b"fLaC\0", "x.ogg": b"OggS\0", "x.mkv": b"\x1a\x45\xdf\xa3"}
 
 
 def small(keys, tensors=(), version=3):
@@ -100,6 +109,9 @@ def make_gguf_files():
                                         "qwen3.pooling_type": 3}, ["token_embd.weight", "blk.0.attn_q.weight"]))
     write("vector.gguf", small({"general.architecture": "controlvector", "controlvector.layer_count": 1},
                                ["direction.1"]))
+    write("qwen-reranker.gguf", small({"general.architecture": "qwen3", "qwen3.block_count": 1,
+                                       "qwen3.pooling_type": 4}, ["token_embd.weight", "blk.0.attn_q.weight"]))
+    write("vocoder.gguf", small({"general.architecture": "wavtokenizer-dec"}, ["token_embd.weight"]))
     write("flux.gguf", small({"general.architecture": "flux"}, ["img_in.weight"]))
     write("keys-only.gguf", small({"general.name": "something"}))
     for name, architecture, tensors in (("eagle3.gguf", "eagle3", ["blk.0.attn_q.weight"]),
@@ -114,6 +126,10 @@ def make_gguf_files():
     shard.write("lone-00002-of-00002.gguf")
     shard.set("split.no", U16, 0)
     shard.write("first-00001-of-00002.gguf")
+    write("joined.gguf", Path("first-00001-of-00002.gguf").read_bytes() + b"GGUF" + bytes(100))
+    os.makedirs("loading", exist_ok=True)
+    shutil.copy("first-00001-of-00002.gguf", "loading/first-00001-of-00002.gguf")
+    write("loading/first-00002-of-00002.gguf.part", b"GGUF")
     write("big-endian.gguf", b"GGUF" + struct.pack(">IQQ", 3, 0, 0))
     write("v1.gguf", b"GGUF" + struct.pack("<III", 1, 0, 0))
     write("v9.gguf", encode_header(9, 0, 0))
@@ -128,6 +144,8 @@ def make_pieces():
         write(first, data[:half])
         write(second, data[half:])
     write("cut.gguf", data[:half])
+    write("latin.gguf", data.decode("latin-1").encode())
+    write("replaced.gguf", data.decode(errors="replace").encode())
     write("header-only.gguf", data[:5000])
     write("loading.gguf", data[:half])
     write("loading.gguf.aria2", bytes(50))
@@ -167,6 +185,27 @@ def make_foreign_files():
     write("plan.json", json.dumps({"version": 1, "grafts": []}))
     write("notes.gguf", "These are notes.\n")
     write("._model.gguf", b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(100))
+    write("busy.gguf", "Too Many Requests")
+    write("limited.gguf", '{"error":"We had to rate limit your IP. To continue using our service, log in."}')
+    write("failed.gguf", "Internal Server Error")
+    write("503.gguf", "503 Service Unavailable")
+    write("500M.gguf", '{"error":"Access to model x-500M is restricted."}')
+    write("chat.jinja", "{% for message in messages %}{{ message.content }}{% endfor %}")
+    write("web.webloc", '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist><plist><dict/></plist>')
+    write("openvino.xml", '<?xml version="1.0"?>\n<net name="Model0" version="11"><layers/></net>')
+    write("base64.gguf", base64.b64encode(data))
+    write("hex.gguf", data.hex())
+    write("xet.gguf", '# xet version 0\nfilesize = 123\nhash = "ab"\n')
+    write("blank.gguf", " \n")
+    write("model.tflite", b"\x1c\0\0\0TFL3" + bytes(100))
+    write("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(100))
+    write("weights.npz", zipped("a.npy"))
+    write("paper.docx", zipped("[Content_Types].xml", "word/document.xml"))
+    write("marked.gguf", b"\xef\xbb\xbf" + data)
+    write("headers.gguf", b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n" + data)
+    write("form.gguf", b'--abc\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + data)
+    for name, start in BINARY.items():
+        write(name, start + bytes(range(200, 256)) * 4)
     write("picture.gguf", b"\x89PNG\r\n\x1a\n" + bytes(100))
     write("program.gguf", b"\x7fELF" + bytes(100))
 
@@ -191,6 +230,9 @@ def make_folders(models_dir):
     write("hub/models--Qwen--Q/refs/main", "abc")
     Path("nothing").mkdir()
     write("other/readme.txt", "hello")
+    write("ollama/blobs/sha256-" + "ab" * 32, Path(DONOR).read_bytes())
+    write("ollama/manifests/x", "{}")
+    write("J.gguf.mtpgraft-journal", "")
     write("parts/Big.gguf.part1of2", b"GGUF")
     write("parts/Big.gguf.part2of2", b"x")
     write("manifest", json.dumps({"layers": [{"mediaType": "application/vnd.ollama.image.model",
@@ -239,6 +281,8 @@ CASES = [
     *no_model("vocab.gguf", "vocabulary", "tokenizers"),
     *no_model("bge.gguf", "embedding-model", "--embeddings"),
     *no_model("qwen-embedding.gguf", "embedding-model", "--embeddings"),
+    *no_model("qwen-reranker.gguf", "embedding-model", "--reranking"),
+    *no_model("vocoder.gguf", "media-model", "llama-tts -m MODEL -mv vocoder.gguf"),
     *no_model("vector.gguf", "control-vector", "--control-vector"),
     *no_model("flux.gguf", "media-model", "other programs"),
     *no_model("eagle3.gguf", "drafter", "llama-server -m MODEL -md eagle3.gguf --spec-type draft-eagle3"),
@@ -251,6 +295,8 @@ CASES = [
     inspected("bare-head.gguf", "bare-head", "donor"),
     inspected("lone-00002-of-00002.gguf", "shard", "name the first file"),
     Case(f"graft lone-00002-of-00002.gguf {DONOR}", 3, "shard", "name the first file"),
+    Case("inspect joined.gguf", 3, "", "not joined by cat"),
+    Case("inspect loading/first-00001-of-00002.gguf", 4, "", "loading/first-00002-of-00002.gguf.part' is there"),
     Case("inspect first-00001-of-00002.gguf", 4, "", "one directory"),
     *refused("big-endian.gguf", "big-endian", "gguf_convert_endian.py"),
     *refused("v1.gguf", "gguf-v1", "newer GGUF"),
@@ -294,10 +340,38 @@ CASES = [
     *refused("plan.json", "json", "mtpgraft release plan.json"),
     *refused("notes.gguf", "text", "name the model"),
     *refused("._model.gguf", "apple-double", "the model is 'model.gguf'"),
-    *refused("picture.gguf", "unknown", "name the .gguf"),
-    *refused("program.gguf", "unknown", "name the .gguf"),
+    *refused("picture.gguf", "unknown", "only its name is that of a GGUF"),
+    *refused("program.gguf", "unknown", "only its name is that of a GGUF"),
+    *refused("latin.gguf", "", "copied as text"),
+    *refused("replaced.gguf", "", "copied as text"),
+    *refused("busy.gguf", "server-reply", "again later"),
+    *refused("limited.gguf", "server-reply", "again later"),
+    *refused("failed.gguf", "server-reply", "again later"),
+    *refused("503.gguf", "server-reply", "again later"),
+    *refused("500M.gguf", "server-reply", "token"),
+    *refused("chat.jinja", "text", "name the model"),
+    *refused("web.webloc", "text", "name the model"),
+    *refused("openvino.xml", "text", "name the model"),
+    *refused("base64.gguf", "text", "base64 -di base64.gguf > NEW.gguf"),
+    *refused("hex.gguf", "text", "xxd -r -p hex.gguf > NEW.gguf"),
+    *refused("xet.gguf", "lfs-pointer", "/resolve/"),
+    *refused("blank.gguf", "text", "only its name is that of a GGUF"),
+    *refused("model.tflite", "unknown", "get the model as GGUF"),
+    *refused("model.h5", "unknown", "get the model as GGUF"),
+    *refused("weights.npz", "zip", "name the model"),
+    *refused("paper.docx", "zip", "name the model"),
+    *refused("marked.gguf", "unknown", "tail -c +4 marked.gguf > NEW.gguf"),
+    *refused("headers.gguf", "unknown", "curl without -i"),
+    *refused("form.gguf", "unknown", "get the file itself"),
+    *[case for name in BINARY for case in refused(name, "unknown", "get the model as GGUF" if name == "x.onnx" else "name the model")],
     *refused("imatrix.dat", "imatrix", "llama-quantize --imatrix imatrix.dat"),
     inspected("checkpoint", "checkpoint", ""),
+    *[Case(f"{command} checkpoint", 4, "checkpoint", "can only be a donor") for command in ("checksum", "verify")],
+    Case("recover checkpoint", 2, "", "name the file of this machine"),
+    Case("recover hf://x/y", 2, "", "name the file of this machine"),
+    Case("recover J.gguf.mtpgraft-journal", 2, "", "mtpgraft recover J.gguf"),
+    *refused("ollama", "folder", "ollama show --modelfile", exit_code=4),
+    *refused("ollama/blobs", "folder", "ollama show --modelfile", exit_code=4),
     Case(f"graft checkpoint {DONOR}", 4, "checkpoint", "convert_hf_to_gguf.py checkpoint"),
     inspected("ggufs", "sidecar", ""),
     inspected("two", "sidecar", ""),
