@@ -17,6 +17,14 @@ inline constexpr std::string_view kLlamaServer = "that is an option of llama-ser
 inline constexpr std::string_view kNoQuestions = "nothing is asked: leave it out";
 inline constexpr std::string_view kToken = "the token of the Hub is the variable HF_TOKEN, or that of 'hf auth login'";
 
+inline constexpr std::string_view kCompare =
+    "mtpgraft verify GRAFT --target TARGET --donor DONOR compares a graft with what it was made of";
+inline constexpr std::string_view kShowPlan =
+    "mtpgraft graft --dry-run TARGET DONOR shows what would be done; mtpgraft release PLAN.json carries out a plan";
+inline constexpr std::string_view kRepair =
+    "mtpgraft inspect FILE says what is wrong with a model; mtpgraft recover FILE undoes a graft --in-place that was "
+    "interrupted";
+
 inline constexpr auto kCommandSynonyms = std::to_array<Synonym>({
     {"list", "inspect"},
     {"ls", "inspect"},
@@ -44,8 +52,8 @@ inline constexpr auto kCommandSynonyms = std::to_array<Synonym>({
     {"test", "verify"},
     {"validate", "verify"},
     {"diff", "verify"},
-    {"compare", "verify"},
-    {"cmp", "verify"},
+    {"compare", "", kCompare},
+    {"cmp", "", kCompare},
     {"add", "graft"},
     {"merge", "graft"},
     {"apply", "graft"},
@@ -60,7 +68,7 @@ inline constexpr auto kCommandSynonyms = std::to_array<Synonym>({
     {"get", "extract"},
     {"download", "extract"},
     {"fetch", "extract"},
-    {"split", "extract"},
+    {"split", "", "llama.cpp's llama-gguf-split splits and joins models; 'mtpgraft extract' takes the head out of one"},
     {"export", "extract"},
     {"pull", "extract"},
     {"cut", "extract"},
@@ -74,16 +82,18 @@ inline constexpr auto kCommandSynonyms = std::to_array<Synonym>({
     {"sum", "checksum"},
     {"digest", "checksum"},
     {"batch", "release"},
-    {"plan", "release"},
+    {"plan", "", kShowPlan},
+    {"dry-run", "", kShowPlan},
+    {"dryrun", "", kShowPlan},
     {"build", "release"},
     {"publish", "release"},
-    {"repair", "recover"},
+    {"repair", "", kRepair},
     {"undo", "strip"},
     {"restore", "strip"},
     {"rollback", "strip"},
     {"revert", "strip"},
     {"resume", "recover"},
-    {"fix", "recover"},
+    {"fix", "", kRepair},
     {"completions", "completion"},
     {"update", "", "mtpgraft does not update itself: install the new version as you installed this one"},
     {"upgrade", "", "mtpgraft does not update itself: install the new version as you installed this one"},
@@ -127,6 +137,15 @@ inline constexpr auto kOptionSynonyms = std::to_array<Synonym>({
     {"--replace-head", "--replace"},
     {"--in-situ", "--in-place"},
     {"--modify", "--in-place"},
+    {"--original", "--target"},
+    {"--original", kModelArgument},
+    {"-t", "--target"},
+    {"-t", kModelArgument},
+    {"-d", "--donor"},
+    {"-d", kDonorArgument},
+    {"-md", kDonorArgument},
+    {"--model-draft", kDonorArgument},
+    {"--from", kDonorArgument},
     {"--target", "--for"},
     {"--target", kModelArgument},
     {"--model", kModelArgument},
@@ -163,6 +182,12 @@ inline constexpr auto kOptionSynonyms = std::to_array<Synonym>({
     {"--sums", "--check"},
     {"--checksum", "--checksums"},
     {"--checksum", "--check"},
+    {"--checksums", "--check"},
+    {"--check-sums", "--checksums"},
+    {"--check-sums", "--check"},
+    {"--sha256", "",
+     "a list is made by: mtpgraft checksum --algorithm sha256 FILE; a digest is checked by: echo 'DIGEST  FILE' | "
+     "mtpgraft verify FILE -c -"},
     {"--list", "--check"},
     {"--delete", "--clear"},
     {"--purge", "--clear"},
@@ -176,6 +201,7 @@ inline constexpr auto kOptionSynonyms = std::to_array<Synonym>({
     {"--no-check-certificate", "--allow-http"},
     {"--yes", "", kNoQuestions},
     {"-y", "", kNoQuestions},
+    {"--all", "", "mtpgraft inspect has --kv, which lists all keys, and --tensors, which lists all tensors"},
     {"--keep", "", "inputs are kept anyway: only --in-place changes one"},
     {"--name", "", "-o names the output"},
     {"--format", "", "--json prints JSON; text is the default"},
@@ -188,6 +214,13 @@ inline constexpr auto kOptionSynonyms = std::to_array<Synonym>({
     {"-md", "", kLlamaServer},
     {"-ngl", "", kLlamaServer},
     {"--ctx-size", "", kLlamaServer},
+    {"-fa", "", kLlamaServer},
+    {"--flash-attn", "", kLlamaServer},
+    {"-ngld", "", kLlamaServer},
+    {"-ctk", "", kLlamaServer},
+    {"-ctv", "", kLlamaServer},
+    {"-np", "", kLlamaServer},
+    {"-hf", "", "a donor on the Hugging Face Hub is named as hf://OWNER/NAME; a target is a file of this machine"},
     {"--token", "", kToken},
     {"--hf-token", "", kToken},
     {"--revision", "", "a revision follows the repository: hf://OWNER/NAME@REVISION"},

@@ -8,6 +8,7 @@
 #include "cli/synonyms.h"
 #include "util/look_alikes.h"
 #include "util/parse.h"
+#include "util/text.h"
 #include "util/url.h"
 
 namespace mtpgraft::cli {
@@ -36,7 +37,7 @@ std::string_view argument_of(const CLI::App& command, const std::string& word) {
 }
 
 // "graft --donor D --target T" as "graft T D".
-Words without_names_of_arguments(const Words& words, const CLI::App& command) {
+Words without_names_of_arguments(const Words& words, const CLI::App& command, const IsUnderstood& is_understood) {
   Words models;
   Words donors;
   Words others;
@@ -55,7 +56,42 @@ Words without_names_of_arguments(const Words& words, const CLI::App& command) {
   for (const auto* list : {&models, &donors, &others}) {
     line.insert(line.end(), list->begin(), list->end());
   }
+  // "extract T --from D": it takes the donor alone.
+  if (has_option(command, "--for") && donors.size() == 1 && line.size() > 2 && !is_understood(line)) {
+    line.insert(line.begin() + 2, "--for");
+  }
   return line;
+}
+
+// What is said in another place than by an option of this command: the output of commands that print, and all of a
+// release.
+std::string hint_of_other_place(const Words& words, const std::string& word, const CLI::App& command,
+                                const CLI::App& app, const IsUnderstood& is_understood) {
+  const auto name = option_name(word);
+  const bool is_output = name == "-o" || name == "--output";
+  if (command.get_name() == "release") {
+    // What strip has, too, is about the writing, which a release does in its own way.
+    const bool is_of_graft =
+        has_option(*find_command(app, "graft"), name) && !has_option(*find_command(app, "strip"), name);
+    auto field = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+    std::ranges::replace(field, '-', '_');
+    return is_output ? R"(the plan names the folder: "output_directory": "DIR")"
+           : is_of_graft
+               ? fmt::format(R"(the plan has it, for one graft or in "defaults": "options": {{"{}": ...}})", field)
+               : "";
+  }
+  const auto at = static_cast<std::size_t>(std::ranges::find(words, word) - words.begin());
+  const bool is_inside = !option_value(word).empty();
+  if (!is_output || at + (is_inside ? 0 : 1) >= words.size()) {
+    return "";
+  }
+  auto line = words;
+  line.erase(line.begin() + static_cast<std::ptrdiff_t>(at),
+             line.begin() + static_cast<std::ptrdiff_t>(at + (is_inside ? 1 : 2)));
+  const auto file = is_inside ? option_value(word).substr(1) : words[at + 1];
+  return is_understood(line) && std::ranges::none_of(line, has_secret)
+             ? fmt::format("it prints, which a shell puts into a file: {} > {}", as_line(line), shell_quoted(file))
+             : "";
 }
 
 }  // namespace
@@ -103,6 +139,19 @@ Error explain_option(const std::string& word, const Words& words, const CLI::App
                      const IsUnderstood& is_understood) {
   auto error = usage(fmt::format("unknown option '{}'", without_secret(word)), help_line(&command));
   const auto name = option_name(word);
+  if (word == "--") {
+    error.message = "behind '--' every word is a file";
+    const auto line = replaced(words, word, {});
+    error.hint = is_understood(line) ? with_line("leave it out", line) : "put options before it";
+    return error;
+  }
+  if (!argument_of(command, word).empty()) {
+    const auto line = without_names_of_arguments(words, command, is_understood);
+    if (is_understood(line)) {
+      error.hint = with_line("the files stand without such a word", line);
+      return error;
+    }
+  }
   if (const auto* synonym =
           find_synonym(name, kOptionSynonyms, [](const Synonym& each) { return !each.hint.empty(); })) {
     error.hint = synonym->hint;
@@ -112,12 +161,9 @@ Error explain_option(const std::string& word, const Words& words, const CLI::App
     error.hint = did_you_mean(meant, replaced(words, word, {meant + option_value(word)}), is_understood);
     return error;
   }
-  if (!argument_of(command, word).empty()) {
-    const auto line = without_names_of_arguments(words, command);
-    if (is_understood(line)) {
-      error.hint = with_line("the files stand without such a word", line);
-      return error;
-    }
+  if (auto hint = hint_of_other_place(words, word, command, app, is_understood); !hint.empty()) {
+    error.hint = std::move(hint);
+    return error;
   }
   if (has_option(app, name)) {
     error.hint = as_line({name});
@@ -129,6 +175,16 @@ Error explain_option(const std::string& word, const Words& words, const CLI::App
 
 std::optional<Error> find_single_dash(const Words& words, const CLI::App& app, const IsUnderstood& is_understood) {
   const auto* command = find_command(app, words.front());
+  const auto end = static_cast<std::size_t>(std::ranges::find(words, "--") - words.begin());
+  for (std::size_t i = 1; command != nullptr && i < end; ++i) {
+    // CLI11 would take the letters apart: "-ngl" as "-n", "-g" and "-l".
+    const auto name = option_name(words[i]);
+    const bool is_known = name.size() > 2 && name[0] == '-' && name[1] != '-' &&
+                          find_synonym(name, kOptionSynonyms, [](const Synonym& /*each*/) { return true; }) != nullptr;
+    if (is_known && !is_value(words, i, *command) && !is_understood(words)) {
+      return explain_option(words[i], words, *command, app, is_understood);
+    }
+  }
   for (std::size_t i = 1; command != nullptr && i < words.size(); ++i) {
     const auto& word = words[i];
     const bool is_single = word.size() > 3 && word[0] == '-' && word[1] != '-' && word != "-help";

@@ -56,6 +56,12 @@ Words without(Words words, std::size_t index) {
   return words;
 }
 
+Words with_first(std::string_view first, const Words& words) {
+  auto line = words;
+  line.front() = first;
+  return line;
+}
+
 // Two words that are one name; words between files, as in "graft TARGET + DONOR"; a file that is given twice. `at` is
 // the argument that is too many.
 std::string hint_without_word(const Words& words, std::size_t at, const CLI::App& command,
@@ -66,6 +72,9 @@ std::string hint_without_word(const Words& words, std::size_t at, const CLI::App
       line[i] = joined;
       return with_line("a name with spaces needs quotes", line);
     }
+  }
+  if (words.size() > 2 && words[1] == words[0] && !exists(words[1]) && is_understood(without(words, 1))) {
+    return with_line("the command stands there twice", without(words, 1));
   }
   constexpr auto kBetween =
       std::to_array<std::string_view>({"+", "and", "with", "into", "to", "onto", "from", "in", "on", "of", "for"});
@@ -106,6 +115,10 @@ Error explain_arguments(const Words& rest, const Words& words, const CLI::App& c
     auto line = words;
     line[at] = "--" + word;
     error.hint = did_you_mean("--" + word, line, is_understood);
+    return error;
+  }
+  if (const auto graft = with_first("graft", words); command.get_name() == "release" && is_understood(graft)) {
+    error.hint = did_you_mean("graft", graft, is_understood);
     return error;
   }
   const bool is_model = is_remote(word) || lowered(word).ends_with(".gguf");
@@ -248,12 +261,6 @@ Words with_command_first(const Words& words, const CLI::App& app) {
     line.insert(line.end(), words.begin(), found);
     line.insert(line.end(), found + 1, words.end());
   }
-  return line;
-}
-
-Words with_first(std::string_view first, const Words& words) {
-  auto line = words;
-  line.front() = first;
   return line;
 }
 

@@ -8,8 +8,23 @@
 #include "gguf/serialize.h"
 #include "plan/value_json.h"
 #include "util/json.h"
+#include "util/text.h"
 
 namespace mtpgraft {
+namespace {
+
+// From here on it is the length of a context that somebody gave for the factor.
+constexpr double kLengthMin = 1000;
+
+// Of "general.name=Foo" only the type is missing: what is general is text, but for a few numbers.
+std::string advise_form(std::string_view text, std::size_t equals) {
+  const auto value = equals < text.size() ? text.substr(equals + 1) : "";
+  const bool is_text = text.starts_with("general.") && !value.empty() && !parse_json<Json>(value).ok();
+  return is_text ? fmt::format("for text: {}", shell_quoted(fmt::format("{}=str:{}", text.substr(0, equals), value)))
+                 : "for example qwen35.context_length=u32:262144";
+}
+
+}  // namespace
 
 Result<KeyEdit> parse_key_edit(std::string_view text) {
   const auto equals = text.find('=');
@@ -17,7 +32,7 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
   if (equals == 0 || equals > format::kKeyBytesMax || colon == std::string_view::npos) {
     return Error{.code = ErrorCode::kUsage,
                  .message = fmt::format("'{}' is not KEY=TYPE:VALUE", text),
-                 .hint = "for example qwen35.context_length=u32:262144"};
+                 .hint = advise_form(text, equals)};
   }
   const auto key = text.substr(0, equals);
   const auto type = text.substr(equals + 1, colon - equals - 1);
@@ -57,6 +72,16 @@ Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double fact
         .message = fmt::format("{}: the factor must be above 1, and {} tokens times it below 2^32", factor, *trained),
         .field = RequestField::kYarn,
         .remedy = Remedy::kGiveYarnFactor};
+  }
+  if (factor >= kLengthMin) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("{}: this is a length, and a factor is wanted", factor),
+                 .hint = factor > static_cast<double>(*trained)
+                             ? fmt::format("{} tokens are {:g} times the {} that the target was trained with", factor,
+                                           factor / static_cast<double>(*trained), *trained)
+                             : "",
+                 .field = RequestField::kYarn,
+                 .remedy = Remedy::kGiveYarnFactor};
   }
   const auto edit = [&](std::string_view name, GgufValue value) {
     return KeyEdit{fmt::format("{}.{}", target.architecture(), name), std::move(value)};

@@ -332,7 +332,7 @@ class Parser {
                   ReleasePlan& plan) {
     const auto problem_count = problems_.size();
     if (!json.is_object()) {
-      refuse(pointer, "must be an object");
+      refuse(pointer, "must be an object", R"(such as {"target": "Model-Q4_K_M.gguf", "donor": "mtp-Base-Q8_0.gguf"})");
       return;
     }
     const auto fields = sound_fields(json, pointer, kGraftFields);

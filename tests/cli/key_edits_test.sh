@@ -108,6 +108,9 @@ json_hint='(numbers, true, false and arrays are written as in JSON: f32:0.5, str
 for text in '' x x= x=u32 =u32:1 x=1; do
   expect_refusal 2 "'$text' is not KEY=TYPE:VALUE $shape" --set "$text"
 done
+expect_refusal 2 "'general.name=Foo' is not KEY=TYPE:VALUE (for text: general.name=str:Foo)" --set general.name=Foo
+expect_refusal 2 "'general.name=My model' is not KEY=TYPE:VALUE (for text: 'general.name=str:My model')" \
+  --set 'general.name=My model'
 expect_refusal 2 "'int' is no type for key 'x' $types" --set x=int:1
 expect_refusal 2 "the value for key 'x' is no u32: one $json_hint" --set x=u32:one
 expect_refusal 2 "the value for key 'x' is no u32: -1" --set x=u32:-1
@@ -124,6 +127,8 @@ expect_refusal 2 '--unset needs a value' --unset
 expect_refusal 2 '--yarn needs a value' --yarn
 expect_refusal 2 '--yarn 1: the factor must be above 1, and 4096 tokens times it below 2^32' --yarn 1
 expect_refusal 2 '--yarn nan: the factor must be above 1, and 4096 tokens times it below 2^32' --yarn nan
+expect_refusal 2 '--yarn 131072: this is a length, and a factor is wanted' --yarn 131072
+expect_text "$STDERR" '131072 tokens are 32 times the 4096'
 for factor in 0.5 -4 x; do
   expect_exit 2 "$MTPGRAFT" graft "$TARGET" "$DONOR" --yarn "$factor"
   expect_text "$STDERR" '^mtpgraft: .*--yarn'

@@ -35,6 +35,8 @@ says 'is not JSON' 'a plan is a JSON file' <<<$'schema_version: 1\ngrafts:\n  - 
 says 'is not JSON' 'a plan is a JSON file' <<<$'target,donor\na,b'
 says 'the plan: must be an object' 'put the list into one: {"schema_version": 1, "grafts": [...]}' <<<'[{"target": "a", "donor": "b"}]'
 
+says '/grafts/0: must be an object' 'such as {"target": ' <<<'{"schema_version": 1, "grafts": ["T.gguf"]}'
+
 field() {
   says "$1: there is no such field" "$2" <<<"{\"schema_version\": 1, \"grafts\": [{\"target\": \"a\", \"donor\": \"b\", $3}]}"
 }

@@ -65,12 +65,10 @@ install graft
 get extract
 download extract
 fetch extract
-split extract
 hash checksum
 sha256 checksum
 md5 checksum
 batch release
-repair recover
 undo strip
 restore strip
 revert strip
@@ -81,6 +79,14 @@ hints "did you mean 'graft'? mtpgraft graft --force $T $D" merge --force "$T" "$
 hints "did you mean 'strip'? mtpgraft strip x.gguf -o NEW.gguf" rm x.gguf
 hints "did you mean 'inspect'? mtpgraft inspect 'My Model.gguf'" show 'My Model.gguf'
 hints 'mtpgraft does not update itself' update
+hints "llama.cpp's llama-gguf-split splits and joins models" split "$T"
+for word in fix repair; do
+  hints 'mtpgraft inspect FILE says what is wrong with a model' "$word" "$T"
+done
+hints 'mtpgraft graft --dry-run TARGET DONOR shows what would be done' plan "$T" "$D"
+hints 'mtpgraft verify GRAFT --target TARGET --donor DONOR' compare "$T" "$D"
+hints "the command stands there twice: mtpgraft graft $T $D" graft graft "$T" "$D"
+hints "did you mean 'graft'? mtpgraft graft $T $D" release "$T" "$D"
 hints "mtpgraft inspect $T" "$T"
 hints "mtpgraft graft $T $D" "$T" "$D"
 hints "mtpgraft graft --replace $T $D" --replace "$T" "$D"
@@ -131,6 +137,21 @@ hints "did you mean '--clear'? mtpgraft cache --clear" cache clear
 hints 'that is an option of llama-server' graft a b --draft-n 3
 hints "mtpgraft graft $T $D" graft --donor "$D" --target "$T"
 hints "mtpgraft inspect $T" inspect -m "$T"
+hints "mtpgraft graft $T $D" graft -m "$T" -md "$D"
+hints "mtpgraft extract $D --for $T -o e.gguf" extract "$T" --from "$D" -o e.gguf
+hints 'that is an option of llama-server' graft "$T" "$D" -ngl 99
+says 2 "unknown option '-ngl'" graft "$T" "$D" -ngl 99
+hints "leave it out: mtpgraft graft $T $D -n" graft -- "$T" "$D" -n
+expect_exit 0 "$MTPGRAFT" graft -n -q -- "$T" "$D"
+hints '--kv, which lists all keys, and --tensors' inspect "$T" --all
+hints "the files stand without such a word: mtpgraft inspect $T" inspect "$T" --head
+hints "did you mean '--target'?" verify "$T" --original "$D"
+hints "did you mean '--check'?" verify "$T" --checksums x.sums
+hints 'mtpgraft verify FILE -c -' verify "$T" --sha256 00
+hints "it prints, which a shell puts into a file: mtpgraft checksum $T > x.sums" checksum "$T" -o x.sums
+hints "it prints, which a shell puts into a file: mtpgraft inspect $T --kv > x" inspect "$T" -o x --kv
+hints '"output_directory": "DIR"' release plan.json -o out
+hints '"options": {"head_type": ...}' release plan.json --head-type q8_0
 says 2 "unknown option '--strict': strip does not have it, but graft" strip a -o x --strict
 [[ ! -e rce && ! -e utput ]] || fail "-force or -output was taken for -o"
 
