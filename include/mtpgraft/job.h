@@ -42,7 +42,7 @@ enum class Link : std::uint8_t {
 
 struct OutputRequest {
   // Names the file. For a split model give the name of its first file, or the name without the numbers of files. Where
-  // it is empty, graft names the output after the target (output_name.h); extract and strip fail with kUsage.
+  // it is empty, graft and extract name the output after the model (output_name.h); strip fails with kUsage.
   std::string path{};
   Overwrite overwrite = Overwrite::kNo;
   CopyMethod copy = CopyMethod::kAuto;
@@ -72,7 +72,7 @@ struct GraftRequest {
 struct ExtractRequest {
   DonorRequest donor;
   std::string target{};  // renumbers the head for this model; empty: it keeps the donor's numbers
-  OutputRequest output;
+  OutputRequest output{};
   ExtractForm form = ExtractForm::kSidecar;
 };
 

@@ -19,6 +19,12 @@ std::string default_output_path(const std::string& target_path, std::size_t file
 // one that is called by a digest too, what a file name can have of `model_name`, the key general.name; or "model.gguf".
 std::string naming_path(const std::string& target_path, const std::string& real_path, std::string_view model_name);
 
+// The file name of a head's own file, as programs that download look for it: "mtp-Base-Q8_0.gguf" for a head whose
+// matrices are Q8_0. `model_path` names the model that it is of or for; what its name tells of MTP and of another type
+// is left out: "Base-MTP-BF16.gguf", "mtp-Base-Q8_0.gguf" and a checkpoint's folder "Base" all give that name, and so
+// do "Base/model.safetensors" and "models--OWNER--Base".
+std::string head_file_name(const std::string& model_path, std::string_view type);
+
 // Finds "Q6_K" in "X-MTP-Q6_K.gguf" and in a shard's name; empty if the name does not tell.
 std::string quantisation_in_name(const std::string& path);
 

@@ -37,9 +37,8 @@ void add_extract(CLI::App& app, Program& program) {
   command->add_option("DONOR", request.donor.path, "What has the head, as for graft")
       ->required()
       ->type_name(kDonorFiles);
-  add_write_options(*command, options->write, "Output file; llama.cpp's -hf looks for names that begin with mtp-",
+  add_write_options(*command, options->write, "Output file (default: Base-MTP-Q8_0.gguf gives mtp-Base-Q8_0.gguf)",
                     nullptr);
-  options->write.output_option->required();
   command
       ->add_option("--for", request.target, "Number the head for this model, and take keys and shared tensors from it")
       ->option_text("TARGET")
@@ -52,9 +51,11 @@ void add_extract(CLI::App& app, Program& program) {
                     "Print every tensor of the head, and how each range was copied");
   command->footer(
       "Examples:\n"
-      "  mtpgraft extract Base-MTP-Q8_0.gguf -o mtp-Base-Q8_0.gguf    # for llama-server -md, and as a donor\n"
-      "  mtpgraft extract Base-MTP-Q8_0.gguf --for Model-Q4_K_M.gguf -o mtp-Model-Q8_0.gguf\n"
-      "  mtpgraft extract hf://Qwen/Qwen3.5-9B --for Model-Q4_K_M.gguf -o mtp-Model-BF16.gguf\n");
+      "  mtpgraft extract Base-MTP-Q8_0.gguf                              # writes mtp-Base-Q8_0.gguf\n"
+      "  mtpgraft extract Base-MTP-Q8_0.gguf --for Model-Q4_K_M.gguf      # writes mtp-Model-Q8_0.gguf\n"
+      "  mtpgraft extract hf://Qwen/Qwen3.5-9B --for Model-Q4_K_M.gguf    # writes mtp-Model-BF16.gguf\n"
+      "The files are for llama-server -md, and donors; llama.cpp's -hf and others look for names that begin with "
+      "mtp-.\n");
 }
 
 }  // namespace mtpgraft::cli

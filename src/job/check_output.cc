@@ -83,12 +83,6 @@ Result<Way> choose_way(const FilePlan& plan, const ReadableFile& source, const R
   return obstacle ? Way::kCopied : Way::kCloned;
 }
 
-std::vector<const ReadableFile*> inputs_of(const Sources& sources) {
-  auto inputs = sources.target->sources();
-  std::ranges::copy(sources.donor->sources(), std::back_inserter(inputs));
-  return inputs;
-}
-
 Status check_checksums_name(const Job& job, std::span<const ReadableFile* const> inputs, FileSystem& files) {
   const auto& checksums = job.request.checksums;
   if (checksums.empty()) {
@@ -178,6 +172,12 @@ Status check_new_files(Job& job, FileSystem& files) {
 }
 
 }  // namespace
+
+std::vector<const ReadableFile*> inputs_of(const Sources& sources) {
+  auto inputs = sources.target->sources();
+  std::ranges::copy(sources.donor->sources(), std::back_inserter(inputs));
+  return inputs;
+}
 
 Status check_open(const Job& job) {
   if (job.sources.target == nullptr || job.sources.donor == nullptr || job.plan.files.empty()) {

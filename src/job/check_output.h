@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "mtpgraft/job.h"
 
 namespace mtpgraft {
@@ -16,6 +19,9 @@ bool is_same_output(const std::string& a, const std::string& b);
 
 // The target's file that a file of the output is, if it stays as it is.
 const ReadableFile* kept_file(const FilePlan& plan, const Sources& sources);
+
+// What an output must not take the place of.
+std::vector<const ReadableFile*> inputs_of(const Sources& sources);
 
 // What a change in place does with the target's bytes.
 InPlaceChange in_place_change(const FilePlan& plan);

@@ -15,6 +15,7 @@
 #include "job/exchanged.h"
 #include "job/open_target.h"
 #include "job/vocabulary.h"
+#include "job/output_path.h"
 #include "model/dialect.h"
 #include "model/head_values.h"
 #include "mtpgraft/head_data.h"
@@ -37,44 +38,6 @@ void warn_of_name(const std::string& path, std::vector<Warning>& warnings) {
                                      "sidecars and does not list them as models",
                                      base_name(path))});
   }
-}
-
-Error name_the_output(std::string message) {
-  return {.code = ErrorCode::kUsage, .message = std::move(message), .remedy = Remedy::kNameOutput};
-}
-
-// The path of an output that the request does not name.
-Result<std::string> name_after_target(const GraftRequest& request, const GgufFile& target, std::size_t file_count) {
-  std::error_code ignored;
-  const auto real = link_destination(request.target);
-  const auto* name = target.find_key("general.name");
-  const auto model_name = name != nullptr ? name->value.text().value_or("") : "";
-  const auto named = naming_path(request.target, real, model_name);
-  if (named != request.target && std::filesystem::equivalent(as_path("."), as_path(parent_of(real)), ignored)) {
-    return name_the_output(fmt::format(
-        "'{}' is stored under a digest, and the current directory is the cache that holds it", request.target));
-  }
-  auto path = default_output_path(named, file_count);
-  if (path == request.target) {
-    return name_the_output(fmt::format("'{}' has MTP in its name already", request.target));
-  }
-  return path;
-}
-
-// The path of the output, or of its first file.
-Result<std::string> choose_output(const GraftRequest& request, const GgufFile& target, std::size_t file_count) {
-  if (request.output.in_place) {
-    return request.target;
-  }
-  auto path = first_output_path(request.output.path, file_count);
-  if (request.output.path.empty()) {
-    MTPGRAFT_TRY(path, name_after_target(request, target, file_count));
-  }
-  if (!is_first_name(path, file_count)) {
-    return name_the_output(
-        fmt::format("'{}' is not the name of the first of {} files, which the graft has", path, file_count));
-  }
-  return path;
 }
 
 Error refuse_warnings(const std::vector<Warning>& warnings) {
@@ -281,13 +244,9 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
                  .path = request.output.path,
                  .remedy = Remedy::kWriteNewFile};
   }
-  if (request.output.path.empty()) {
-    return name_the_output("the output has no name");
-  }
   const auto progress = context.begin(Phase::kPlan, 0);
   Job job;
   job.request = request.output;
-  job.output.path = request.output.path;
   job.extract_form = request.form;
   job.is_for_target = !request.target.empty();
   if (job.is_for_target) {
@@ -311,6 +270,7 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }
+  MTPGRAFT_TRY(job.output.path, choose_head_output(request, job));
 
 Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
   if (request.output.path.empty() && !request.output.in_place) {

@@ -1,5 +1,7 @@
 #include "mtpgraft/output_name.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -18,6 +20,7 @@ namespace mtpgraft {
 namespace {
 
 constexpr std::string_view kSeparators = "-._";
+constexpr std::string_view kSafetensors = ".safetensors";
 
 std::string upper(std::string_view text) {
   std::string result(text);
@@ -63,6 +66,21 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
+// The text without the word, in any case of letters, and the separator that it then has too many.
+std::string without_word(std::string text, std::string_view word) {
+  for (std::size_t from = 0; from <= text.size();) {
+    const auto to = std::min(text.find_first_of(kSeparators, from), text.size());
+    if (upper(std::string_view(text).substr(from, to - from)) != word) {
+      from = to + 1;
+    } else if (from > 0) {
+      text.erase(from - 1, to - from + 1);
+    } else {
+      text.erase(0, to + 1);
+    }
+  }
+  return text;
+}
+
 // The name of a model in several files, also if upper case has come into it.
 std::optional<ShardName> find_shard_name(std::string_view path) {
   auto shard = parse_shard_name(lowered(path));
@@ -105,6 +123,14 @@ std::string as_file_name(std::string_view text) {
   return name;
 }
 
+// "Base" of "mtp-Base-Q8_0.gguf" and of "models--OWNER--Base"; may be empty.
+std::string model_in_name(const std::string& name) {
+  const auto repository = hub_store_repository(name);
+  auto stem = without_word(stem_path(repository.empty() ? name : last_part(repository)), "MTP");
+  stem.resize(find_quantisation(upper(stem)));
+  return as_file_name(stem);
+}
+
 }  // namespace
 
 std::string default_output_path(const std::string& target_path, std::size_t file_count) {
@@ -115,6 +141,27 @@ std::string default_output_path(const std::string& target_path, std::size_t file
     stem.insert(find_quantisation(name), "-MTP");
   }
   return first_output_path((path.parent_path() / as_path(stem + ".gguf")).string(), file_count);
+}
+
+std::string head_file_name(const std::string& model_path, std::string_view type) {
+  auto path = as_path(model_path);
+  auto name = path.filename().string();
+  const bool is_part = lowered(name).ends_with(kSafetensors);
+  if (is_part) {
+    name = name.substr(0, name.size() - kSafetensors.size()) + ".gguf";
+  }
+  auto model = model_in_name(name);
+  // What is called as in every checkpoint, or by a commit, is told apart by its folder.
+  while ((is_part && (model.empty() || model == "model")) || is_digest_name(model)) {
+    const auto here = path.string();
+    const auto store = hub_store_of(here);
+    path = store.empty() || store == here ? path.parent_path() : as_path(store);
+    if (!path.has_filename()) {
+      break;
+    }
+    model = model_in_name(path.filename().string());
+  }
+  return fmt::format("mtp-{}-{}.gguf", model.empty() || is_digest_name(model) ? "model" : model, as_file_name(type));
 }
 
 std::string naming_path(const std::string& target_path, const std::string& real_path, std::string_view model_name) {

@@ -105,7 +105,6 @@ expect_usage_error --mmproj inspect "$TARGET" --mmproj
 expect_usage_error FILE verify
 expect_usage_error FILE checksum
 expect_usage_error DONOR extract -o out.gguf
-expect_usage_error --output extract "$DONOR"
 expect_usage_error --in-place extract "$DONOR" -o out.gguf --in-place
 expect_usage_error --for extract "$DONOR" -o out.gguf --for
 expect_usage_error --strict strip "$GRAFT" -o out.gguf --strict

@@ -40,6 +40,42 @@ TEST(DefaultOutputPath, PutsMtpBeforeTheQuantisation) {
   }
 }
 
+TEST(HeadFileName, IsWhatDownloadersLookFor) {
+  struct Names {
+    std::string model;
+    std::string output;
+  };
+  const std::vector<Names> cases{
+      {"Base-MTP-Q4_K_M.gguf", "mtp-Base-Q8_0.gguf"},
+      {"mtp-Base-BF16.gguf", "mtp-Base-Q8_0.gguf"},
+      {"dir/MTP-Base.Q6_K.gguf", "mtp-Base-Q8_0.gguf"},
+      {"Base-UD-Q4_K_XL-mtp.gguf", "mtp-Base-Q8_0.gguf"},
+      {"Base-MTP-Q8_0-00001-of-00003.gguf", "mtp-Base-Q8_0.gguf"},
+      {"/models/Base", "mtp-Base-Q8_0.gguf"},
+      {"Qwen3.5-9B", "mtp-Qwen3.5-9B-Q8_0.gguf"},
+      {"Base/model.safetensors", "mtp-Base-Q8_0.gguf"},
+      {"Base/model-00002-of-00004.safetensors", "mtp-Base-Q8_0.gguf"},
+      {"Base/mtp.safetensors", "mtp-Base-Q8_0.gguf"},
+      {"dir/Other.safetensors", "mtp-Other-Q8_0.gguf"},
+      {"hub/models--Qwen--Qwen3.5-9B", "mtp-Qwen3.5-9B-Q8_0.gguf"},
+      {"hub/models--Qwen--Qwen3.5-9B/snapshots/0123456789abcdef0123456789abcdef01234567", "mtp-Qwen3.5-9B-Q8_0.gguf"},
+      {"hub/models--Q--Base/snapshots/0123456789abcdef0123456789abcdef01234567/mtp.safetensors", "mtp-Base-Q8_0.gguf"},
+      {"0123456789abcdef0123456789abcdef01234567", "mtp-model-Q8_0.gguf"},
+      {"mtp.gguf", "mtp-model-Q8_0.gguf"},
+      {"mtp.safetensors", "mtp-model-Q8_0.gguf"},
+      {"/model.safetensors", "mtp-model-Q8_0.gguf"},
+      {"a b:c-Q8_0.gguf", "mtp-a-b-c-Q8_0.gguf"},
+      {"", "mtp-model-Q8_0.gguf"},
+  };
+  for (const auto& names : cases) {
+    EXPECT_EQ(head_file_name(names.model, "Q8_0"), names.output) << names.model;
+  }
+}
+
+TEST(HeadFileName, IsItsOwnModelsName) {
+  EXPECT_EQ(head_file_name(head_file_name("Base-MTP-Q4_K_M.gguf", "BF16"), "BF16"), "mtp-Base-BF16.gguf");
+}
+
 TEST(DefaultOutputPath, StaysInTheFolderOfTheTarget) {
   EXPECT_EQ(default_output_path("/models/a-Q4_0.b/model-Q6_K.gguf"), "/models/a-Q4_0.b/model-MTP-Q6_K.gguf");
   EXPECT_EQ(default_output_path("../model.gguf"), "../model-MTP.gguf");
