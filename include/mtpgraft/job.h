@@ -59,7 +59,7 @@ struct GraftRequest {
   DonorRequest donor;
   OutputRequest output{};
   Split split = Split::kAsTarget;
-  std::vector<KeyEdit> edits{};         // applied in this order
+  std::vector<KeyEdit> edits{};         // applied in this order; texts of files are read when it is prepared
   std::optional<double> yarn_factor{};  // context length to trained length, above 1; applied before `edits`
   bool replace = false;                 // takes out a head that the target has; without it such a target is refused
   bool strict = false;                  // makes every warning an error (kIncompatible)
@@ -95,6 +95,7 @@ struct Sources {
   std::shared_ptr<const ReadableFile> target;
   std::shared_ptr<const ReadableFile> donor;
 };
+  std::vector<std::shared_ptr<const ReadableFile>> texts{};  // of edits; only so that no output takes their place
 
 // One file of an output.
 struct OutputFile {

@@ -16,6 +16,8 @@ namespace mtpgraft {
 struct KeyEdit {
   std::string key;
   std::optional<GgufValue> value;  // with all its bytes; nothing: the key is taken out
+  // Of a request: the file whose text becomes the value when the job is prepared; empty: `value` counts.
+  std::string file{};
 };
 
 // A value as it stands in a file.
@@ -37,6 +39,9 @@ struct EditedKey {
 // Reads "KEY=TYPE:VALUE": TYPE is u32, f32, bool, str, ..., or one with [] and then VALUE is a JSON array. Fails with
 // kUsage.
 Result<KeyEdit> parse_key_edit(std::string_view text);
+
+// Reads "KEY=FILE", of which the first '=' counts. The file is not looked at. Fails with kUsage.
+Result<KeyEdit> parse_file_edit(std::string_view text);
 
 // Makes the edits by which llama.cpp runs the model at `factor` times the context that it was trained with, by YaRN.
 // Fails with kIncompatible if the target does not tell its context length, with kUsage for a factor not above 1.

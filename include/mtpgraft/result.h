@@ -34,6 +34,7 @@ enum class RequestField {
   kGgml,
   kNormOffset,
   kSet,
+  kSetFile,
   kUnset,
   kYarn,
   kStrict,

@@ -25,8 +25,8 @@ _mtpgraft() {
         ;;
       graft)
         options="-h --help -o --output --in-place -n --dry-run -f --force --checksums --copy --no-sync --replace
-          --strict --no-record --head-type --ggml --norm-offset --no-cache --allow-http --set --unset --yarn --merge
-          --split-head --link -v --verbose --json -q --quiet --progress"
+          --strict --no-record --head-type --ggml --norm-offset --no-cache --allow-http --set --set-file --unset --yarn
+          --merge --split-head --link -v --verbose --json -q --quiet --progress"
         words="" files=('*.gguf' '*.safetensors')
         case $previous in
           -o | --output) words="" files=('*.gguf') ;;
@@ -34,7 +34,7 @@ _mtpgraft() {
           --copy) words="auto buffered clone kernel" files=() ;;
           --head-type) words="f32 f16 bf16 q8_0 q6_k q5_k q4_k" files=() ;;
           --norm-offset) words="0 1" files=() ;;
-          --set | --unset | --yarn) words="" files=() ;;
+          --set | --set-file | --unset | --yarn) words="" files=() ;;
           --link) words="auto clone copy hard sym" files=() ;;
           --progress) words="auto json none" files=() ;;
         esac

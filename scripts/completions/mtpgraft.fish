@@ -39,6 +39,7 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract verify' -l gg
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract verify' -l norm-offset -x -a '0 1' -d 'Of safetensors: 1 if 1 is to be added to norms, 0 if not'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l set -x -d 'Give a key a value: qwen35.context_length=u32:262144, general.tags=str[]:["a"]'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l unset -x -d 'Leave a key out'
+complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l set-file -x -d 'Give a key the text of a file: tokenizer.chat_template=template.jinja'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l yarn -x -d 'Extend the context by this factor with YaRN: --yarn 4'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l merge -d 'Of a split model: write one file'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l split-head -d 'Write a split model: the head is a file of its own'

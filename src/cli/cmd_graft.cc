@@ -47,16 +47,18 @@ void add_edit_options(CLI::App& command, GraftRequest& request) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->trigger_on_parse();
   };
+  const auto add_parsed = [&request](Result<KeyEdit> edit) {
+    if (!edit.ok()) {
+      throw CLI::ValidationError(edit.error().hint.empty()
+                                     ? edit.error().message
+                                     : fmt::format("{} ({})", edit.error().message, edit.error().hint));
+    }
+    request.edits.push_back(std::move(edit).value());
+  };
   add_list("--set", "Give a key a value: qwen35.context_length=u32:262144, general.tags=str[]:[\"a\"]",
-           "KEY=TYPE:VALUE", [&request](const std::string& text) {
-             auto edit = parse_key_edit(text);
-             if (!edit.ok()) {
-               throw CLI::ValidationError(edit.error().hint.empty()
-                                              ? edit.error().message
-                                              : fmt::format("{} ({})", edit.error().message, edit.error().hint));
-             }
-             request.edits.push_back(std::move(edit).value());
-           });
+           "KEY=TYPE:VALUE", [add_parsed](const std::string& text) { add_parsed(parse_key_edit(text)); });
+  add_list("--set-file", "Give a key the text of a file: tokenizer.chat_template=template.jinja", "KEY=FILE",
+           [add_parsed](const std::string& text) { add_parsed(parse_file_edit(text)); });
   add_list("--unset", "Leave a key out", "KEY", [&request](const std::string& key) {
     request.edits.push_back({key, std::nullopt});
   });

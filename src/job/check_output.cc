@@ -176,6 +176,9 @@ Status check_new_files(Job& job, FileSystem& files) {
 std::vector<const ReadableFile*> inputs_of(const Sources& sources) {
   auto inputs = sources.target->sources();
   std::ranges::copy(sources.donor->sources(), std::back_inserter(inputs));
+  for (const auto& text : sources.texts) {
+    inputs.push_back(text.get());
+  }
   return inputs;
 }
 

@@ -12,6 +12,7 @@
 #include "io/stream.h"
 #include "job/check_output.h"
 #include "job/displaced.h"
+#include "job/edit_texts.h"
 #include "job/exchanged.h"
 #include "job/open_target.h"
 #include "job/vocabulary.h"
@@ -111,7 +112,8 @@ Status compare_models(Job& job) {
 
 // Looks for signs that target or donor, as far as the plan copies them, are not all there.
 std::vector<Warning> find_unfinished_sources(const Job& job, FileSource& files) {
-  const auto& [target, donor] = job.sources;
+  const auto& target = job.sources.target;
+  const auto& donor = job.sources.donor;
   auto of_target = copied_ranges(job.plan, Source::kTarget);
   auto of_donor = copied_ranges(job.plan, Source::kDonor);
   if (donor == target) {
@@ -197,6 +199,7 @@ Result<Job> prepare_as_named(const GraftRequest& request, const Context& context
   job.options = {.replace = request.replace, .labels = {}, .edits = request.edits, .split = request.split};
   if (!request.no_record) {
     job.donor->labels.target_file = base_name(request.target);
+  MTPGRAFT_TRY(job.sources.texts, read_texts(job.options.edits, files));
     job.options.labels = job.donor->labels;
     if (request.labels) {
       rename(*request.labels, *job.options.labels);

@@ -48,6 +48,16 @@ Result<KeyEdit> parse_key_edit(std::string_view text) {
   return KeyEdit{std::string(key), std::move(parsed)};
 }
 
+Result<KeyEdit> parse_file_edit(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == 0 || equals == std::string_view::npos || equals > format::kKeyBytesMax || equals + 1 == text.size()) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("'{}' is not KEY=FILE", text),
+                 .hint = "for example tokenizer.chat_template=template.jinja"};
+  }
+  return KeyEdit{std::string(text.substr(0, equals)), std::nullopt, std::string(text.substr(equals + 1))};
+}
+
 Result<std::vector<KeyEdit>> make_yarn_edits(const GgufFile& target, double factor) {
   const auto read = [&](std::string_view name) {
     const auto* item = target.find_arch_key(name);

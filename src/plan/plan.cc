@@ -60,13 +60,15 @@ Result<KeyList> apply_edits(const GgufFile& target, const std::vector<KeyEdit>& 
 
 std::vector<Warning> warn_of_types(const GgufFile& target, const std::vector<KeyEdit>& edits) {
   std::vector<Warning> warnings;
-  for (const auto& [key, value] : edits) {
-    const auto* item = target.find_key(key);
+  for (const auto& edit : edits) {
+    const auto& value = edit.value;
+    const auto* item = target.find_key(edit.key);
     if (value && item != nullptr &&
         (value->type != item->value.type || value->element_type != item->value.element_type)) {
-      warnings.push_back({"key-type-differs", fmt::format("key '{}' is {} in the target, and {} is asked for: "
-                                                          "programs that read it may refuse another type",
-                                                          key, describe_type(item->value), describe_type(*value))});
+      warnings.push_back(
+          {"key-type-differs", fmt::format("key '{}' is {} in the target, and {} is asked for: "
+                                           "programs that read it may refuse another type",
+                                           edit.key, describe_type(item->value), describe_type(*value))});
     }
   }
   return warnings;

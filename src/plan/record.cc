@@ -115,8 +115,8 @@ std::string write_record(const Record& record) {
   if (record.labels.pads_head_file) {
     json["head"]["padded"] = true;
   }
-  for (const auto& [key, value] : record.edits) {
-    json["edits"].push_back({{"key", key}, {"to", value ? value_to_json(*value) : Json(nullptr)}});
+  for (const auto& edit : record.edits) {
+    json["edits"].push_back({{"key", edit.key}, {"to", edit.value ? value_to_json(*edit.value) : Json(nullptr)}});
   }
   auto text = dump(json);
   text.pop_back();

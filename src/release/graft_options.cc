@@ -63,6 +63,12 @@ Status set_edit(GraftRequest& request, const std::string& value) {
   return ok_status();
 }
 
+Status set_file_edit(GraftRequest& request, const std::string& value) {
+  MTPGRAFT_TRY(auto edit, parse_file_edit(value));
+  request.edits.push_back(std::move(edit));
+  return ok_status();
+}
+
 constexpr auto kGraftOptions = std::to_array<GraftOption>({
     {"replace", OptionKind::kFlag, RequestField::kNone, set_flag<&GraftRequest::replace>},
     {"strict", OptionKind::kFlag, RequestField::kStrict, set_flag<&GraftRequest::strict>},
@@ -90,6 +96,7 @@ constexpr auto kGraftOptions = std::to_array<GraftOption>({
      }},
     {"set", OptionKind::kTextList, RequestField::kSet, set_edit},
     {"unset", OptionKind::kTextList, RequestField::kUnset,
+    {"set_file", OptionKind::kTextList, RequestField::kSetFile, set_file_edit},
      [](GraftRequest& request, const std::string& value) {
        request.edits.push_back({value, std::nullopt});
        return ok_status();
@@ -112,6 +119,16 @@ constexpr auto kGraftOptions = std::to_array<GraftOption>({
 RequestField field_of(std::string_view name) {
   const auto* found = std::ranges::find(kGraftOptions, name, &GraftOption::name);
   return found != kGraftOptions.end() ? found->field : RequestField::kNone;
+}
+
+std::string with_path(const ReleaseOption& option, const std::function<std::string(const std::string& path)>& change) {
+  if (option.name == "ggml") {
+    return change(option.value);
+  }
+  const auto equals = option.value.find('=');
+  return option.name == "set_file" && equals != std::string::npos
+             ? option.value.substr(0, equals + 1) + change(option.value.substr(equals + 1))
+             : option.value;
 }
 
 std::span<const GraftOption> graft_options() { return kGraftOptions; }

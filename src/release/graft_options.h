@@ -1,11 +1,13 @@
 // The options of a graft that a release plan can have.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "mtpgraft/job.h"
+#include "release/release_plan.h"
 
 namespace mtpgraft {
 
@@ -22,6 +24,9 @@ struct GraftOption {
 
 // The field of a request that the option of that name sets.
 RequestField field_of(std::string_view name);
+
+// The option's value with another path in it, if it has one.
+std::string with_path(const ReleaseOption& option, const std::function<std::string(const std::string& path)>& change);
 
 // In the order in which they are told.
 std::span<const GraftOption> graft_options();

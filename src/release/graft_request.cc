@@ -12,7 +12,7 @@ namespace {
 std::string argument(const std::string& path) { return path.starts_with('-') ? "./" + path : path; }
 
 std::string value_of(const ReleaseOption& option, const std::string& directory) {
-  return option.name == "ggml" ? path_in(directory, option.value) : option.value;
+  return with_path(option, [&](const std::string& path) { return path.empty() ? path : path_in(directory, path); });
 }
 
 Status set_option(const ReleaseOption& option, const std::string& directory, GraftRequest& request) {

@@ -15,6 +15,7 @@
 #include "mtpgraft/verify.h"
 #include "plan/record.h"
 #include "util/path.h"
+#include "release/graft_options.h"
 #include "util/sha256.h"
 #include "util/text.h"
 #include "util/transient.h"
@@ -58,6 +59,9 @@ std::vector<FileStamp> inputs_of(const Job& graft) {
   note_input(*graft.sources.target, stamps);
   note_input(*graft.sources.donor, stamps);
   return stamps;
+  for (const auto& text : graft.sources.texts) {
+    note_input(*text, stamps);
+  }
 }
 
 std::string shown(const std::string& path) { return path.starts_with('/') ? base_name(path) : path; }
@@ -76,7 +80,7 @@ std::string command_of(ReleaseGraft graft) {
   graft.donor = shown(graft.donor);
   graft.output = shown(graft.output);
   for (auto& option : graft.options) {
-    option.value = option.name == "ggml" ? shown(option.value) : option.value;
+    option.value = with_path(option, shown);
   }
   std::string command = "mtpgraft";
   for (const auto& argument : to_arguments(graft, "")) {

@@ -24,6 +24,7 @@ constexpr auto kFields = std::to_array<FieldWords>({
     {RequestField::kGgml, "--ggml", "ggml"},
     {RequestField::kNormOffset, "--norm-offset", "norm_offset"},
     {RequestField::kSet, "--set", "set"},
+    {RequestField::kSetFile, "--set-file", "set_file"},
     {RequestField::kUnset, "--unset", "unset"},
     {RequestField::kYarn, "--yarn", "yarn"},
     {RequestField::kStrict, "--strict", "strict"},

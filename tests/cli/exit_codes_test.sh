@@ -115,7 +115,7 @@ expect_usage_error TARGET recover
 expect_usage_error SHELL completion
 expect_usage_error 'tcsh not in {bash,fish,zsh}' completion tcsh
 expect_usage_error --quiet completion bash --quiet
-for option in --set --unset --yarn --head-type --ggml --norm-offset; do
+for option in --set --set-file --unset --yarn --head-type --ggml --norm-offset; do
   expect_usage_error "$option needs a value" graft "$TARGET" "$DONOR" "$option"
   expect_usage_error "$option" strip "$GRAFT" -o out.gguf "$option" x
 done

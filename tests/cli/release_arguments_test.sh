@@ -9,11 +9,13 @@ cp "$FIXTURES_DIR/target-with-head.gguf" Old-Q4_K_M.gguf
 cp "$MODELS_DIR/mtp-base-8L-BF16.gguf" donor.gguf
 cp -r "$MODELS_DIR/hf-base-8L" base
 cp donor.gguf ./-dash.gguf
+echo '{{ "a template" }}' >'a b.jinja'
 cat >PLAN.json <<'JSON'
 {"schema_version": 1, "output_directory": "out",
  "defaults": {"donor": "donor.gguf", "options": {"head_type": "Q8_0", "set": ["general.tags=str[]:[\"a b\", \"c\"]"]}},
  "grafts": [
-  {"target": "Model-Q4_K_M.gguf", "options": {"yarn": 2.50, "unset": ["general.name"], "set": ["x.y=f32:0.50"]}},
+  {"target": "Model-Q4_K_M.gguf", "options": {"yarn": 2.50, "unset": ["general.name"], "set": ["x.y=f32:0.50"],
+   "set_file": ["tokenizer.chat_template=a b.jinja"]}},
   {"target": "Old-Q4_K_M.gguf", "output": "new.gguf", "options": {"replace": true, "head_type": "f16", "no_record": true}},
   {"target": "Model-Q4_K_M.gguf", "donor": "base", "output": "offset.gguf",
    "options": {"norm_offset": 1, "copy": "buffered", "no_cache": true, "allow_http": true}},

@@ -82,6 +82,33 @@ TEST_F(JobTest, TellsOfEachPhaseAndOfEveryByteWritten) {
 }
 
 TEST_F(JobTest, StopsWhenItIsAskedToAndLeavesNothing) {
+TEST_F(JobTest, TakesATextFromAFileOfItsFileSystem) {
+  const std::string_view text = "{{ a\n \\ \"template\" }}";
+  const auto bytes = std::as_bytes(std::span(text));
+  files_.put("template.jinja", {bytes.begin(), bytes.end()});
+  auto wanted = request();
+  wanted.edits = {{.key = "a.b", .value = string_value("x")},
+                  {.key = "a.b", .value = {}, .file = "template.jinja"},
+                  {.key = "a.c", .value = {}, .file = "template.jinja"},
+                  {.key = "a.c", .value = string_value("y")}};
+  const auto job = graft(wanted, {files_});
+  ASSERT_THAT(job, IsOk());
+  const MemoryFile file("out.gguf", *files_.find("Model-MTP-Q4_K_M.gguf"));
+  const auto gguf = parse_gguf(file);
+  ASSERT_THAT(gguf, IsOk());
+  EXPECT_EQ(gguf.value().find_key("a.b")->text(), text);
+  EXPECT_EQ(gguf.value().find_key("a.c")->text(), "y");
+
+  wanted.output.path = "other.gguf";
+  wanted.edits[1].file = "none";
+  EXPECT_THAT(graft(wanted, {files_}), FailsWith(ErrorCode::kIo, ""));
+  files_.put("none", {std::byte{'a'}, std::byte{0}});
+  EXPECT_THAT(graft(wanted, {files_}), FailsWith(ErrorCode::kMalformed, "has a zero byte"));
+  files_.put("none", {std::byte{0xFF}});
+  EXPECT_THAT(graft(wanted, {files_}), FailsWith(ErrorCode::kMalformed, "is not UTF-8"));
+  EXPECT_EQ(files_.find("other.gguf"), nullptr);
+}
+
   stop_after_ = 2'000'000;
   EXPECT_THAT(graft(request(), recording()), FailsWith(ErrorCode::kInterrupted, "interrupted"));
   EXPECT_EQ(files_.find("Model-MTP-Q4_K_M.gguf"), nullptr);

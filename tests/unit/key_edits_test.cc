@@ -42,6 +42,17 @@ TEST(KeyEdits, TakesTheFirstEqualsSignAndTheColonBehindIt) {
   EXPECT_EQ(edit.value, string_value("c=d:e"));
 }
 
+TEST(KeyEdits, NamesTheFileOfAText) {
+  const auto edit = parse_file_edit("a:b=dir/c=d.txt");
+  ASSERT_THAT(edit, IsOk());
+  EXPECT_EQ(edit.value().key, "a:b");
+  EXPECT_EQ(edit.value().file, "dir/c=d.txt");
+  for (const auto* text : {"", "k", "=file", "k="}) {
+    EXPECT_THAT(parse_file_edit(text), FailsWith(ErrorCode::kUsage, fmt::format("'{}' is not KEY=FILE", text)));
+  }
+  EXPECT_THAT(parse_file_edit(std::string(65'536, 'k') + "=file"), FailsWith(ErrorCode::kUsage, "KEY=FILE"));
+}
+
 TEST(KeyEdits, RefusesWhatIsNoEdit) {
   for (const auto* text : {"", "k", "=u32:1", "k=", "k=u32", "k:u32=1", "k=7", "u32:7"}) {
     const auto edit = parse_key_edit(text);
