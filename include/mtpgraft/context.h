@@ -16,7 +16,7 @@ enum class Phase : std::uint8_t {
   kWrite,     // writes all files of an output
   kVerify,    // compares what is there with what is planned
   kCheck,     // checks the grafts of a release before tensor data are read
-  kChecksum,  // reads an output again for its checksums
+  kChecksum,  // reads an output again for its checksums, or sources for their digests
   kWait,      // waits for others who give files of the same directory their names; tells of no bytes
 };
 

@@ -64,6 +64,7 @@ struct GraftRequest {
   bool replace = false;                 // takes out a head that the target has; without it such a target is refused
   bool strict = false;                  // makes every warning an error (kIncompatible)
   bool no_record = false;               // leaves out the record, without which strip cannot restore the target
+  bool source_digests = false;          // complete() reads target and donor whole for their SHA-256
   // Names program and files in the record as an earlier graft did, so that this one can equal it byte for byte.
   // Nothing: this version, and the files' own names.
   std::optional<RecordLabels> labels{};
@@ -94,8 +95,22 @@ struct VerifyRequest {
 struct Sources {
   std::shared_ptr<const ReadableFile> target;
   std::shared_ptr<const ReadableFile> donor;
-};
   std::vector<std::shared_ptr<const ReadableFile>> texts{};  // of edits; only so that no output takes their place
+};
+
+// A file that the bytes of a target or a donor come from.
+struct SourceFile {
+  std::string path;
+  std::uint64_t bytes = 0;  // its size
+  // In hexadecimal. Of a file on a server it is the hub's word, which nobody has checked; empty if it does not tell.
+  std::string sha256{};
+};
+
+// The files of a model, of a split one all; of a checkpoint those that the head comes from.
+struct SourceDigests {
+  std::vector<SourceFile> target;
+  std::vector<SourceFile> donor;
+};
 
 // One file of an output.
 struct OutputFile {
@@ -149,13 +164,15 @@ struct Job {
   std::optional<ExtractForm> extract_form{};  // prepare_extract() made it
   bool is_for_target = true;                  // false: an extract that keeps the donor's numbers
   bool strict = false;                        // warnings are errors
+  bool digests_sources = false;               // complete() fills in `source_digests`
   std::vector<TrunkNorm> trunk_norms{};       // of the target
   std::vector<Warning> warnings;
   Output output;
-  std::optional<Fetch> fetch;         // for a donor on a server
-  std::optional<Digest> head_digest;  // of the donor's head, after complete()
-  bool restores_original = false;     // strip's output has the size and the header that the record describes
-  Sources sources;                    // closed by write()
+  std::optional<Fetch> fetch;                     // for a donor on a server
+  std::optional<Digest> head_digest;              // of the donor's head, after complete()
+  std::optional<SourceDigests> source_digests{};  // before anything was changed; nothing: not asked for, or not yet
+  bool restores_original = false;  // strip's output has the size and the header that the record describes
+  Sources sources;                 // closed by write()
 };
 
 // Open the files, plan, and find all that can be said before tensor data are read. Write nothing. A donor on a server
@@ -182,8 +199,9 @@ Status check_output(Job& job, const Context& context);
 
 // Reads the head of a graft or an extract: for its digest, and for what is wrong with its values. Plans again with
 // them, so that there may be more `warnings` afterwards. write() does it where it was not done, before it writes
-// anything: a plan of a graft with a record cannot be executed before. Does nothing for other jobs, and nothing the
-// second time. Fails with kIncompatible if the head cannot draft, with `strict` also for any warning.
+// anything: a plan of a graft with a record cannot be executed before. Reads the digests of the sources, too, if they
+// are asked for. Does nothing for other jobs, and nothing the second time. Fails with kIncompatible if the head cannot
+// draft, with `strict` also for any warning.
 Status complete(Job& job, const Context& context);
 
 // Is called for each file of the output but links, by its index, when its bytes begin. What it returns is shown these

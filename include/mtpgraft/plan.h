@@ -68,6 +68,8 @@ struct RecordLabels {
   // Where the head has a file of its own, that has the key mtpgraft.padding, if it helps file systems to clone the
   // head.
   bool pads_head_file = true;
+  // Of the donor's repository on the hub, 40 hexadecimal digits; empty if it is in none.
+  std::string donor_commit{};
 };
 
 // Reads the labels of the file's record; nothing if it has none that can be read.

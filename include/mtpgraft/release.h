@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mtpgraft/context.h"
+#include "mtpgraft/job.h"
 #include "mtpgraft/plan.h"
 #include "mtpgraft/result.h"
 #include "mtpgraft/summary.h"
@@ -44,6 +45,9 @@ struct ReleasedModel {
   std::string path;
   std::string name;         // relative to PLAN.json, never absolute
   std::uint64_t bytes = 0;  // all its files
+  std::string commit{};     // of a donor in a repository of the hub; else empty
+  // With their SHA-256, in a dry run only as far as the hub tells it; empty unless digests of sources are asked for.
+  std::vector<SourceFile> files{};
 };
 
 struct ReleasedGraft {

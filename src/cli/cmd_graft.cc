@@ -108,6 +108,8 @@ void add_graft(CLI::App& app, Program& program) {
       ->add_flag("--no-record", request.no_record,
                  "Leave out the key mtpgraft.record, which tells the head's origin and digest")
       ->excludes(in_place);
+  command->add_flag("--source-digests", request.source_digests,
+                    "Tell the SHA-256 of TARGET's and DONOR's files; those on this machine are read whole for it");
   add_donor_options(*command, request.donor);
   add_edit_options(*command, request);
   add_split_options(*command, in_place, request, options->write.request.link);

@@ -58,7 +58,7 @@ void add_write_options(CLI::App& command, WriteOptions& options, const char* out
 Result<std::optional<Error>> check_and_write(Job& job, const WriteOptions& options, const OutputOptions& output,
                                              const Context& context) {
   const auto& path = job.output.path;
-  set_phase_paths({{Phase::kWrite, path}, {Phase::kWait, path}, {Phase::kChecksum, path}});
+  set_phase_paths({{Phase::kWrite, path}, {Phase::kWait, path}});
   auto obstacle = check(job, context);
   if (!options.dry_run || output.json) {
     MTPGRAFT_CHECK(obstacle);
@@ -67,7 +67,9 @@ Result<std::optional<Error>> check_and_write(Job& job, const WriteOptions& optio
   const auto told = job.warnings;
   log_warnings(told);
   if (!options.dry_run) {
+    set_phase_paths({{Phase::kChecksum, ""}});  // of the sources, if they are read
     MTPGRAFT_CHECK(complete(job, context));
+    set_phase_paths({{Phase::kChecksum, path}});
     auto untold = job.warnings;
     std::erase_if(untold, [&](const Warning& warning) {
       return std::ranges::find(told, warning.message, &Warning::message) != told.end();

@@ -130,6 +130,7 @@ Status note_origin(const std::string& path, Donor& donor) {
   if (place.repository->is_described) {
     donor.repository_bytes = place.repository->bytes();
   }
+  donor.labels.donor_commit = place.repository->commit;
   donor.pinned_path = fmt::format("{}@{}{}{}", place.repository->path.substr(0, place.repository->path.find('@')),
                                   place.repository->commit, place.name.empty() ? "" : ":", place.name);
   donor.notes.push_back(fmt::format("{}, commit {}", path, place.repository->commit));

@@ -15,8 +15,9 @@
 #include "job/edit_texts.h"
 #include "job/exchanged.h"
 #include "job/open_target.h"
-#include "job/vocabulary.h"
 #include "job/output_path.h"
+#include "job/source_digests.h"
+#include "job/vocabulary.h"
 #include "model/dialect.h"
 #include "model/head_values.h"
 #include "mtpgraft/head_data.h"
@@ -165,6 +166,7 @@ void rename(const RecordLabels& named, RecordLabels& labels) {
   labels.tool = named.tool;
   labels.target_file = named.target_file;
   labels.donor_file = named.donor_file;
+  labels.donor_commit = named.donor_commit;
   labels.pads_head_file = named.pads_head_file;
   if (!labels.ggml_version.empty() && !named.ggml_version.empty()) {
     labels.ggml_version = named.ggml_version;
@@ -197,9 +199,10 @@ Result<Job> prepare_as_named(const GraftRequest& request, const Context& context
   MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources = {std::move(target.file), job.donor->file};
   job.options = {.replace = request.replace, .labels = {}, .edits = request.edits, .split = request.split};
+  job.digests_sources = request.source_digests;
+  MTPGRAFT_TRY(job.sources.texts, read_texts(job.options.edits, files));
   if (!request.no_record) {
     job.donor->labels.target_file = base_name(request.target);
-  MTPGRAFT_TRY(job.sources.texts, read_texts(job.options.edits, files));
     job.options.labels = job.donor->labels;
     if (request.labels) {
       rename(*request.labels, *job.options.labels);
@@ -267,13 +270,13 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   }
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
+  MTPGRAFT_TRY(job.output.path, choose_head_output(request, job));
   MTPGRAFT_CHECK(compare_models(job));
   std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.donor->warnings));
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   return job;
 }
-  MTPGRAFT_TRY(job.output.path, choose_head_output(request, job));
 
 Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
   if (request.output.path.empty() && !request.output.in_place) {
@@ -308,6 +311,9 @@ Status complete(Job& job, const Context& context) {
   MTPGRAFT_TRY(const auto head_data,
                make_plan(job, DigestHead::kYes, context.begin(Phase::kReadHead, job.plan.head_bytes)));
   MTPGRAFT_CHECK(collect_warnings(job));
+  if (job.digests_sources) {
+    MTPGRAFT_TRY(job.source_digests, digest_sources(job.sources, context));
+  }
   std::ranges::move(note_unknown_types(head_data), std::back_inserter(job.donor->notes));
   job.head_digest = head_data.digest;
   return ok_status();

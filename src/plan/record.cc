@@ -5,6 +5,7 @@
 #include <span>
 
 #include "gguf/format.h"
+#include "net/hub.h"
 #include "plan/value_json.h"
 #include "util/hash.h"
 #include "util/json.h"
@@ -108,6 +109,9 @@ std::string write_record(const Record& record) {
   if (record.labels.norm_offset) {
     json["donor"]["norm_offset"] = *record.labels.norm_offset;
   }
+  if (!record.labels.donor_commit.empty()) {
+    json["donor"]["commit"] = record.labels.donor_commit;
+  }
   json["head"] = {{"blocks", record.head.blocks},
                   {"tensors", record.head.tensor_count},
                   {"bytes", record.head.bytes},
@@ -151,6 +155,10 @@ std::optional<Record> read_record(std::string_view text) {
     record.labels = {json.at("tool"),         target.at("file"), donor.at("file"), donor.value("head_type", ""),
                      donor.value("ggml", ""), std::nullopt};
     record.labels.pads_head_file = head.value("padded", false);
+    // What is no commit is not passed on: verify then finds that the record is not the graft's.
+    if (auto commit = donor.value("commit", ""); is_commit(commit)) {
+      record.labels.donor_commit = std::move(commit);
+    }
     if (donor.contains("norm_offset")) {
       record.labels.norm_offset = count_from_json(donor.at("norm_offset")) == 0 ? 0 : 1;
     }

@@ -73,6 +73,7 @@ constexpr auto kGraftOptions = std::to_array<GraftOption>({
     {"replace", OptionKind::kFlag, RequestField::kNone, set_flag<&GraftRequest::replace>},
     {"strict", OptionKind::kFlag, RequestField::kStrict, set_flag<&GraftRequest::strict>},
     {"no_record", OptionKind::kFlag, RequestField::kNone, set_flag<&GraftRequest::no_record>},
+    {"source_digests", OptionKind::kFlag, RequestField::kNone, set_flag<&GraftRequest::source_digests>},
     {"head_type", OptionKind::kText, RequestField::kHeadType,
      [](GraftRequest& request, const std::string& value) {
        request.donor.head_type = value;
@@ -95,8 +96,8 @@ constexpr auto kGraftOptions = std::to_array<GraftOption>({
        return ok_status();
      }},
     {"set", OptionKind::kTextList, RequestField::kSet, set_edit},
-    {"unset", OptionKind::kTextList, RequestField::kUnset,
     {"set_file", OptionKind::kTextList, RequestField::kSetFile, set_file_edit},
+    {"unset", OptionKind::kTextList, RequestField::kUnset,
      [](GraftRequest& request, const std::string& value) {
        request.edits.push_back({value, std::nullopt});
        return ok_status();
@@ -109,9 +110,8 @@ constexpr auto kGraftOptions = std::to_array<GraftOption>({
     {"link", OptionKind::kText, RequestField::kNone,
      [](GraftRequest& request, const std::string& value) { return choose(kLinkNames, value, request.output.link); }},
     {"copy", OptionKind::kText, RequestField::kNone,
-     [](GraftRequest& request, const std::string& value) {
-       return choose(kCopyMethodNames, value, request.output.copy);
-     }},
+     [](GraftRequest& request,
+        const std::string& value) { return choose(kCopyMethodNames, value, request.output.copy); }},
 });
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "release/release_job.h"
 #include "util/json.h"
 #include "util/parse.h"
+#include "util/path.h"
 #include "util/text.h"
 
 namespace mtpgraft {
@@ -20,7 +21,22 @@ constexpr std::size_t kObjectKeysMax = 1000;  // far more than we write
 constexpr std::size_t kSha256Digits = 64;
 constexpr std::string_view kSha256Separator = "  ";
 
-Json model_json(const ReleasedModel& model) { return {{"file", model.name}, {"bytes", model.bytes}}; }
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json model_json(const ReleasedModel& model) {
+  Json json{{"file", model.name}, {"bytes", model.bytes}};
+  for (const auto& file : model.files) {
+    json["files"].push_back(
+        {{"file", base_name(file.path)}, {"bytes", file.bytes}, {"sha256", text_or_null(file.sha256)}});
+  }
+  return json;
+}
+
+Json donor_json(const ReleasedModel& donor) {
+  auto json = model_json(donor);
+  json["commit"] = text_or_null(donor.commit);
+  return json;
+}
 
 }  // namespace
 
@@ -50,7 +66,7 @@ std::string make_release_file(const std::vector<ReleasedGraft>& grafts, std::str
                               {"checksums", graft.sums_name},
                               {"quant", graft.quant},
                               {"target", model_json(graft.target)},
-                              {"donor", model_json(graft.donor)},
+                              {"donor", donor_json(graft.donor)},
                               {"keys", changes_json(graft.key_changes)},
                               {"head", released_head_json(graft)},
                               {"warnings", warnings_json(graft.warnings)},

@@ -17,6 +17,7 @@
 #include "mtpgraft/verify.h"
 #include "mtpgraft/version.h"
 #include "release/check_places.h"
+#include "release/digest_inputs.h"
 #include "release/graft_options.h"
 #include "release/lists.h"
 #include "release/release_job.h"
@@ -60,6 +61,7 @@ class Release {
     MTPGRAFT_CHECK(check_all());
     if (problems_.empty() && !request_.dry_run) {
       MTPGRAFT_CHECK(read_heads());
+      MTPGRAFT_CHECK(problems_.empty() ? digest_sources() : ok_status());
     }
     if (problems_.empty()) {
       tell_warnings();
@@ -157,6 +159,21 @@ class Release {
     for (auto& job : jobs_) {
       tell_begun(job);
       MTPGRAFT_CHECK(note_problem(job, read_head(job, progress, context_)));
+    }
+    return ok_status();
+  }
+
+  // Each file once, before any output may take the place of another.
+  Status digest_sources() {
+    const auto bytes = bytes_to_digest(jobs_);
+    if (bytes == 0) {
+      return ok_status();
+    }
+    const auto progress = context_.begin(Phase::kChecksum, bytes);
+    KnownDigests known;
+    for (auto& job : jobs_) {
+      tell_begun(job);
+      MTPGRAFT_CHECK(note_problem(job, digest_inputs(job, known, progress, files_)));
     }
     return ok_status();
   }

@@ -10,12 +10,13 @@
 
 #include "io/read_ahead.h"
 #include "io/stream.h"
+#include "job/source_digests.h"
 #include "mtpgraft/output_name.h"
 #include "mtpgraft/split.h"
 #include "mtpgraft/verify.h"
 #include "plan/record.h"
-#include "util/path.h"
 #include "release/graft_options.h"
+#include "util/path.h"
 #include "util/sha256.h"
 #include "util/text.h"
 #include "util/transient.h"
@@ -58,10 +59,10 @@ std::vector<FileStamp> inputs_of(const Job& graft) {
   std::vector<FileStamp> stamps;
   note_input(*graft.sources.target, stamps);
   note_input(*graft.sources.donor, stamps);
-  return stamps;
   for (const auto& text : graft.sources.texts) {
     note_input(*text, stamps);
   }
+  return stamps;
 }
 
 std::string shown(const std::string& path) { return path.starts_with('/') ? base_name(path) : path; }
@@ -97,6 +98,11 @@ void describe_released(const Job& graft, const ReleasePlaces& places, ReleaseJob
   const auto& plan = graft.plan;
   released.target = describe_model(job.request.target, job.graft.target, *graft.sources.target);
   released.donor = describe_model(job.request.donor.path, job.graft.donor, *graft.sources.donor);
+  released.donor.commit = graft.donor->labels.donor_commit;
+  if (job.request.source_digests) {
+    released.target.files = list_source_files(*graft.sources.target);
+    released.donor.files = list_source_files(*graft.sources.donor);
+  }
   released.output = graft.output.path;
   released.command = command_of(job.graft);
   const auto paths = model_paths(released.output, plan.files.size());
@@ -151,13 +157,9 @@ std::optional<RecordLabels> labels_of(const std::string& output, FileSystem& fil
 Result<Job> prepare_again(ReleaseJob& job, const Context& uncounted) {
   MTPGRAFT_TRY(auto graft, prepare_graft(job.request, uncounted));
   if (inputs_of(graft) != job.inputs) {
-    return Error{.code = ErrorCode::kIo,
-                 .message = fmt::format("target or donor ('{}') is another file than when it was checked",
-                                        job.request.donor.path),
-                 .path = job.request.target,
-                 .hint = "run it again when nothing writes to them",
-                 .is_retryable = true};
+    return other_input(job);
   }
+  graft.digests_sources = false;  // digest_inputs() reads what several grafts have in common once
   MTPGRAFT_CHECK(complete(graft, uncounted));
   job.released.head_digest = graft.head_digest ? to_hex(*graft.head_digest) : "";
   return graft;
@@ -234,6 +236,15 @@ Result<std::vector<std::string>> list_directory(const std::string& directory) {
 bool exists(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::exists(std::filesystem::symlink_status(as_path(path), ignored));
+}
+
+Error other_input(const ReleaseJob& job) {
+  return {
+      .code = ErrorCode::kIo,
+      .message = fmt::format("target or donor ('{}') is another file than when it was checked", job.request.donor.path),
+      .path = job.request.target,
+      .hint = "run it again when nothing writes to them",
+      .is_retryable = true};
 }
 
 void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps) {

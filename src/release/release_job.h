@@ -46,6 +46,9 @@ Result<std::vector<std::string>> list_directory(const std::string& directory);
 
 void note_input(const ReadableFile& file, std::vector<FileStamp>& stamps);
 
+// Of a graft whose target or donor is not what was checked.
+Error other_input(const ReleaseJob& job);
+
 // All that can be checked without reading tensor data.
 Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& progress, const Context& context);
 

@@ -208,11 +208,13 @@ std::string graft_to_json(const GraftRequest& request, const Job& job) {
   result["dry_run"] = !job.output.seconds;
   result["target"] = request.target;
   result["donor"] = request.donor.path;
+  result["donor_commit"] = text_or_null(job.donor->labels.donor_commit);
   result["donor_notes"] = job.donor->notes;
   result["fetch"] = fetch_json(job.fetch);
   add_file_plan(result, plan, job.output);
   result["head"] = head_plan_json(plan);
   result["values_checked"] = job.head_digest.has_value();
+  result["source_digests"] = job.source_digests ? digests_json(*job.source_digests) : Json(nullptr);
   result["keys"] = changes_json(plan.key_changes);
   result["tensors"] = head_tensors_json(plan);
   result["removed_tensors"] = plan.removed_tensors;
@@ -227,6 +229,7 @@ std::string extract_to_json(const ExtractRequest& request, const Job& job) {
   auto& result = json["result"];
   result["dry_run"] = !job.output.seconds;
   result["donor"] = request.donor.path;
+  result["donor_commit"] = text_or_null(job.donor->labels.donor_commit);
   result["donor_notes"] = job.donor->notes;
   result["fetch"] = fetch_json(job.fetch);
   result["form"] = request.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";

@@ -25,11 +25,25 @@ std::string_view code_name(ErrorCode code) {
   return "";
 }
 
+Json source_files_json(const std::vector<SourceFile>& files) {
+  auto json = Json::array();
+  for (const auto& file : files) {
+    json.push_back({{"path", file.path}, {"bytes", file.bytes}, {"sha256", text_or_null(file.sha256)}});
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
 Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
+
+Json text_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json digests_json(const SourceDigests& digests) {
+  return {{"target", source_files_json(digests.target)}, {"donor", source_files_json(digests.donor)}};
+}
 
 Json envelope(std::string_view command, bool ok) {
   return {{"schema_version", kSchemaVersion}, {"command", command}, {"ok", ok}};
@@ -37,7 +51,6 @@ Json envelope(std::string_view command, bool ok) {
 
 Json error_json(const Error& error, Front front) {
   const auto hint = advice(error, front);
-  const auto text_or_null = [](std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); };
   return {{"code", code_name(error.code)},
           {"message", worded_message(error, front)},
           {"path", text_or_null(without_secret(error.path))},

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "mtpgraft/job.h"
 #include "mtpgraft/result.h"
 #include "plan/plan_json.h"
 #include "report/remedy.h"
@@ -17,6 +18,12 @@ inline constexpr int kSchemaVersion = 1;
 std::string dump(const Json& json);
 // Null for nothing.
 Json optional_json(const std::optional<std::uint64_t>& value);
+
+// Null for an empty text.
+Json text_or_null(std::string_view text);
+
+// Of target and donor: every file.
+Json digests_json(const SourceDigests& digests);
 
 Json envelope(std::string_view command, bool ok);
 Json error_json(const Error& error, Front front = Front::kCommandLine);

@@ -101,6 +101,7 @@ void add_claims(Json& json, const std::optional<RecordLabels>& labels, const std
     json["recorded"] = {{"tool", labels->tool},
                         {"target", labels->target_file},
                         {"donor", labels->donor_file},
+                        {"donor_commit", labels->donor_commit.empty() ? Json(nullptr) : Json(labels->donor_commit)},
                         {"ggml", labels->ggml_version.empty() ? Json(nullptr) : Json(labels->ggml_version)}};
   }
 }

@@ -19,6 +19,11 @@ std::string_view state_name(ReleaseState state) {
   return "";
 }
 
+Json source_digests_json(const ReleasedGraft& graft) {
+  const bool is_known = !graft.target.files.empty();
+  return is_known ? digests_json({graft.target.files, graft.donor.files}) : Json(nullptr);
+}
+
 Json graft_json(const ReleasedGraft& graft) {
   auto files = Json::array();
   for (const auto& file : graft.files) {
@@ -28,6 +33,8 @@ Json graft_json(const ReleasedGraft& graft) {
   }
   return {{"target", graft.target.path},
           {"donor", graft.donor.path},
+          {"donor_commit", text_or_null(graft.donor.commit)},
+          {"source_digests", source_digests_json(graft)},
           {"output", graft.output},
           {"arguments", graft.arguments},
           {"present", graft.state == ReleaseState::kPresent || graft.state == ReleaseState::kSkipped},

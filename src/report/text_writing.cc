@@ -139,6 +139,21 @@ std::string describe_fetch(const std::optional<Fetch>& fetch, bool is_dry_run) {
                      format_bytes(cached_bytes));
 }
 
+std::string describe_digests(const std::optional<SourceDigests>& digests) {
+  if (!digests) {
+    return "";
+  }
+  std::vector<Row> rows;
+  const auto add = [&](const char* role, const std::vector<SourceFile>& files) {
+    for (const auto& file : files) {
+      rows.push_back({role, file.sha256.empty() ? "not known" : file.sha256, printable(file.path)});
+    }
+  };
+  add("target", digests->target);
+  add("donor", digests->donor);
+  return "SHA-256\n" + format_table(rows, "  ");
+}
+
 std::string describe_head_tensors(const Plan& plan) {
   std::vector<Row> rows;
   rows.reserve(plan.head_tensors.size());
@@ -252,7 +267,7 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
   if (details) {
     text += describe_head_tensors(plan);
   }
-  text += describe_converted(plan);
+  text += describe_digests(job.source_digests) + describe_converted(plan);
   if (!plan.removed_tensors.empty()) {
     text += fmt::format("{} tensors of the target's old head taken out\n", plan.removed_tensors.size());
   }

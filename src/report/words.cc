@@ -88,6 +88,9 @@ std::string describe_edit(const EditedKey& edit) {
 
 std::vector<std::string> describe_claims(const RecordLabels& labels, const std::vector<EditedKey>& edits) {
   std::vector<std::string> lines;
+  if (!labels.donor_commit.empty()) {
+    lines.push_back(fmt::format("the donor was read at commit {}", labels.donor_commit));
+  }
   if (!labels.head_type.empty()) {
     lines.push_back(fmt::format(
         "the head was converted to {}{}", printable_message(labels.head_type),

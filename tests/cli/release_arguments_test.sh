@@ -15,7 +15,7 @@ cat >PLAN.json <<'JSON'
  "defaults": {"donor": "donor.gguf", "options": {"head_type": "Q8_0", "set": ["general.tags=str[]:[\"a b\", \"c\"]"]}},
  "grafts": [
   {"target": "Model-Q4_K_M.gguf", "options": {"yarn": 2.50, "unset": ["general.name"], "set": ["x.y=f32:0.50"],
-   "set_file": ["tokenizer.chat_template=a b.jinja"]}},
+   "set_file": ["tokenizer.chat_template=a b.jinja"], "source_digests": true}},
   {"target": "Old-Q4_K_M.gguf", "output": "new.gguf", "options": {"replace": true, "head_type": "f16", "no_record": true}},
   {"target": "Model-Q4_K_M.gguf", "donor": "base", "output": "offset.gguf",
    "options": {"norm_offset": 1, "copy": "buffered", "no_cache": true, "allow_http": true}},

@@ -12,16 +12,20 @@ unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 export HOME=$SCRATCH/home XDG_CACHE_HOME=$SCRATCH/cache
 CACHE=$XDG_CACHE_HOME/mtpgraft
 
-# use_hub: the hub is running, and has what is to be grafted also in the directory LOCAL; reference.gguf is the graft
-# of $BASE there.
+# use_hub: the hub is running, and has what is to be grafted also in the directory LOCAL.
 use_hub() {
   command -v nginx >/dev/null || skip_all "no nginx"
   command -v openssl >/dev/null || skip_all "no openssl"
   start_hub
   LOCAL=$HUB/local
   export HF_ENDPOINT=$ENDPOINT
-  "$MTPGRAFT" graft --no-sync -q "$TARGET" "$LOCAL/$BASE" -o reference.gguf
-  inputs+=(reference.gguf)
+}
+
+# expect_graft_of FILE [LOCAL_DONOR]: every byte is that of the graft of the download, but for the commit in the record.
+expect_graft_of() {
+  local donor=${2:-$LOCAL/$BASE}
+  "$MTPGRAFT" verify -q "$1" --target "$TARGET" --donor "$donor" >&2 || fail "$1 is no graft of $donor: $last_command"
+  "$MTPGRAFT" inspect "$1" | grep -Eq '^ +the donor was read at commit [0-9a-f]{40}$' || fail "$1 has no commit: $last_command"
 }
 
 forget_cache() { rm -rf "$CACHE"; }

@@ -31,5 +31,48 @@ cat >PLAN.json <<END
 {"schema_version": 1, "output_directory": "out", "grafts": [{"target": "$TARGET", "donor": "hf://lab/$BASE"}]}
 END
 expect_exit 0 "$MTPGRAFT" release --no-sync PLAN.json
-expect_same "out/$GRAFT" reference.gguf
+expect_graft_of "out/$GRAFT"
+main=$HUB/www/api/models/lab/$BASE/revision/main
+commit=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["sha"])' <"$main")
+python3 - "$commit" <<'PYTHON' || fail "release.json does not tell the commit: $(cat out/release.json)"
+import json, sys
+
+donor = json.load(open("out/release.json"))["grafts"][0]
+assert donor["donor"]["commit"] == donor["record"]["donor"]["commit"] == sys.argv[1], donor
+PYTHON
 rm -r PLAN.json out
+
+# The commit is told in every answer, and the commands to paste name it.
+expect_exit 0 "$MTPGRAFT" graft --no-sync "$TARGET" "hf://lab/$BASE" -o out.gguf
+expect_text "$STDOUT" "^  mtpgraft verify out.gguf --target $TARGET --donor hf://lab/$BASE@$commit\$"
+expect_exit 0 "$MTPGRAFT" graft --no-sync -f --json "$TARGET" "hf://lab/$BASE" -o out.gguf
+expect_json "x['result']['donor_commit'] == '$commit'"
+expect_exit 0 "$MTPGRAFT" inspect --json out.gguf
+expect_json "x['result']['files'][0]['mtp']['recorded']['donor_commit'] == '$commit'"
+expect_exit 0 "$MTPGRAFT" verify out.gguf --target "$TARGET" --donor "hf://lab/$BASE@$commit"
+expect_exit 0 "$MTPGRAFT" verify --json out.gguf --target "$TARGET" --donor "$LOCAL/$BASE"
+expect_json "x['ok'] and x['result']['recorded']['donor_commit'] == '$commit'"
+expect_exit 0 "$MTPGRAFT" extract --json -n "hf://lab/$BASE" --for "$TARGET" -o out.gguf -f
+expect_json "x['result']['donor_commit'] == '$commit'"
+expect_exit 0 "$MTPGRAFT" graft --json -n "$TARGET" "$LOCAL/$BASE" -f -o out.gguf
+expect_json "x['result']['donor_commit'] is None"
+rm out.gguf
+
+# The digests of a donor on the hub are what the hub tells: nothing more is fetched for them.
+forget_requests
+expect_exit 0 "$MTPGRAFT" graft --no-sync --json --source-digests "$TARGET" "hf://lab/$BASE" -o out.gguf
+expect_sent 0
+sha256sum "$LOCAL/$BASE"/model-0000[23]*.safetensors | cut -d' ' -f1 | sort >"$SCRATCH/sums"
+json "'\n'.join(sorted(f['sha256'] for f in x['result']['source_digests']['donor']))" | diff - "$SCRATCH/sums" >&2 ||
+  fail "other digests: $(json "x['result']['source_digests']")"
+rm out.gguf
+
+# A head's file has a name of its own, in the current directory.
+expect_exit 0 "$MTPGRAFT" extract --no-sync -q --for "$TARGET" "hf://lab/$BASE"
+[[ -e mtp-target-12L-BF16.gguf ]] || fail "another name: $(ls)"
+expect_exit 0 "$MTPGRAFT" extract --no-sync -q hf://lab/Base-GGUF:Base-MTP-Q8_0.gguf
+[[ -e mtp-Base-Q8_0.gguf ]] || fail "another name: $(ls)"
+expect_exit 0 "$MTPGRAFT" extract --no-sync -q --tensors-only "hf://lab/$BASE"
+[[ -e mtp-$BASE-BF16.gguf ]] || fail "another name: $(ls)"
+rm mtp-*.gguf
+

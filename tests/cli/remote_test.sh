@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
-# A graft of a donor on a server is that of a download, byte for byte, and only its head is fetched, once.
+# A graft of a donor on a server is that of a download, byte for byte but for the record, which has the commit of the
+# hub's repository; and only its head is fetched, once.
 . "$(dirname "$0")/common.sh"
 . "$TEST_DIR/remote.sh"
 use_hub
 use target-align-64.gguf
 inputs+=(target-align-64.gguf)
 
-# same_graft DONOR LOCAL [HEADER]: the graft is that from the download, byte for byte. Sent are the head, the header if
+# same_graft DONOR LOCAL [HEADER]: without its record the graft is that from the download, byte for byte, and with it what
+# verify makes of the download. Sent are the head, the header if
 # it is large, and 1 MiB at most; no bytes for the next run.
 same_graft() {
   local donor=$1 local=$2 header=${3:-0} head
-  expect_exit 0 "$MTPGRAFT" graft --no-sync --json "$TARGET" "$local" -o local.gguf
+  expect_exit 0 "$MTPGRAFT" graft --no-sync --no-record --json "$TARGET" "$local" -o local.gguf
   head=$(json "x['result']['head']['bytes']")
   forget_cache
   forget_requests
-  graft "$donor"
+  graft "$donor" --no-record
   expect_nothing_on stdout stderr
   expect_same out.gguf local.gguf
   expect_sent $((head + header + 1048576))
@@ -22,7 +24,9 @@ same_graft() {
     echo "$(sent) bytes in $(requests | wc -l) answers, $((head + header)) of head and large header: $donor" >&2
 
   forget_requests
+  graft "$donor"
   expect_exit 0 "$MTPGRAFT" verify out.gguf --target "$TARGET" --donor "$donor"
+  expect_exit 0 "$MTPGRAFT" verify out.gguf --target "$TARGET" --donor "$local"
   expect_exit 0 "$MTPGRAFT" graft --no-sync -q target-align-64.gguf "$donor" -o other.gguf
   expect_sent 0
   rm local.gguf out.gguf other.gguf

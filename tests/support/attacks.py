@@ -646,6 +646,8 @@ def records(scratch):
     yield "record-header-digest-letters", "a header digest of letters", of(target__header_xxh128="z" * 32)
     yield "record-file-ugly", "an original's name with terminal controls", of(
         target__file=UGLY.replace("\udcff", ""), donor__file=UGLY.replace("\udcff", ""))
+    yield "record-commit-ugly", "a donor's commit with terminal controls", of(
+        donor__commit=UGLY.replace("\udcff", "")[:40])
     yield "record-block-count-0", "an old block_count of 0", of(keys={"qwen35.block_count": {"type": "u32", "value": 0}})
     yield "record-block-count-string", "an old block_count that is a string", of(
         keys={"qwen35.block_count": {"type": "string", "value": "2"}})

@@ -5,6 +5,7 @@
 #include "gguf/serialize.h"
 #include "matchers.h"
 #include "models.h"
+#include "util/sha256.h"
 
 namespace mtpgraft {
 namespace {
@@ -81,7 +82,29 @@ TEST_F(JobTest, TellsOfEachPhaseAndOfEveryByteWritten) {
   EXPECT_GE(told_, output.bytes_to_write() * 9 / 10);  // all but what is not copied: the header
 }
 
-TEST_F(JobTest, StopsWhenItIsAskedToAndLeavesNothing) {
+TEST_F(JobTest, TellsTheDigestsOfItsSources) {
+  auto wanted = request("four-Q4_K_M-00001-of-00004.gguf");
+  wanted.source_digests = true;
+  auto job = prepare_graft(wanted, recording());
+  ASSERT_THAT(job, IsOk());
+  EXPECT_FALSE(job.value().source_digests);
+  told_ = 0;
+  ASSERT_THAT(complete(job.value(), recording()), IsOk());
+  EXPECT_EQ(phases_.back(), Phase::kChecksum);
+  ASSERT_TRUE(job.value().source_digests);
+  const auto& [target, donor] = *job.value().source_digests;
+  ASSERT_EQ(target.size(), 4U);
+  ASSERT_EQ(donor.size(), 1U);
+  for (const auto* files : {&target, &donor}) {
+    for (const auto& file : *files) {
+      Sha256 sha256;
+      sha256.update(*files_.find(file.path));
+      EXPECT_EQ(file.sha256, sha256.finish_hex()) << file.path;
+      EXPECT_EQ(file.bytes, files_.find(file.path)->size()) << file.path;
+    }
+  }
+}
+
 TEST_F(JobTest, TakesATextFromAFileOfItsFileSystem) {
   const std::string_view text = "{{ a\n \\ \"template\" }}";
   const auto bytes = std::as_bytes(std::span(text));
@@ -109,6 +132,13 @@ TEST_F(JobTest, TakesATextFromAFileOfItsFileSystem) {
   EXPECT_EQ(files_.find("other.gguf"), nullptr);
 }
 
+TEST_F(JobTest, NamesAHeadsOwnFile) {
+  const auto sidecar = extract({.donor = {.path = kDonorPath}, .target = "Model-Q4_K_M.gguf", .output = {}}, {files_});
+  ASSERT_THAT(sidecar, IsOk());
+  EXPECT_EQ(sidecar.value().output.path, "mtp-Model-Q8_0.gguf");
+}
+
+TEST_F(JobTest, StopsWhenItIsAskedToAndLeavesNothing) {
   stop_after_ = 2'000'000;
   EXPECT_THAT(graft(request(), recording()), FailsWith(ErrorCode::kInterrupted, "interrupted"));
   EXPECT_EQ(files_.find("Model-MTP-Q4_K_M.gguf"), nullptr);

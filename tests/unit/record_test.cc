@@ -37,6 +37,7 @@ void expect_equal(const Record& a, const Record& b) {
   EXPECT_EQ(a.labels.tool, b.labels.tool);
   EXPECT_EQ(a.labels.target_file, b.labels.target_file);
   EXPECT_EQ(a.labels.donor_file, b.labels.donor_file);
+  EXPECT_EQ(a.labels.donor_commit, b.labels.donor_commit);
   EXPECT_EQ(a.origin.file, b.origin.file);
   EXPECT_EQ(a.origin.size, b.origin.size);
   EXPECT_EQ(a.origin.key_count, b.origin.key_count);
@@ -65,6 +66,23 @@ TEST(Record, ReadsWhatItWrites) {
   ASSERT_TRUE(record);
   expect_equal(*record, example());
   EXPECT_EQ(write_record(*record), text);
+}
+
+// Of a donor on the hub; what is no commit is not passed on to people or to other records.
+TEST(Record, HasTheCommitOfTheDonorsRepository) {
+  auto record = example();
+  EXPECT_EQ(write_record(record).find("commit"), std::string::npos);
+  record.labels.donor_commit = "0123456789abcdef0123456789abcdef01234567";
+  const auto text = write_record(record);
+  EXPECT_EQ(nlohmann::ordered_json::parse(text)["donor"]["commit"], record.labels.donor_commit);
+  EXPECT_EQ(read_record(text)->labels.donor_commit, record.labels.donor_commit);
+  for (const std::string other : {"main", "0123", "0123456789ABCDEF0123456789ABCDEF01234567", "\x1b[31m",
+                                  "0123456789abcdef0123456789abcdef012345678"}) {
+    record.labels.donor_commit = other;
+    const auto read = read_record(write_record(record));
+    ASSERT_TRUE(read) << other;
+    EXPECT_EQ(read->labels.donor_commit, "") << other;
+  }
 }
 
 // What had its name and was none is an old value like any other; a record as one would make a trunk a graft.
