@@ -14,7 +14,7 @@ namespace mtpgraft {
 namespace {
 
 // From here on it is the length of a context that somebody gave for the factor.
-constexpr double kLengthMin = 1000;
+constexpr double kLengthMin = 4096;
 
 // Of "general.name=Foo" only the type is missing: what is general is text, but for a few numbers.
 std::string advise_form(std::string_view text, std::size_t equals) {

@@ -218,9 +218,9 @@ Status refuse_no_trunk(const GgufFile& gguf) {
   return ok_status();
 }
 
-// The plan would be refused for the donor, which is the right one.
-Status check_architecture(const GgufFile& gguf, const GgufFile& target) {
-  if (gguf.architecture().empty() || gguf.architecture() == target.architecture()) {
+// Where graft and donor are of one architecture and the target is of another, it is the target that is the wrong one.
+Status check_architecture(const GgufFile& gguf, const GgufFile& target, const GgufFile& donor) {
+  if (gguf.architecture() == target.architecture() || gguf.architecture() != donor.architecture()) {
     return ok_status();
   }
   return Error{.code = ErrorCode::kIncompatible,
@@ -266,7 +266,7 @@ Result<VerifyReport> verify_graft(const ModelFiles& files, const OpenedModel& ta
     MTPGRAFT_CHECK(refuse_no_trunk(*gguf));
   }
   if (gguf != nullptr) {
-    MTPGRAFT_CHECK(check_architecture(*gguf, target.gguf));
+    MTPGRAFT_CHECK(check_architecture(*gguf, target.gguf, donor.gguf));
   }
   // A target with a head can only have been grafted with --replace.
   GraftOptions options{.replace = true, .labels = record ? record->labels : fallback};
@@ -305,7 +305,7 @@ Result<VerifyReport> verify_tensors(const ModelFiles& files, const OpenedModel& 
   MTPGRAFT_TRY(auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kYes, progress));
   const auto flaws = std::exchange(head_data.flaws, {});
   MTPGRAFT_TRY(const auto model, read_model(files));
-  MTPGRAFT_CHECK(check_architecture(model.gguf, target.gguf));
+  MTPGRAFT_CHECK(check_architecture(model.gguf, target.gguf, donor.gguf));
   GraftOptions options{.replace = true, .labels = {}};
   options.split = target.gguf.is_split() ? Split::kMerge : Split::kAsTarget;
   MTPGRAFT_TRY(const auto plan, make_graft_plan(target.gguf, donor.gguf, head_data, options));

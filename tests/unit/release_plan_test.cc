@@ -88,11 +88,11 @@ TEST(ReleasePlan, TellsEveryProblemAtOnce) {
   EXPECT_THAT(
       problems_of(R"("grafts": [{"donor": "d.gguf"}, {"target": "a.gguf"}, 7,
                              {"target": "a.gguf", "donor": "d", "output": "x/y.gguf", "options": {"set": "a", "merge": 1}}])"),
-      ElementsAre("/grafts/0/target: is missing", "/grafts/1/donor: is missing, and /defaults has none",
-                  "/grafts/2: must be an object",
-                  "/grafts/3/output: must be a file name (the directory is output_directory, or else the target's)",
-                  "/grafts/3/options/set: must be a list of strings",
-                  "/grafts/3/options/merge: must be true or false"));
+      ElementsAre(
+          "/grafts/0/target: is missing", "/grafts/1/donor: is missing, and /defaults has none",
+          R"(/grafts/2: must be an object (such as {"target": "Model-Q4_K_M.gguf", "donor": "mtp-Base-Q8_0.gguf"}))",
+          "/grafts/3/output: must be a file name (the directory is output_directory, or else the target's)",
+          "/grafts/3/options/set: must be a list of strings", "/grafts/3/options/merge: must be true or false"));
   EXPECT_THAT(
       problems_of(R"("output_dir": "x", "defaults": {"donor": 1, "options": {"strikt": true, "yarn": "x"}},
                      "grafts": [{"target": 1, "outputs": "a", "options": {"stric": true}}])"),
