@@ -12,6 +12,7 @@
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/version.h"
+#include "net/hub.h"
 #include "net/hub_cache.h"
 #include "util/hub_store.h"
 #include "util/parse.h"
@@ -115,6 +116,21 @@ std::string local_name(const std::string& path) {
   const auto store = hub_store_of(real);
   const bool is_snapshot = !store.empty() && base_name(parent_of(real)) == "snapshots";
   return base_name(is_snapshot ? hub_store_repository(base_name(store)) : path);
+}
+
+// Of a path in a snapshot of the Hugging Face cache, which is called by its commit; else empty.
+std::string snapshot_commit(const std::string& path) {
+  constexpr std::string_view kBetween = "/snapshots/";
+  for (const auto& folder : {real_path(path), real_path(parent_of(path))}) {
+    const auto store = hub_store_of(folder);
+    auto rest = std::string_view(folder).substr(store.size());
+    if (!store.empty() && rest.starts_with(kBetween)) {
+      rest.remove_prefix(kBetween.size());
+      const auto commit = rest.substr(0, rest.find('/'));
+      return is_commit(commit) ? std::string(commit) : "";
+    }
+  }
+  return {};
 }
 
 // What a file on a server is, and what of it is not known.
@@ -223,6 +239,7 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
   }
   donor.labels.tool = fmt::format("mtpgraft {}", version());
   donor.labels.donor_file = local_name(path);
+  donor.labels.donor_commit = snapshot_commit(path);
   MTPGRAFT_CHECK(note_origin(path, donor));
   if (!request.head_type.empty()) {
     MTPGRAFT_CHECK(convert(request, donor));
