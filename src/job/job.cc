@@ -237,8 +237,12 @@ std::uint64_t Output::bytes_to_write() const {
 }
 
 Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
+  auto target = find_model(request.target, context.files);
+  if (!target.ok()) {
+    return explain_exchange(target.error(), request, context);
+  }
   auto named = request;
-  MTPGRAFT_TRY(named.target, find_model(request.target, context.files));
+  named.target = std::move(target).value();
   auto job = prepare_as_named(named, context);
   return job.ok() ? std::move(job) : explain_exchange(job.error(), named, context);
 }

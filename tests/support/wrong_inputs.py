@@ -227,6 +227,8 @@ def make_folders(models_dir):
     write("pickles/pytorch_model.bin", zipped("archive/data.pkl"))
     write("models--Qwen--Q/snapshots/abc/q.gguf", Path(DONOR).read_bytes())
     (Path("models--Qwen--Q") / "blobs").mkdir()
+    for name in "ab":
+        write(f"models--Qwen--Two/snapshots/abc/{name}.gguf", Path(DONOR).read_bytes())
     write("hub/models--Qwen--Q/refs/main", "abc")
     Path("nothing").mkdir()
     write("other/readme.txt", "hello")
@@ -384,7 +386,8 @@ CASES = [
     *refused("half", "folder", "download its .safetensors files", exit_code=4),
     Case(f"graft {TARGET} shards -o new.gguf", 4, "checkpoint", "hf download"),
     *refused("pickles", "pickle-folder", "convert_hf_to_gguf.py pickles", exit_code=4),
-    *refused("models--Qwen--Q", "hub-cache", "models--Qwen--Q/snapshots/abc/q.gguf", exit_code=4),
+    Case(f"graft models--Qwen--Two {DONOR}", 2, "hub-cache", "name one of them"),
+    Case(f"graft {TARGET} models--Qwen--Two -o new.gguf", 2, "hub-cache", "name one of them"),
     *refused("parts", "folder", "cat parts/Big.gguf.part1of2", exit_code=4),
     *refused("manifest", "json", "sha256-abab"),
     *refused("models--Qwen--Q/blobs", "hub-cache", "snapshots/abc/q.gguf", exit_code=4),
