@@ -1,8 +1,10 @@
 // Says where the files of a job are, and who is told how far it is.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "mtpgraft/file.h"
 
@@ -20,6 +22,15 @@ enum class Phase : std::uint8_t {
   kWait,      // waits for others who give files of the same directory their names; tells of no bytes
 };
 
+// Tells of a request to a server that brought nothing, and will be sent again.
+struct Retry {
+  std::string path;  // the file, as messages have it, or a URL; without query
+  int next_try = 2;  // the number of the try that comes, from 2 on
+  int tries_max = 0;
+  std::string reason;  // as the error's message would be
+  std::chrono::milliseconds pause{};
+};
+
 // Cheap to copy. The library keeps copies of `start`, not of the context: a donor on a server calls it for as long as
 // it is open.
 struct Context {
@@ -32,6 +43,10 @@ struct Context {
   // of kFetch can be called while another one is, by another thread. Callbacks must not throw, and must not call the
   // library for the same job.
   std::function<Progress(Phase phase, std::uint64_t total_bytes)> start{};
+
+  // Is called, if it is set, when a request is to be sent again, by the thread that calls the progress of kFetch. The
+  // library keeps copies of it as of `start`.
+  std::function<void(const Retry& retry)> tell_retry{};
 
   // Calls `start` if it is set.
   [[nodiscard]] Progress begin(Phase phase, std::uint64_t total_bytes) const {

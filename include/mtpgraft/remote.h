@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mtpgraft/context.h"
 #include "mtpgraft/file.h"
 #include "mtpgraft/result.h"
 
@@ -24,6 +25,7 @@ struct RemoteOptions {
   // Is called when a fetch begins, of so many bytes or of an unknown number (0). Returns what is told of the bytes that
   // come. Both may be empty. Threads are as for Context::start.
   std::function<Progress(std::uint64_t total_bytes)> start_progress{};
+  std::function<void(const Retry& retry)> tell_retry{};  // as Context::tell_retry; may be empty
 };
 
 // Tells what is to come over the network before ranges of a file can be read.

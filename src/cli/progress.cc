@@ -81,37 +81,61 @@ class PhaseEvents {
   std::uint64_t done_ = 0;
 };
 
-void show(const std::string& label, std::uint64_t done, std::uint64_t total, double seconds) {
+// What the line of a fetch says of a request that is sent again, until bytes come: "  try 2 of 5". A donor on a server
+// may be fetched by another thread.
+class RetryNote {
+ public:
+  void set(std::string text) {
+    const std::lock_guard lock(mutex_);
+    text_ = std::move(text);
+  }
+  std::string text() {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+} retry_note;
+
+std::string describe(std::uint64_t done, std::uint64_t total, double seconds) {
+  if (done == 0) {
+    return total > 0 ? fmt::format("  waiting for {}", format_bytes(total)) : "  waiting";
+  }
   const auto rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
   const auto speed = format_bytes(static_cast<std::uint64_t>(rate));
   if (done >= total) {
-    fmt::print(stderr, "\r\x1b[K{}  {}  {}/s", label, format_bytes(done), speed);
-  } else if (done == 0) {
-    fmt::print(stderr, "\r\x1b[K{}  waiting for {}", label, format_bytes(total));
-  } else {
-    const auto left = static_cast<std::uint64_t>(static_cast<double>(total - done) / rate);
-    fmt::print(stderr, "\r\x1b[K{} {:3}%  {} of {}  {}/s  {}:{:02} left", label, done * 100 / total, format_bytes(done),
-               format_bytes(total), speed, left / 60, left % 60);
+    return fmt::format("  {}  {}/s", format_bytes(done), speed);
   }
-  line_is_shown = true;
+  const auto left = static_cast<std::uint64_t>(static_cast<double>(total - done) / rate);
+  return fmt::format(" {:3}%  {} of {}  {}/s  {}:{:02} left", done * 100 / total, format_bytes(done),
+                     format_bytes(total), speed, left / 60, left % 60);
 }
 
 // With a total of 0 the line shows no share.
-Progress make_progress(std::string label, std::uint64_t total_bytes, bool visible) {
-  return [label = std::move(label), total_bytes, visible, start = Clock::time_point(), done = std::uint64_t{0},
-          shown_at = Clock::time_point()](std::uint64_t bytes) mutable {
-    done += bytes;
-    const auto now = Clock::now();
-    // Work begins with the first call: what came before, as fetching the head, has a line of its own.
-    if (start == Clock::time_point()) {
-      start = shown_at = now;
-    }
-    if (visible && now - shown_at >= kInterval) {
-      show(label, done, total_bytes, std::chrono::duration<double>(now - start).count());
-      shown_at = now;
-    }
-    return !signal_is_noted();
-  };
+Progress make_progress(Phase phase, std::string label, std::uint64_t total_bytes, bool visible) {
+  return
+      [is_fetch = phase == Phase::kFetch, label = std::move(label), total_bytes, visible, start = Clock::time_point(),
+       done = std::uint64_t{0}, shown_at = Clock::time_point()](std::uint64_t bytes) mutable {
+        done += bytes;
+        if (is_fetch && bytes > 0) {
+          retry_note.set("");
+        }
+        const auto now = Clock::now();
+        // Work begins with the first call: what came before, as fetching the head, has a line of its own.
+        if (start == Clock::time_point()) {
+          start = shown_at = now;
+        }
+        if (visible && now - shown_at >= kInterval) {
+          fmt::print(stderr, "\r\x1b[K{}{}{}", label,
+                     describe(done, total_bytes, std::chrono::duration<double>(now - start).count()),
+                     is_fetch ? retry_note.text() : "");
+          line_is_shown = true;
+          shown_at = now;
+        }
+        return !signal_is_noted();
+      };
 }
 
 // What the line calls it: "read head"; empty for what it does not show.
@@ -131,20 +155,26 @@ std::string label_of(Phase phase, const PhaseNames& names) {
 
 Context make_context(FileSystem& files, const OutputOptions& options, const PhaseNames& names) {
   if (options.progress == ProgressWay::kJson) {
-    return {files, [](Phase phase, std::uint64_t total_bytes) -> Progress {
+    return {files,
+            [](Phase phase, std::uint64_t total_bytes) -> Progress {
               return [events = std::make_shared<PhaseEvents>(phase, total_bytes)](std::uint64_t bytes) {
                 events->add(bytes);
                 return !signal_is_noted();
               };
+            },
+            [](const Retry& retry) {
+              write_event([&](std::string_view command) { return report::retry_event(command, retry); });
             }};
   }
   const bool visible =
       stderr_erases_lines() && !options.quiet && !options.json && options.progress == ProgressWay::kAuto;
-  return {files, [visible, names](Phase phase, std::uint64_t total_bytes) {
+  return {files,
+          [visible, names](Phase phase, std::uint64_t total_bytes) {
             auto label = label_of(phase, names);
             const bool is_shown = visible && !label.empty();
-            return make_progress(std::move(label), total_bytes, is_shown);
-          }};
+            return make_progress(phase, std::move(label), total_bytes, is_shown);
+          },
+          [](const Retry& retry) { retry_note.set(fmt::format("  try {} of {}", retry.next_try, retry.tries_max)); }};
 }
 
 void set_phase_paths(const std::map<Phase, std::string>& paths) {

@@ -186,7 +186,8 @@ Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flag
                                    .start_progress =
                                        [start = context.start](std::uint64_t total_bytes) {
                                          return start ? start(Phase::kFetch, total_bytes) : Progress();
-                                       }},
+                                       },
+                                   .tell_retry = context.tell_retry},
                                   context.files));
   return source;
 }

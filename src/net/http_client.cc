@@ -62,13 +62,14 @@ class CurlClient : public HttpClient {
   Status run(std::span<HttpExchange* const> exchanges, const Progress& progress);
 
   HttpSettings settings_;
+  bool has_answer_ = false;                  // of any server, to any request
   std::unique_ptr<CURLM, FreeMulti> multi_;  // has the connections
 };
 
 Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress& progress) {
   std::vector<std::unique_ptr<HttpTransfer>> transfers;
   while (transfers.size() < std::min(kTransfersMax, exchanges.size())) {
-    transfers.push_back(std::make_unique<HttpTransfer>(multi_.get(), settings_));
+    transfers.push_back(std::make_unique<HttpTransfer>(multi_.get(), settings_, has_answer_));
   }
   while (true) {
     auto wake = Clock::now() + kProgressInterval;

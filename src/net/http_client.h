@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mtpgraft/context.h"
 #include "mtpgraft/file.h"
 #include "mtpgraft/result.h"
 
@@ -23,6 +24,7 @@ struct HttpOptions {
   std::string token_origin;  // "https://huggingface.co", "http://127.0.0.1:8080": scheme, host and, if given, port
   int timeout_seconds = 30;  // without a byte, or until connected
   std::string user_agent;    // "mtpgraft/0.1.0"
+  std::function<void(const Retry& retry)> tell_retry;  // may be empty
 };
 
 // A file on a server. What the first answer says of it pins it: every further answer must say the same.
@@ -67,8 +69,10 @@ class HttpClient {
   virtual Result<bool> is_unchanged(HttpFile& file, const Progress& progress) = 0;
 
   // Gets ranges, up to four at once. What comes in vain (429, 5xx, timeouts, broken connections) is tried again after a
-  // pause, from the last byte received on. Fails with kIo if an answer is not 206 with the very range, or is of another
-  // state of the file; the body is then not read. `progress` is called several times a second, also with 0 bytes.
+  // pause, from the last byte received on; but a
+  // server that cannot be found or reached is an error at once until a first byte has come from any. Fails with kIo if
+  // an answer is not 206 with the very range, or is of another state of the file; the body is then not read. `progress`
+  // is called several times a second, also with 0 bytes.
   virtual Status get_ranges(std::span<HttpRange> ranges, const Progress& progress) = 0;
 };
 

@@ -43,6 +43,11 @@ bool is_worth_another_try(CURLcode code) {
   return std::ranges::find(kCodes, code) != kCodes.end();
 }
 
+// The server cannot be found, or refuses to be asked.
+bool is_unreachable(CURLcode code) {
+  return code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT;
+}
+
 bool is_tls_failure(CURLcode code) {
   constexpr auto kCodes =
       std::to_array({CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
@@ -78,8 +83,8 @@ bool HttpSettings::sends_token_to(std::string_view url) const {
   return !options.token.empty() && !token_origin.empty() && origin_of(url) == token_origin;
 }
 
-HttpTransfer::HttpTransfer(CURLM* multi, const HttpSettings& settings)
-    : multi_(multi), settings_(settings), easy_(required(curl().easy_init())) {
+HttpTransfer::HttpTransfer(CURLM* multi, const HttpSettings& settings, bool& has_answer)
+    : multi_(multi), settings_(settings), has_answer_(has_answer), easy_(required(curl().easy_init())) {
   auto* const easy = easy_.get();
   using Callback = std::size_t (*)(char*, std::size_t, std::size_t, void*);
   // To take nothing makes libcurl end the transfer.
@@ -181,6 +186,7 @@ bool HttpTransfer::is_stalled() const {
 bool HttpTransfer::is_discarded() const { return is_redirect(head_.status) || head_.status >= 400; }
 
 Status HttpTransfer::take_header(std::string_view line) {
+  has_answer_ = true;
   last_byte_ = Clock::now();
   if (line.starts_with("HTTP/")) {
     // After an interim answer comes another.
@@ -304,10 +310,15 @@ Status HttpTransfer::end_without_answer(CURLcode code) {
   if (!is_worth_another_try(code)) {
     return failure(describe(code), "");
   }
-  return try_again(failure(describe(code), code == CURLE_COULDNT_RESOLVE_HOST
-                                               ? "look at the name of the server, and at the network connection"
-                                               : "look at the network connection, or try again later"),
-                   {});
+  auto error = failure(describe(code), code == CURLE_COULDNT_RESOLVE_HOST
+                                           ? "look at the name of the server, and at the network connection"
+                                           : "look at the network connection, or try again later");
+  if (is_unreachable(code) && !has_answer_) {
+    // More likely a wrong name, or no network, than something that is over in a moment.
+    error.is_retryable = true;
+    return error;
+  }
+  return try_again(std::move(error), {});
 }
 
 Status HttpTransfer::try_again(Error error, std::optional<std::chrono::seconds> retry_after) {
@@ -324,8 +335,13 @@ Status HttpTransfer::try_again(Error error, std::optional<std::chrono::seconds> 
   // So that not all clients of a server come back together.
   const auto jitter = std::uniform_real_distribution(0.75, 1.25)(random_);
   const auto pause =
-      std::chrono::duration_cast<milliseconds>(jitter * static_cast<double>(1 << (tries_ - 1)) * kFirstPause);
-  return start_over(Clock::now() + (retry_after ? milliseconds(*retry_after) : pause));
+      retry_after
+          ? milliseconds(*retry_after)
+          : std::chrono::duration_cast<milliseconds>(jitter * static_cast<double>(1 << (tries_ - 1)) * kFirstPause);
+  if (settings_.options.tell_retry) {
+    settings_.options.tell_retry({file().path, tries_ + 1, kTriesMax, std::move(error.message), pause});
+  }
+  return start_over(Clock::now() + pause);
 }
 
 }  // namespace mtpgraft

@@ -45,7 +45,8 @@ class HttpTransfer {
  public:
   using Clock = std::chrono::steady_clock;
 
-  HttpTransfer(CURLM* multi, const HttpSettings& settings);
+  // `has_answer` is set when the first byte comes; it is that of all transfers of a client.
+  HttpTransfer(CURLM* multi, const HttpSettings& settings, bool& has_answer);
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
   ~HttpTransfer() { curl().multi_remove_handle(multi_, easy_.get()); }
@@ -109,6 +110,7 @@ class HttpTransfer {
 
   CURLM* multi_;
   const HttpSettings& settings_;
+  bool& has_answer_;
   std::unique_ptr<CURL, FreeEasy> easy_;
   std::unique_ptr<curl_slist, FreeHeaders> headers_;
   std::array<char, CURL_ERROR_SIZE> curl_message_{};

@@ -377,7 +377,8 @@ Result<std::unique_ptr<RemoteSource>> make_remote_source(const RemoteOptions& op
                                    .token = hub.token,
                                    .token_origin = origin_of(hub.endpoint),
                                    .timeout_seconds = hub.timeout_seconds,
-                                   .user_agent = options.user_agent},
+                                   .user_agent = options.user_agent,
+                                   .tell_retry = options.tell_retry},
                                   hub.is_offline);
   session->cache =
       options.cache_directory.empty() ? make_temporary_cache() : make_range_cache(options.cache_directory, files);

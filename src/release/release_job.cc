@@ -138,11 +138,13 @@ Context count_nothing(FileSystem& files, const Progress& progress) {
 
 // While grafts are checked one after the other, what is received for them is told of.
 Context count_fetches(const Context& context, const Progress& progress) {
-  return {context.files, [start = context.start, progress](Phase phase, std::uint64_t total_bytes) -> Progress {
+  return {context.files,
+          [start = context.start, progress](Phase phase, std::uint64_t total_bytes) -> Progress {
             const auto told = start && phase == Phase::kFetch ? start(phase, total_bytes) : Progress();
             return
                 [told, progress](std::uint64_t bytes) { return (!told || told(bytes)) && (!progress || progress(0)); };
-          }};
+          },
+          context.tell_retry};
 }
 
 // Reads the labels of the output that is there. A graft of another version of the program, or of files that had other

@@ -77,6 +77,16 @@ std::string progress_event(std::string_view command, const PhaseProgress& progre
   return line_of(json);
 }
 
+std::string retry_event(std::string_view command, const Retry& retry) {
+  auto json = event_start(command, "retry");
+  json["path"] = url_without_query(retry.path);
+  json["try"] = retry.next_try;
+  json["of"] = retry.tries_max;
+  json["reason"] = retry.reason;
+  json["pause_seconds"] = static_cast<double>(retry.pause.count()) / 1000;
+  return line_of(json);
+}
+
 std::string warning_event(std::string_view command, const Warning& warning) {
   auto json = event_start(command, "warning");
   json["id"] = warning.id;

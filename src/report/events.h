@@ -30,6 +30,7 @@ struct PhaseProgress {
 std::string_view phase_name(Phase phase);
 
 std::string progress_event(std::string_view command, const PhaseProgress& progress);
+std::string retry_event(std::string_view command, const Retry& retry);
 std::string warning_event(std::string_view command, const Warning& warning);
 std::string note_event(std::string_view command, std::string_view message);
 std::string problem_event(std::string_view command, std::string_view message);

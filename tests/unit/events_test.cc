@@ -29,6 +29,20 @@ TEST(Events, PassNoTotal) {
   EXPECT_TRUE(endless["path"].is_null());
 }
 
+TEST(Events, TellOfATryThatComes) {
+  const auto line = retry_event(
+      "graft", {"https://a.b/c.gguf?sig=secret", 2, 5, "nothing came for 30 s", std::chrono::milliseconds(530)});
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  EXPECT_EQ(nlohmann::json::parse(line), (nlohmann::json{{"schema_version", 1},
+                                                         {"event", "retry"},
+                                                         {"command", "graft"},
+                                                         {"path", "https://a.b/c.gguf"},
+                                                         {"try", 2},
+                                                         {"of", 5},
+                                                         {"reason", "nothing came for 30 s"},
+                                                         {"pause_seconds", 0.53}}));
+}
+
 TEST(Events, AreLinesWhateverIsInAName) {
   const auto line = warning_event("graft", {"name-ignored", "a\nb\x1b\xff\"c"});
   EXPECT_EQ(line.find('\n'), line.size() - 1);

@@ -66,6 +66,12 @@ class HttpClientTest : public testing::Test {
     make_client(options);
   }
 
+  void make_client_that_tells(std::vector<Retry>& told) {
+    HttpOptions options;
+    options.tell_retry = [&told](const Retry& retry) { told.push_back(retry); };
+    make_client(options);
+  }
+
   [[nodiscard]] HttpFile file(const std::string& behaviour, const std::string& name = "file") const {
     return {"the model", server_->origin() + "/" + behaviour + "/" + name};
   }
@@ -287,6 +293,38 @@ TEST_F(HttpClientTest, WaitsAsLongAsTheServerAsks) {
   ASSERT_THAT(get_ranges(busy, {{0, 10}}), IsOk());
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
   EXPECT_THAT(server_->requests(), SizeIs(2));
+}
+
+TEST_F(HttpClientTest, TellsBeforeItTriesAgain) {
+  std::vector<Retry> told;
+  make_client_that_tells(told);
+  auto empty = file("empty-body-twice");
+  ASSERT_THAT(get_ranges(empty, {{0, 10}}), IsOk());
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(told[0].path, "the model");
+  EXPECT_THAT(told[0].reason, StartsWith("GET " + empty.url + " (bytes 0-9): "));
+  EXPECT_EQ(told[0].next_try, 2);
+  EXPECT_EQ(told[1].next_try, 3);
+  EXPECT_EQ(told[1].tries_max, 5);
+  EXPECT_GE(told[1].pause, std::chrono::milliseconds(750));
+}
+
+// A name of a server that is wrong stays wrong; a server that has answered before may come back.
+TEST_F(HttpClientTest, TriesToReachAServerAgainOnlyIfOneHasAnswered) {
+  std::vector<Retry> told;
+  make_client_that_tells(told);
+  for (const auto* url : {"http://127.0.0.1:1/file", "https://server.invalid/file"}) {
+    HttpFile nowhere{"the model", url};
+    const auto error = error_of(nowhere);
+    EXPECT_TRUE(error.is_retryable);
+    EXPECT_THAT(error.message, Not(HasSubstr("tried")));
+  }
+  EXPECT_THAT(told, IsEmpty());
+  auto there = file("good");
+  ASSERT_THAT(get_ranges(there, {{0, 10}}), IsOk());
+  HttpFile nowhere{"the model", "http://127.0.0.1:1/file"};
+  EXPECT_THAT(error_of(nowhere).message, EndsWith("(tried 5 times)"));
+  EXPECT_THAT(told, SizeIs(4));
 }
 
 TEST_F(HttpClientTest, DoesNotWaitForAnHour) {
