@@ -41,8 +41,8 @@ bool is_checkpoint(const std::string& path, const FileSource& files);
 Result<CheckpointHead> open_checkpoint(const std::string& path, const CheckpointOptions& options, FileSource& files);
 
 // Returns the path of the model that a user's path means. For a repository that is the checkpoint that it is, or its
-// only GGUF that has a head; for a pattern behind it the only match, or the only one that has a head; for a split model
-// its first file. Fails with kUsage, and the files in `details`, where that leaves a choice.
+// only GGUF that has a head; for a pattern or tag behind it the only match, or the only one that has a head (of a tag
+// "mtp-*" first); of a split model its first file. Fails with kUsage, with files in `details`, if that leaves a choice.
 Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source);
 
 // Returns the paths of the GGUF models in a folder, of split ones the first file's; `path` itself if it is no folder,
@@ -50,7 +50,7 @@ Result<std::string> choose_remote_model(const std::string& path, RemoteSource& s
 Result<std::vector<std::string>> list_local_models(const std::string& path, FileSource& files);
 
 // Returns the paths of all models that a user's path means: every GGUF of a repository that is no checkpoint, every
-// match of a pattern.
+// match of a pattern or a tag.
 Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source);
 
 // Says how what is on a server is read.
@@ -65,7 +65,7 @@ Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flag
 
 struct DonorRequest {
   // Names a GGUF (for a split model its first file), a checkpoint's directory or .safetensors file, or one of them on a
-  // server: https://HOST/PATH or hf://OWNER/NAME[@REVISION][:FILE].
+  // server: https://HOST/PATH or hf://OWNER/NAME[@REVISION][:FILE or TAG].
   std::string path;
   std::string head_type{};           // converts the matrices, as "q8_0" in any case; empty: as the donor has them
   std::string ggml_path{};           // see ConvertOptions

@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "donor/checkpoint.h"
+#include "donor/model_tag.h"
 #include "model/dialect.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/split.h"
@@ -14,6 +17,7 @@
 namespace mtpgraft {
 namespace {
 
+constexpr std::string_view kSafetensors = ".safetensors";
 constexpr const char* kOtherRepository = "name the repository of the base model, or of GGUF files that have a head";
 
 // Projectors and importance matrices are GGUF files too.
@@ -62,7 +66,7 @@ struct FileWithHead {
   std::uint64_t head_bytes;
 };
 
-Result<std::vector<FileWithHead>> find_heads(const std::vector<RepositoryFile>& files, const Repository& repository,
+Result<std::vector<FileWithHead>> find_heads(std::span<const RepositoryFile> files, const Repository& repository,
                                              RemoteSource& source) {
   std::vector<FileWithHead> heads;
   for (const auto& file : files) {
@@ -83,44 +87,89 @@ Result<std::vector<FileWithHead>> find_heads(const std::vector<RepositoryFile>& 
 // What a path means, of a split model the first file.
 struct Candidates {
   RemotePath place;
-  std::vector<RepositoryFile> files;  // to choose from; empty: `place` is what is meant
+  std::vector<RepositoryFile> files{};  // to choose from; empty: `place` is what is meant
+  bool prefers_sidecars = false;        // full models are chosen only where no sidecar has a head
 };
+
+Error nothing_matches(const RemotePath& place, std::string message) {
+  const auto models = list_files(*place.repository, is_model);
+  auto error = choice(place, std::move(message), describe_files(models));
+  error.code = ErrorCode::kIo;
+  std::vector<std::string> names;
+  std::ranges::transform(models, std::back_inserter(names), &RepositoryFile::name);
+  if (const auto meant = nearest_tag(place.name, names); is_tag(place.name) && !meant.empty()) {
+    error.hint = fmt::format("did you mean {}:{}?", place.repository->path, meant);
+  }
+  return error;
+}
+
+Result<Candidates> find_candidates(const std::string& path, RemoteSource& source);
+
+// Where only the files in the Hugging Face cache are known so far, all are asked for.
+Result<Candidates> find_again(const RemotePath& place, Error error, RemoteSource& source) {
+  MTPGRAFT_TRY(const bool is_told_more, source.describe(place));
+  return is_told_more ? find_candidates(place.path, source) : std::move(error);
+}
+
+Result<Candidates> match_pattern(RemotePath place, RemoteSource& source) {
+  const auto list_matches = [&](bool in_any_folder) {
+    return list_files(*place.repository, [&](std::string_view name) {
+      const auto matched = in_any_folder ? name.substr(name.rfind('/') + 1) : name;
+      return (is_model(name) || name.ends_with(kSafetensors)) && matches_glob(place.name, matched);
+    });
+  };
+  auto files = list_matches(false);
+  if (files.empty() && place.name.find('/') == std::string::npos) {
+    files = list_matches(true);
+  }
+  if (files.empty()) {
+    return find_again(place, nothing_matches(place, "matches no model; the repository has"), source);
+  }
+  return Candidates{std::move(place), std::move(files)};
+}
+
+bool has_safetensors(const std::string& folder, const RemoteSource& source) {
+  const auto names = source.list_folder(folder);
+  return names.ok() &&
+         std::ranges::any_of(names.value(), [](const auto& name) { return name.ends_with(kSafetensors); });
+}
 
 Result<Candidates> find_candidates(const std::string& path, RemoteSource& source) {
   MTPGRAFT_TRY(auto place, source.find(path));
   const auto* repository = place.repository;
   if (repository == nullptr || repository->find(place.name) != nullptr) {
-    return Candidates{std::move(place), {}};
+    return Candidates{std::move(place)};
   }
   if (is_pattern(place.name)) {
-    auto files = list_files(*repository, [&](const std::string& name) {
-      return (is_model(name) || name.ends_with(".safetensors")) && matches_glob(place.name, name);
-    });
-    if (files.empty()) {
-      auto error =
-          choice(place, "matches no model; the repository has", describe_files(list_files(*repository, is_model)));
-      error.code = ErrorCode::kIo;
-      return error;
+    return match_pattern(std::move(place), source);
+  }
+  const bool is_folder = source.is_folder(place.path);
+  if (is_folder) {
+    MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(place.path, source));
+    if (!checkpoint.empty()) {
+      return Candidates{std::move(place)};
     }
-    return Candidates{std::move(place), std::move(files)};
   }
-  if (!source.is_folder(place.path)) {
-    return Candidates{std::move(place), {}};  // opening it tells what there is instead
-  }
-  MTPGRAFT_TRY(const auto checkpoint, find_checkpoint(place.path, source));
-  if (!checkpoint.empty()) {
-    return Candidates{std::move(place), {}};
-  }
+  const bool may_be_tag = is_tag(place.name);
   const auto folder = place.name.empty() ? "" : place.name + '/';
-  auto files =
-      list_files(*repository, [&](std::string_view name) { return name.starts_with(folder) && is_model(name); });
-  if (files.empty()) {
+  auto files = list_files(*repository, [&](std::string_view name) {
+    return is_model(name) && (name.starts_with(folder) || (may_be_tag && has_tag(name, place.name)));
+  });
+  if (!files.empty()) {
+    return Candidates{std::move(place), std::move(files), may_be_tag};
+  }
+  if (is_folder && !has_safetensors(place.path, source)) {
     return Error{.code = ErrorCode::kIncompatible,
                  .message = "has neither a safetensors checkpoint nor GGUF files",
                  .path = place.path,
                  .hint = kOtherRepository};
   }
-  return Candidates{std::move(place), std::move(files)};
+  if (!is_folder && may_be_tag && !list_files(*repository, is_model).empty()) {
+    return find_again(
+        place, nothing_matches(place, fmt::format("no model's name has the tag '{}'; the repository has", place.name)),
+        source);
+  }
+  return Candidates{std::move(place)};  // opening it tells what there is instead
 }
 
 std::string path_of(const Candidates& candidates, const std::string& name) {
@@ -139,12 +188,18 @@ Result<std::vector<std::string>> list_remote_models(const std::string& path, Rem
 }
 
 Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source) {
-  MTPGRAFT_TRY(const auto candidates, find_candidates(path, source));
-  const auto& [place, files] = candidates;
+  MTPGRAFT_TRY(auto candidates, find_candidates(path, source));
+  const auto& place = candidates.place;
+  auto& files = candidates.files;
   if (files.size() < 2) {
     return files.empty() ? place.path : path_of(candidates, files.front().name);
   }
-  MTPGRAFT_TRY(const auto heads, find_heads(files, *place.repository, source));
+  const auto full_models = std::ranges::stable_partition(
+      files, [&](const auto& file) { return candidates.prefers_sidecars && is_sidecar_name(file.name); });
+  MTPGRAFT_TRY(auto heads, find_heads(std::span(files.begin(), full_models.begin()), *place.repository, source));
+  if (heads.empty()) {
+    MTPGRAFT_TRY(heads, find_heads(full_models, *place.repository, source));
+  }
   if (heads.empty()) {
     return Error{.code = ErrorCode::kIncompatible,
                  .message = fmt::format("none of its {} models has a head", files.size()),

@@ -78,6 +78,18 @@ def write_checkpoint(folder, config, head):
     (folder / "tokenizer.json").write_text('{"model": {}}\n' + "\n" * 200_000)
 
 
+def write_beside(folder, config, files, index=True):
+    """The index names the trunk alone; the head is in `files`: {NAME: tensors}."""
+    tensor = trunk("model.layers.0.mlp.up_proj.weight", 8)
+    write_safetensors(folder / "model-00001-of-00001.safetensors", [tensor])
+    if index:
+        (folder / "model.safetensors.index.json").write_text(
+            json.dumps({"weight_map": {tensor[0]: "model-00001-of-00001.safetensors"}}))
+    (folder / "config.json").write_bytes(config)
+    for name, tensors in files.items():
+        write_safetensors(folder / name, tensors)
+
+
 def full_model(target, sidecar):
     """With trunk before the head and behind it."""
     model = graft(target, sidecar)
@@ -117,6 +129,19 @@ def make_models(models, local):
     weight_map = {tensor[0]: "../hf-base-8L/model-00002-of-00004.safetensors" for tensor in head}
     (crooked / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
 
+    write_beside(folder("hf-beside"), config, {"mtp.safetensors": head, "other.safetensors": [trunk("draft.weight", 1)]})
+    (local / "hf-beside/._mtp.safetensors").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    write_beside(folder("hf-no-index"), config, {"head.safetensors": head}, index=False)
+    parts = {f"model-mtp-0000{n}-of-00002.safetensors": part for n, part in ((1, head[:8]), (2, head[8:]))}
+    for name in ("hf-own-index", "hf-own-index-cut"):
+        write_beside(folder(name), config, parts)
+        (local / name / "model-mtp.safetensors.index.json").write_text(
+            json.dumps({"weight_map": {tensor[0]: part for part, tensors in parts.items() for tensor in tensors}}))
+    (local / "hf-own-index-cut/model-mtp-00002-of-00002.safetensors").unlink()
+    adapter = folder("hf-adapter")
+    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    write_safetensors(adapter / "adapter_model.safetensors", [("base_model.model.x.lora_A.weight", "F32", [1], bytes(4))])
+
     target = GgufFile.read(models / "target-12L-Q4_K_M.gguf")
     gguf = folder("Base-GGUF")
     for quant in ("Q8_0", "BF16"):
@@ -129,6 +154,16 @@ def make_models(models, local):
     os.symlink(models / "target-12L-Q4_K_M.gguf", gguf / "Base-Q4_K_M.gguf")
     split = folder("Base-GGUF/split")
     write_split(split, "Base-MTP-Q8_0", GgufFile.read(gguf / "Base-MTP-Q8_0.gguf"), 4)
+    # Nothing at the root; a folder that is called as a tag; upper and lower case, '.' and '-'.
+    tags = folder("Tags-GGUF")
+    for path, source in {"MTP/mtp-Base-Q8_0.gguf": models / "mtp-base-8L-Q8_0.gguf",
+                         "MTP/mtp-Base-BF16.gguf": models / "mtp-base-8L-BF16.gguf",
+                         "BF16/Base-MTP.gguf": gguf / "Base-MTP-BF16.gguf",
+                         "quants/Base.q8_0.gguf": gguf / "Base-MTP-Q8_0.gguf",
+                         "quants/Base.Q4_K_M.gguf": models / "target-12L-Q4_K_M.gguf",
+                         "quants/Base.mtp.UD-Q4_K_M.gguf": gguf / "Base-MTP-Q8_0.gguf"}.items():
+        (tags / path).parent.mkdir(exist_ok=True)
+        (tags / path).symlink_to(source)
     (folder("Headless-GGUF") / "Base-Q4_K_M.gguf").symlink_to(models / "target-12L-Q4_K_M.gguf")
     one = folder("One-GGUF")
     (one / "Base-Q4_K_M.gguf").symlink_to(models / "target-12L-Q4_K_M.gguf")
@@ -181,7 +216,8 @@ def main():
     for owner in ("gated", "private", "busy", "slow"):
         publish(out, f"{owner}/hf-base-8L", local / "hf-base-8L", ["main"])
     publish(out, "lab/Base-GGUF", local / "Base-GGUF", ["main", "v1.0"])
-    for name in ("Headless-GGUF", "One-GGUF"):
+    for name in ("Headless-GGUF", "One-GGUF", "Tags-GGUF", "hf-beside", "hf-no-index", "hf-own-index",
+                 "hf-own-index-cut", "hf-adapter"):
         publish(out, f"lab/{name}", local / name, ["main"])
     for owner in (out / "www/api/models").iterdir():
         if owner.name == "private":
