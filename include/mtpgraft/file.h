@@ -221,7 +221,7 @@ enum class Recovery {
   kCompleted,   // the file is what it was to become
 };
 
-// Whether `path` names a file on a server: "https://", "http://" or "hf://" begins it, in any case.
+// Whether `path` is on a server: "https://", "http://", "hf://", "hf.co/" or "huggingface.co/" begins it, in any case.
 bool is_remote(std::string_view path);
 
 // Where inputs are opened. Inside a folder a file's path is FOLDER/NAME. Paths are opaque else, but what is_remote()

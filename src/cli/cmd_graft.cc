@@ -96,7 +96,7 @@ void add_graft(CLI::App& app, Program& program) {
   command
       ->add_option("DONOR", request.donor.path,
                    "What has the head: a GGUF (full model, mtp-*.gguf, bare tensors) or safetensors (checkpoint "
-                   "directory, file); a path, hf://OWNER/NAME[@REVISION][:FILE], or https://HOST/FILE")
+                   "directory, file); a path, hf://OWNER/NAME[@REVISION][:FILE or TAG], or https://HOST/FILE")
       ->required()
       ->type_name(kDonorFiles);
   add_write_options(*command, options->write, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)",

@@ -63,7 +63,7 @@ Status translate(Donor& donor) {
 // For a path that cannot be opened and may be meant for one on a server.
 std::string hint_at_server(const std::string& path, FileSource& files) {
   const auto starts_with = [&](const std::string& word) { return path.starts_with(word); };
-  constexpr auto kBeginnings = std::to_array<const char*>({"hf:", "hf/", "http", "huggingface.co", "www."});
+  constexpr auto kBeginnings = std::to_array<const char*>({"hf:", "hf/", "hf.co", "http", "huggingface.co", "www."});
   if ((path.find("://") != std::string::npos && !lowered(path).starts_with("file:")) ||
       std::ranges::any_of(kBeginnings, starts_with)) {
     return "a model on a server is https://HOST/PATH, or hf://OWNER/NAME on the Hugging Face Hub";

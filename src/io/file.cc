@@ -3,12 +3,12 @@
 #include "io/read_ahead.h"
 #include "io/stream.h"
 #include "util/checked.h"
-#include "util/text.h"
+#include "util/url.h"
 
 namespace mtpgraft {
 
 bool is_remote(std::string_view path) {
-  const auto plain = with_plain_scheme(path);
+  const auto plain = plain_url(path);
   return plain.starts_with("https://") || plain.starts_with("http://") || plain.starts_with("hf://");
 }
 

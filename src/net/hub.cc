@@ -20,9 +20,6 @@
 namespace mtpgraft {
 namespace {
 
-constexpr std::string_view kScheme = "hf://";
-constexpr std::string_view kDefaultEndpoint = "https://huggingface.co";
-
 // Five for a file; the largest repositories have some thousands.
 constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19, .token_bytes = std::size_t{1} << 20};
 
@@ -66,45 +63,6 @@ Result<std::string> read_token() {
   return trimmed(std::move(token));
 }
 
-bool is_name(std::string_view text) {
-  const auto is_allowed = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; };
-  return !text.empty() && text != "." && text != ".." && std::ranges::all_of(text, is_allowed);
-}
-
-// Whether it can be the path of a file or folder in a repository.
-bool is_relative_path(std::string_view path) {
-  for (std::size_t from = 0; from <= path.size();) {
-    const auto to = std::min(path.find('/', from), path.size());
-    const auto part = path.substr(from, to - from);
-    if (part.empty() || part == "." || part == "..") {
-      return false;
-    }
-    from = to + 1;
-  }
-  return std::ranges::none_of(path, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
-// Takes the text up to the first `separator` off its front, and the separator.
-std::string_view take(std::string_view& text, char separator) {
-  const auto at = std::min(text.find(separator), text.size());
-  const auto taken = text.substr(0, at);
-  text.remove_prefix(std::min(at + 1, text.size()));
-  return taken;
-}
-
-// One part, or the three of refs/pr/N and refs/convert/NAME.
-std::string_view take_revision(std::string_view& text) {
-  const auto whole = text;
-  auto revision = take(text, '/');
-  if (revision == "refs" && (text.starts_with("pr/") || text.starts_with("convert/"))) {
-    take(text, '/');
-    take(text, '/');
-    revision = whole.substr(0, whole.size() - text.size());
-    revision.remove_suffix(revision.ends_with('/') ? 1 : 0);
-  }
-  return revision;
-}
-
 std::string escape(std::string_view text, std::string_view kept) {
   std::string escaped;
   for (const char c : text) {
@@ -113,28 +71,6 @@ std::string escape(std::string_view text, std::string_view kept) {
                                                                                  : fmt::format("%{:02X}", byte);
   }
   return escaped;
-}
-
-std::string unescape(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto code =
-        text[i] == '%' && i + 2 < text.size() ? parse_hex_number<unsigned char>(text.substr(i + 1, 2)) : std::nullopt;
-    if (code) {
-      plain += static_cast<char>(*code);
-      i += 2;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
-
-Error wrong_path(std::string_view path, std::string message) {
-  return {.code = ErrorCode::kUsage,
-          .message = std::move(message),
-          .path = std::string(path),
-          .hint = "a model of the Hugging Face Hub is hf://OWNER/NAME[@REVISION][:FILE-OR-GLOB]"};
 }
 
 std::string text_of(const nlohmann::json& object, const char* key) {
@@ -155,6 +91,28 @@ std::uint64_t Repository::bytes() const {
 const RepositoryFile* Repository::find(std::string_view name) const {
   const auto found = std::ranges::lower_bound(files, name, {}, &RepositoryFile::name);
   return found != files.end() && found->name == name ? &*found : nullptr;
+}
+
+bool is_whole_checkpoint(const Repository& repository) {
+  const auto is_safetensors = [](const RepositoryFile& file) {
+    return file.name.find(".safetensors") != std::string::npos;
+  };
+  return repository.is_described ||
+         (repository.find("config.json") != nullptr && std::ranges::any_of(repository.files, is_safetensors));
+}
+
+std::vector<std::string> names_in_folder(const Repository& repository, std::string_view folder) {
+  std::vector<std::string> names;
+  const auto prefix = folder.empty() ? "" : std::string(folder) + '/';
+  for (const auto& file : repository.files) {
+    if (file.name.starts_with(prefix)) {
+      const auto name = file.name.substr(prefix.size(), file.name.find('/', prefix.size()) - prefix.size());
+      if (names.empty() || names.back() != name) {
+        names.push_back(name);
+      }
+    }
+  }
+  return names;
 }
 
 Result<HubSettings> read_hub_settings() {
@@ -183,73 +141,6 @@ Result<HubSettings> read_hub_settings() {
     }
   }
   return settings;
-}
-
-std::string HubPath::repository_path() const {
-  return fmt::format("{}{}{}{}", kScheme, repository, revision.empty() ? "" : "@", revision);
-}
-
-std::string HubPath::path() const { return name.empty() ? repository_path() : repository_path() + ':' + name; }
-
-Result<HubPath> parse_hub_path(std::string_view path) {
-  auto rest = path.substr(std::min(kScheme.size(), path.size()));
-  HubPath parsed;
-  const auto colon = rest.find(':');
-  const bool has_colon = colon != std::string_view::npos;
-  auto place = has_colon ? rest.substr(0, colon) : rest;
-  const auto owner = take(place, '/');
-  const auto end = std::min(place.find_first_of("@/"), place.size());
-  const auto name = place.substr(0, end);
-  if (!path.starts_with(kScheme) || !is_name(owner) || !is_name(name)) {
-    return wrong_path(path, "does not name an owner and a model");
-  }
-  parsed.repository = fmt::format("{}/{}", owner, name);
-  place.remove_prefix(end);
-  if (place.starts_with('@')) {
-    place.remove_prefix(1);
-    parsed.revision = has_colon ? std::exchange(place, {}) : take_revision(place);
-    if (!is_relative_path(parsed.revision)) {
-      return wrong_path(path, fmt::format("'{}' is no revision", parsed.revision));
-    }
-  } else if (place.starts_with('/')) {
-    place.remove_prefix(1);
-  }
-  if (has_colon && !place.empty()) {
-    return wrong_path(path, fmt::format("has '{}' between the model and the colon", place));
-  }
-  parsed.name = has_colon ? rest.substr(colon + 1) : place;
-  while (parsed.name.ends_with('/')) {
-    parsed.name.pop_back();
-  }
-  if (!parsed.name.empty() && !is_relative_path(parsed.name)) {
-    return wrong_path(path, fmt::format("'{}' is no name of a file in a repository", parsed.name));
-  }
-  return parsed;
-}
-
-std::optional<HubPath> parse_hub_url(std::string_view url, std::string_view endpoint) {
-  if (!url.starts_with(endpoint) || !url.substr(endpoint.size()).starts_with('/')) {
-    // What another hub stands in for is called by its own name.
-    return endpoint != kDefaultEndpoint ? parse_hub_url(url, kDefaultEndpoint) : std::nullopt;
-  }
-  const auto plain = unescape(url.substr(0, url.find_first_of("?#")).substr(endpoint.size() + 1));
-  std::string_view rest = plain;
-  const auto owner = take(rest, '/');
-  const auto name = take(rest, '/');
-  HubPath path{fmt::format("{}/{}", owner, name), {}, {}};
-  const auto kind = take(rest, '/');
-  if (kind == "resolve" || kind == "blob" || kind == "raw" || kind == "tree") {
-    path.revision = take_revision(rest);
-    path.name = rest;
-  } else if (!kind.empty()) {
-    return std::nullopt;
-  }
-  while (path.name.ends_with('/')) {
-    path.name.pop_back();
-  }
-  const bool is_right = is_name(owner) && is_name(name) && (path.revision.empty() || is_relative_path(path.revision)) &&
-                        (path.name.empty() || is_relative_path(path.name));
-  return is_right ? std::optional(std::move(path)) : std::nullopt;
 }
 
 std::string hub_api_url(std::string_view endpoint, const HubPath& path) {

@@ -1,4 +1,4 @@
-// The Hugging Face Hub: what its paths mean, and what it answers.
+// The Hugging Face Hub: where it is asked for what, and what it answers.
 #pragma once
 
 #include <optional>
@@ -8,6 +8,7 @@
 
 #include "mtpgraft/remote.h"
 #include "mtpgraft/result.h"
+#include "net/hub_path.h"
 
 namespace mtpgraft {
 
@@ -21,25 +22,6 @@ struct HubSettings {
 
 Result<HubSettings> read_hub_settings();
 
-struct HubPath {
-  std::string repository;  // "OWNER/NAME"
-  std::string revision;    // empty: none was given
-  std::string name;        // of a file, a folder or a pattern in it; may be empty
-
-  // "hf://OWNER/NAME@REVISION"
-  [[nodiscard]] std::string repository_path() const;
-  // The same, and ":NAME" if there is one.
-  [[nodiscard]] std::string path() const;
-};
-
-// "hf://OWNER/NAME[@REVISION][:NAME]", or with "/NAME"; a revision with a slash needs the colon, but for refs/pr/N.
-// Fails with kUsage.
-Result<HubPath> parse_hub_path(std::string_view path);
-
-// The same for what a browser shows: ENDPOINT/OWNER/NAME and .../resolve/REVISION/FILE, blob or raw. Nothing for URLs
-// that are no pages of models.
-std::optional<HubPath> parse_hub_url(std::string_view url, std::string_view endpoint);
-
 // Where the hub describes the repository, and where it has a file of a commit.
 std::string hub_api_url(std::string_view endpoint, const HubPath& path);
 std::string hub_file_url(std::string_view endpoint, std::string_view repository, std::string_view commit,
@@ -48,6 +30,13 @@ std::string hub_file_url(std::string_view endpoint, std::string_view repository,
 // Where the hub lists a repository's branches and tags, and the models of an owner.
 std::string hub_refs_url(std::string_view endpoint, std::string_view repository);
 std::string hub_models_url(std::string_view endpoint, std::string_view repository);
+
+// Whether what is here of a repository is enough to tell that a file is not in it: a checkpoint without an index has
+// none, for example.
+bool is_whole_checkpoint(const Repository& repository);
+
+// The names of the files and folders in a folder of a repository; the folder "" is the repository itself.
+std::vector<std::string> names_in_folder(const Repository& repository, std::string_view folder);
 
 // A revision that never means anything else.
 bool is_commit(std::string_view revision);

@@ -42,16 +42,6 @@ Error with_alternatives(Error error, std::string_view name, std::span<const std:
   return error;
 }
 
-// Whether what is here of a repository is enough to tell that a file is not in it: a checkpoint without an index has
-// none, for example.
-bool is_whole_checkpoint(const Repository& repository) {
-  const auto is_safetensors = [](const RepositoryFile& file) {
-    return file.name.find(".safetensors") != std::string::npos;
-  };
-  return repository.is_described ||
-         (repository.find("config.json") != nullptr && std::ranges::any_of(repository.files, is_safetensors));
-}
-
 Error no_such_file(const Repository& repository, std::string_view name) {
   std::vector<std::string_view> names;
   for (const auto& file : repository.files) {
@@ -71,7 +61,7 @@ class HttpSource final : public RemoteSource {
       : hub_(std::move(hub)), hub_cache_(std::move(hub_cache)), session_(std::move(session)) {}
 
   Result<RemotePath> find(const std::string& given) override {
-    const auto path = with_plain_scheme(given);
+    const auto path = plain_url(given);
     if (auto known = find_known(path)) {
       return std::move(*known);
     }
@@ -101,7 +91,7 @@ class HttpSource final : public RemoteSource {
   }
 
   std::optional<std::string> find_cached(const std::string& path) override {
-    const auto parsed = parse_as_hub_path(with_plain_scheme(path));
+    const auto parsed = parse_as_hub_path(plain_url(path));
     auto place = parsed.ok() && parsed.value() ? *parsed.value() : HubPath();
     place.revision = hub_cache_.find_commit(place);
     const auto snapshot = place.revision.empty() ? std::nullopt : hub_cache_.find_snapshot(place, place.revision);
@@ -140,6 +130,11 @@ class HttpSource final : public RemoteSource {
     return std::ranges::any_of(known->repository->files, [prefix = known->name + '/'](const auto& file) {
       return file.name.starts_with(prefix);
     });
+  }
+
+  [[nodiscard]] Result<std::vector<std::string>> list_folder(const std::string& path) const override {
+    const auto known = find_known(path);
+    return known ? names_in_folder(*known->repository, known->name) : FileSource::list_folder(path);
   }
 
   Result<bool> exists(const std::string& path) override {

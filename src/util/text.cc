@@ -242,12 +242,4 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   return best;
 }
 
-std::string with_plain_scheme(std::string_view path) {
-  std::string plain(path);
-  if (const auto end = plain.find("://"); end != std::string::npos) {
-    plain.replace(0, end, lowered(path.substr(0, end)));
-  }
-  return plain;
-}
-
 }  // namespace mtpgraft

@@ -43,7 +43,4 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows, std:
 // is none.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
-// A path or URL whose scheme, which is the same in upper and lower case, is in lower case.
-std::string with_plain_scheme(std::string_view path);
-
 }  // namespace mtpgraft

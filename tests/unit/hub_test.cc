@@ -39,21 +39,53 @@ TEST(HubPath, RefusesWhatNamesNone) {
   }
 }
 
+// What a hub elsewhere serves in the place of the first one is called by its name, too.
+std::string place_of_url(std::string_view url, std::string_view endpoint = "https://huggingface.co") {
+  const auto result = parse_hub_url(url, endpoint);
+  if (!result.ok()) {
+    return result.error().message;
+  }
+  const auto& path = result.value();
+  return path ? path->repository + " | " + path->revision + " | " + path->name : "none";
+}
+
 TEST(HubUrl, IsWhatABrowserShows) {
-  const auto name_of = [](std::string_view url) {
-    const auto path = parse_hub_url(url, "https://huggingface.co");
-    return path ? path->repository + " | " + path->revision + " | " + path->name : "none";
-  };
+  const auto name_of = [](std::string_view url) { return place_of_url(url); };
   EXPECT_EQ(name_of("https://huggingface.co/o/n"), "o/n |  | ");
   EXPECT_EQ(name_of("https://huggingface.co/o/n/tree/main"), "o/n | main | ");
   EXPECT_EQ(name_of("https://huggingface.co/o/n/blob/main/a.gguf"), "o/n | main | a.gguf");
   EXPECT_EQ(name_of("https://huggingface.co/o/n/resolve/main/b/a%20b.gguf?download=true"), "o/n | main | b/a b.gguf");
   EXPECT_EQ(name_of("https://huggingface.co/o/n/resolve/refs%2Fpr%2F1/a.gguf"), "o/n | refs/pr/1 | a.gguf");
-  EXPECT_EQ(name_of("https://huggingface.co/datasets/o/n"), "none");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n/tree/main/b"), "o/n | main | b");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n/commit/" + kCommit), "o/n | " + kCommit + " | ");
+  EXPECT_EQ(name_of("https://huggingface.co/o/n?show_file_info=b%2Fa.gguf&x=y"), "o/n |  | b/a.gguf");
   EXPECT_EQ(name_of("https://huggingface.co/o/n/resolve/main/../../x"), "none");
   EXPECT_EQ(name_of("https://huggingface.co.evil.org/o/n"), "none");
   EXPECT_EQ(name_of("https://cdn.org/o/n/resolve/main/a.gguf"), "none");
-  EXPECT_TRUE(parse_hub_url("https://huggingface.co/o/n", "https://mirror.org")) << "is called by its name everywhere";
+  EXPECT_EQ(place_of_url("https://huggingface.co/o/n", "https://mirror.org"), "o/n |  | ");
+}
+
+TEST(HubUrl, MayNameATagOrAFileAsOthersDo) {
+  EXPECT_EQ(place_of_url("https://huggingface.co/o/n:Q8_0"), "o/n |  | Q8_0");
+  EXPECT_EQ(place_of_url("https://huggingface.co/o/n@v1:Q8_0"), "o/n | v1 | Q8_0");
+  EXPECT_EQ(place_of_url("https://huggingface.co/o/n:Q8_0", "https://mirror.org"), "o/n |  | Q8_0");
+  EXPECT_EQ(place_of_url("https://huggingface.co/o/n/b/a.gguf"), "o/n |  | b/a.gguf");
+  EXPECT_EQ(place_of_url("https://huggingface.co/api/resolve-cache/models/o/n/x/a.gguf"), "none");
+  EXPECT_EQ(place_of_url("https://mirror.org/o/n/b/a.gguf", "https://mirror.org"), "none");
+}
+
+TEST(HubUrl, OfSomethingElseThanAModelIsRefused) {
+  EXPECT_EQ(place_of_url("https://huggingface.co/datasets/o/n"), "names a dataset of the hub, not a model");
+  EXPECT_EQ(place_of_url("https://huggingface.co/spaces/o/n", "https://mirror.org"),
+            "names a space of the hub, not a model");
+  EXPECT_EQ(place_of("hf://datasets/o/n"), "names a dataset of the hub, not a model");
+  EXPECT_EQ(place_of("hf://buckets/o/n/a.gguf"), "names a bucket of the hub, not a model");
+  EXPECT_EQ(place_of_url("https://huggingface.co/o"), "does not name an owner and a model");
+  const auto refused = parse_hub_path("hf://models/o/n@v1:Q8_0");
+  ASSERT_THAT(refused, FailsWith(ErrorCode::kUsage, "has 'models/' before owner and name"));
+  EXPECT_EQ(refused.error().hint, "leave it out: hf://o/n@v1:Q8_0");
+  EXPECT_EQ(parse_hub_url("https://huggingface.co/models/o/n?x=secret", "https://huggingface.co").error().hint,
+            "leave it out: https://huggingface.co/o/n");
 }
 
 TEST(HubUrl, EscapesNames) {
@@ -79,6 +111,18 @@ TEST(RepositoryOfTheHub, HasFilesInOrderOfTheirNames) {
   EXPECT_EQ(repository.find("model.safetensors")->sha256, "abc");
   EXPECT_EQ(repository.find("a/b.gguf")->size, 20U);
   EXPECT_EQ(repository.find("b.gguf"), nullptr);
+}
+
+TEST(RepositoryOfTheHub, HasFolders) {
+  using ::testing::ElementsAre;
+  Repository repository;
+  for (const auto* name : {"a-b", "a.json", "a/b/1", "a/b/2", "a/c", "x"}) {
+    repository.files.emplace_back().name = name;
+  }
+  EXPECT_THAT(names_in_folder(repository, ""), ElementsAre("a-b", "a.json", "a", "x"));
+  EXPECT_THAT(names_in_folder(repository, "a"), ElementsAre("b", "c"));
+  EXPECT_THAT(names_in_folder(repository, "a/b"), ElementsAre("1", "2"));
+  EXPECT_THAT(names_in_folder(repository, "b"), ::testing::IsEmpty());
 }
 
 TEST(RepositoryOfTheHub, IsRefusedIfItIsNotWhatAHubSays) {
