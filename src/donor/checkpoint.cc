@@ -56,6 +56,28 @@ bool is_plain_name(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
+// Those of a folder's files that end so, in order. A leading period marks what macOS puts beside files, and what others
+// have not done yet.
+std::vector<std::string> list_paths(const std::string& folder, const std::vector<std::string>& names,
+                                    std::string_view ending) {
+  std::vector<std::string> paths;
+  for (const auto& name : names) {
+    if (name.ends_with(ending) && !name.starts_with('.')) {
+      paths.push_back((as_path(folder) / as_path(name)).string());
+    }
+  }
+  std::ranges::sort(paths);
+  return paths;
+}
+
+std::set<std::string> paths_of(const std::map<std::string, std::string>& files_of_tensors) {
+  std::set<std::string> paths;
+  for (const auto& [name, path] : files_of_tensors) {
+    paths.insert(path);
+  }
+  return paths;
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(std::string path, FileSource& files)
@@ -77,14 +99,14 @@ Status Checkpoint::read_config(const std::string& folder) {
   return ok_status();
 }
 
-Status Checkpoint::read_index(const std::string& folder) {
-  const auto path = (as_path(folder) / kIndex).string();
+Status Checkpoint::read_index(const std::string& path) {
   MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
   MTPGRAFT_TRY(const auto index, read_json(*descriptions_.back()));
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object()) {
     return Error{.code = ErrorCode::kMalformed, .message = "has no object 'weight_map'", .path = path};
   }
+  std::map<std::string, std::string> files_of_tensors;
   for (const auto& [name, file] : map->items()) {
     if (!file.is_string()) {
       return Error{.code = ErrorCode::kMalformed,
@@ -98,8 +120,9 @@ Status Checkpoint::read_index(const std::string& folder) {
                                           name, file_name),
                    .path = path};
     }
-    files_of_tensors_[name] = (as_path(folder) / as_path(file_name)).string();
+    files_of_tensors.emplace(name, (as_path(path).parent_path() / as_path(file_name)).string());
   }
+  files_of_tensors_.merge(std::move(files_of_tensors));
   return ok_status();
 }
 
@@ -129,6 +152,47 @@ Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
   return &open;
 }
 
+Status Checkpoint::add_file(const std::string& path) {
+  MTPGRAFT_TRY(const auto* open, open_file(path));
+  for (const auto& tensor : open->tensors) {
+    const auto [known, is_new] = files_of_tensors_.emplace(tensor.name, path);
+    if (!is_new && beside_.files_without_index.contains(known->second)) {
+      beside_.second_places.emplace(tensor.name, path);
+    }
+  }
+  return ok_status();
+}
+
+Status Checkpoint::add_files_beside() {
+  const auto listed = is_folder_ ? files_->list_folder(path_) : std::vector<std::string>();
+  if (!listed.ok()) {
+    return listed.error().code == ErrorCode::kUnsupported ? ok_status() : Status(listed.error());
+  }
+  const auto add = [&](Status status) -> Status {
+    const auto is_of_content = [](ErrorCode code) {
+      return code == ErrorCode::kMalformed || code == ErrorCode::kUnsupported || code == ErrorCode::kRefused;
+    };
+    if (status.ok() || !is_of_content(status.error().code)) {
+      return status;
+    }
+    beside_.unreadable.push_back(std::move(status.error()));
+    return ok_status();
+  };
+  for (const auto& path : list_paths(path_, listed.value(), ".safetensors.index.json")) {
+    if (as_path(path).filename() != as_path(kIndex)) {
+      MTPGRAFT_CHECK(add(read_index(path)));
+    }
+  }
+  const auto indexed = paths_of(files_of_tensors_);
+  for (const auto& path : list_paths(path_, listed.value(), ".safetensors")) {
+    if (!indexed.contains(path)) {
+      beside_.files_without_index.insert(path);
+      MTPGRAFT_CHECK(add(add_file(path)));
+    }
+  }
+  return ok_status();
+}
+
 Result<std::string> find_checkpoint(const std::string& folder, FileSource& files) {
   for (const auto name : kDescribingFiles) {
     auto path = (as_path(folder) / name).string();
@@ -144,38 +208,37 @@ Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) 
   Checkpoint checkpoint(path, files);
   const auto folder = checkpoint.is_folder_ ? path : as_path(path).parent_path().string();
   MTPGRAFT_CHECK(checkpoint.read_config(folder));
-  auto only_file = path;
-  if (checkpoint.is_folder_) {
-    MTPGRAFT_TRY(only_file, find_checkpoint(path, files));
-    if (only_file.empty()) {
-      if (auto error = refuse_folder(path, files); !is_remote(path) && error.file_kind != FileKind::kCheckpoint) {
-        return error;
-      }
-      return Error{.code = ErrorCode::kIo,
-                   .message = fmt::format("has neither {}", fmt::join(kDescribingFiles, " nor ")),
-                   .path = path,
-                   .hint = "give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it",
-                   .file_kind = FileKind::kCheckpoint};
-    }
-    if (only_file.ends_with(kIndex)) {
-      MTPGRAFT_CHECK(checkpoint.read_index(path));
-      return checkpoint;
-    }
+  if (!checkpoint.is_folder_) {
+    checkpoint.described_by_ = base_name(path);
+    MTPGRAFT_CHECK(checkpoint.add_file(path));
+    return checkpoint;
   }
-  MTPGRAFT_TRY(const auto* open, checkpoint.open_file(only_file));
-  for (const auto& tensor : open->tensors) {
-    checkpoint.files_of_tensors_[tensor.name] = only_file;
+  MTPGRAFT_TRY(const auto described_by, find_checkpoint(path, files));
+  if (!described_by.empty()) {
+    checkpoint.described_by_ = base_name(described_by);
+    MTPGRAFT_CHECK(checkpoint.described_by_ == kIndex ? checkpoint.read_index(described_by)
+                                                      : checkpoint.add_file(described_by));
+    return checkpoint;
+  }
+  if (auto error = refuse_folder(path, files); error.file_kind != FileKind::kCheckpoint) {
+    return error;
+  }
+  MTPGRAFT_CHECK(checkpoint.add_files_beside());
+  if (checkpoint.files_of_tensors_.empty()) {
+    return !checkpoint.beside_.unreadable.empty()
+               ? checkpoint.beside_.unreadable.front()
+               : Error{.code = ErrorCode::kIo,
+                       .message = "its .safetensors files have no tensors",
+                       .path = path,
+                       .hint = "give a .gguf or .safetensors file, or a folder as hf download --local-dir DIR makes it",
+                       .file_kind = FileKind::kCheckpoint};
   }
   return checkpoint;
 }
 
 std::vector<std::shared_ptr<const ReadableFile>> Checkpoint::files() const {
   auto files = descriptions_;
-  std::set<std::string> paths;
-  for (const auto& [name, path] : files_of_tensors_) {
-    paths.insert(path);
-  }
-  for (const auto& path : paths) {
+  for (const auto& path : paths_of(files_of_tensors_)) {
     if (const auto open = open_files_.find(path); open != open_files_.end() && open->second.file) {
       files.push_back(open->second.file);
     } else if (auto file = files_->open(path); file.ok()) {
@@ -191,7 +254,7 @@ Result<CheckpointTensor> Checkpoint::find(const std::string& name) {
   const auto found = std::ranges::lower_bound(open->tensors, name, {}, &SafetensorsTensor::name);
   if (found == open->tensors.end() || found->name != name) {
     return Error{.code = ErrorCode::kMalformed,
-                 .message = fmt::format("has no tensor '{}', which {} says is in it", name, kIndex),
+                 .message = fmt::format("has no tensor '{}', which the index says is in it", name),
                  .path = path,
                  .hint = "the files of the checkpoint do not belong together; download them again"};
   }

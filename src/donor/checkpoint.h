@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,8 @@ Result<std::string> find_checkpoint(const std::string& folder, FileSource& files
 
 class Checkpoint {
  public:
-  // `path` is a folder (its index, or model.safetensors, or mtp.safetensors, says what there is) or one .safetensors
-  // file.
+  // `path` is a folder (its index, or model.safetensors, or mtp.safetensors, says what there is; without these, all
+  // .safetensors files in it) or one .safetensors file.
   static Result<Checkpoint> open(const std::string& path, FileSource& files);
 
   // config.json with `text_config` merged into it; nothing if there is none.
@@ -34,6 +35,19 @@ class Checkpoint {
   [[nodiscard]] std::vector<std::shared_ptr<const ReadableFile>> files() const;
   // Every tensor's name, and the path of the file it is in.
   [[nodiscard]] const std::map<std::string, std::string>& files_of_tensors() const { return files_of_tensors_; }
+
+  // Adds the tensors of the folder's other .safetensors files, and of indexes that they have of their own. A name that
+  // is known already stays where it is, before all that of an index. Does nothing for a single file.
+  Status add_files_beside();
+  struct Beside {
+    std::set<std::string> files_without_index;         // paths
+    std::map<std::string, std::string> second_places;  // of tensors that are in two such files
+    std::vector<Error> unreadable;                     // why a file was left out
+  };
+  // What add_files_beside() found.
+  [[nodiscard]] const Beside& beside() const { return beside_; }
+  // The name of the file that says what there is; empty for a folder that has none.
+  [[nodiscard]] const std::string& described_by() const { return described_by_; }
 
   // Opens the tensor's file when it is asked for the first time.
   Result<CheckpointTensor> find(const std::string& name);
@@ -46,7 +60,9 @@ class Checkpoint {
 
   Checkpoint(std::string path, FileSource& files);
   Status read_config(const std::string& folder);
-  Status read_index(const std::string& folder);
+  // Adds what the index says, but for names that are known already.
+  Status read_index(const std::string& path);
+  Status add_file(const std::string& path);
   Result<OpenFile*> open_file(const std::string& path);
 
   std::string path_;
@@ -56,6 +72,8 @@ class Checkpoint {
   std::optional<nlohmann::json> config_;
   std::map<std::string, std::string> files_of_tensors_;
   std::map<std::string, OpenFile> open_files_;
+  std::string described_by_;
+  Beside beside_;
 };
 
 }  // namespace mtpgraft

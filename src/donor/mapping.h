@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,6 +52,14 @@ struct HeadTensorSource {
   Transform transform = Transform::kNone;
   std::uint64_t part = 0;  // the expert of kStackExperts, the matrix of kJoinRows
 };
+
+// One tensor of the GGUF, or the first of those that a transform makes of one of the checkpoint.
+struct HeadTensorGroup {
+  Transform transform = Transform::kNone;
+  std::map<std::uint64_t, std::string> sources;  // by part
+};
+
+using HeadTensorGroups = std::map<std::string, HeadTensorGroup>;  // by name in the GGUF
 
 // The head's tensors among `names`, ordered as those are; empty if there is no head. `trunk_blocks` is absent where no
 // config.json tells it. Fails with kUnsupported if the head has a tensor that is not in the table.

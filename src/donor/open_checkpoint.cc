@@ -8,17 +8,17 @@
 #include "donor/checkpoint.h"
 #include "donor/config.h"
 #include "donor/mapping.h"
-#include "donor/tensor_reader.h"
+#include "donor/norm_offset.h"
 #include "donor/transforms.h"
 #include "gguf/foreign.h"
 #include "gguf/format.h"
 #include "gguf/serialize.h"
-#include "gguf/tensor_types.h"
+#include "io/composed_file.h"
 #include "model/architectures.h"
-#include "model/norms.h"
 #include "mtpgraft/donor.h"
-#include "mtpgraft/remote.h"
 #include "util/checked.h"
+#include "util/path.h"
+#include "util/text.h"
 
 namespace mtpgraft {
 namespace {
@@ -27,9 +27,6 @@ constexpr std::uint64_t kAlignment = 32;
 
 // Sums of offsets below it cannot overflow.
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 62;
-
-// Far above any norm.
-constexpr std::uint64_t kNormElementsMax = std::uint64_t{1} << 20;
 
 Error incompatible(const Checkpoint& checkpoint, std::string message, std::string hint = {}) {
   return {.code = ErrorCode::kIncompatible,
@@ -116,13 +113,55 @@ Status refuse_adapter(const Checkpoint& checkpoint) {
   return error;
 }
 
-// One tensor of the GGUF, or the first of those that a transform makes of one of the checkpoint.
-struct HeadTensorGroup {
-  Transform transform = Transform::kNone;
-  std::map<std::uint64_t, std::string> sources;  // by part
-};
+Result<std::vector<HeadTensorSource>> map_head(const Checkpoint& checkpoint, const Family& family,
+                                               std::optional<std::uint64_t> trunk_blocks) {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
+    names.push_back(name);
+  }
+  auto sources = map_head(family, names, trunk_blocks);
+  if (!sources.ok()) {
+    sources.error().path = checkpoint.path();
+  }
+  return sources;
+}
 
-using HeadTensorGroups = std::map<std::string, HeadTensorGroup>;  // by name in the GGUF
+// The head of a checkpoint that may be where its index does not look.
+Result<std::vector<HeadTensorSource>> find_sources(Checkpoint& checkpoint, const Family& family,
+                                                   std::optional<std::uint64_t> trunk_blocks,
+                                                   std::vector<std::string>& notes) {
+  MTPGRAFT_TRY(auto sources, map_head(checkpoint, family, trunk_blocks));
+  const auto described_by = checkpoint.described_by();
+  if (!sources.empty() && !described_by.empty()) {
+    return sources;
+  }
+  if (!described_by.empty()) {
+    MTPGRAFT_CHECK(checkpoint.add_files_beside());
+    MTPGRAFT_TRY(sources, map_head(checkpoint, family, trunk_blocks));
+  }
+  const auto& [files_without_index, second_places, unreadable] = checkpoint.beside();
+  if (sources.empty()) {
+    return unreadable.empty() ? no_head(checkpoint, family) : unreadable.front();
+  }
+  std::set<std::string> files;
+  for (const auto& source : sources) {
+    const auto& file = checkpoint.files_of_tensors().at(source.name);
+    if (const auto second = second_places.find(source.name); second != second_places.end()) {
+      return Error{.code = ErrorCode::kUsage,
+                   .message = fmt::format("'{}' is in two files, and no index says which is meant: {} and {}",
+                                          source.name, base_name(file), base_name(second->second)),
+                   .path = checkpoint.path(),
+                   .hint = "name the one file as the donor: " + file};
+    }
+    files.insert(base_name(file));
+  }
+  notes.push_back(fmt::format("the head is in {}; {}", list_some({files.begin(), files.end()}, " and "),
+                              described_by.empty() ? "the folder has no index" : described_by + " has none"));
+  for (const auto& error : unreadable) {
+    notes.push_back(fmt::format("{} was left out: {}", base_name(error.path), error.message));
+  }
+  return sources;
+}
 
 Result<HeadTensorGroups> group_sources(const Checkpoint& checkpoint, const std::vector<HeadTensorSource>& sources,
                                        std::uint64_t first_block) {
@@ -156,112 +195,6 @@ Result<ScaledTensor> find_scaled(Checkpoint& checkpoint, const std::string& name
     MTPGRAFT_TRY(tensor.scales, checkpoint.find(scales));
   }
   return tensor;
-}
-
-Result<std::vector<NormMean>> read_norm_means(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
-  std::vector<CheckpointTensor> tensors;
-  std::vector<NormMean> means;
-  ComposedFile norms_alone(checkpoint.path());
-  for (const auto& [name, group] : groups) {
-    if (!is_norm(name)) {
-      continue;
-    }
-    MTPGRAFT_TRY(auto tensor, checkpoint.find(group.sources.begin()->second));
-    if (tensor.shape.size() == 1 && tensor.shape[0] <= kNormElementsMax && is_plain_float(tensor.dtype)) {
-      norms_alone.add_range(tensor.file, {tensor.offset, tensor.size_bytes});
-      tensors.push_back(std::move(tensor));
-      means.push_back({name, 0});
-    }
-  }
-  MTPGRAFT_CHECK(fetch(norms_alone, {{{0, norms_alone.size()}}}));
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    std::vector<float> values(tensors[i].shape[0]);
-    MTPGRAFT_CHECK(TensorReader(tensors[i], std::nullopt, tensor_type::kF32, 0)
-                       .read(0, std::as_writable_bytes(std::span(values))));
-    means[i].mean = mean_of(values).value_or(0);
-  }
-  return means;
-}
-
-// "self_attn.q_norm.weight" of "model.layers.7.self_attn.q_norm.weight"; empty for what is of no layer.
-std::string_view name_in_layer(std::string_view name) {
-  constexpr std::string_view kLayers = "layers.";
-  const auto layers = name.rfind(kLayers);
-  const auto dot = layers != std::string_view::npos ? name.find('.', layers + kLayers.size()) : layers;
-  return dot != std::string_view::npos ? name.substr(dot + 1) : "";
-}
-
-// The trunk's norms as far as the checkpoint has them here, in the convention of a GGUF. Published checkpoints have
-// them without the 1. Whatever cannot be read is left out: of the trunk nothing is needed.
-std::vector<TrunkNorm> read_own_trunk(Checkpoint& checkpoint, const HeadTensorGroups& groups) {
-  if (is_remote(checkpoint.path())) {
-    return {};
-  }
-  std::map<std::string_view, std::string_view> gguf_names;  // by the name in a layer
-  std::set<std::string_view> head_names;
-  for (const auto& [name, group] : groups) {
-    for (const auto& [part, source] : group.sources) {
-      head_names.insert(source);
-    }
-    if (is_norm(name)) {
-      gguf_names[name_in_layer(group.sources.begin()->second)] = split_block_name(name)->name;
-    }
-  }
-  std::vector<TrunkNorm> trunk;
-  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
-    const auto found = gguf_names.find(name_in_layer(name));
-    const auto gguf_name = name.ends_with("model.norm.weight")                         ? kOutputNormName
-                           : !name_in_layer(name).empty() && found != gguf_names.end() ? found->second
-                                                                                       : "";
-    if (gguf_name.empty() || head_names.contains(name)) {
-      continue;
-    }
-    const auto tensor = checkpoint.find(name);
-    if (tensor.ok() && tensor.value().shape.size() == 1 && tensor.value().shape[0] <= kNormElementsMax &&
-        is_plain_float(tensor.value().dtype)) {
-      std::vector<float> values(tensor.value().shape[0]);
-      const TensorReader reader(tensor.value(), std::nullopt, tensor_type::kF32, 1);
-      if (reader.read(0, std::as_writable_bytes(std::span(values))).ok()) {
-        add_trunk_norm(trunk, gguf_name, values);
-      }
-    }
-  }
-  return trunk;
-}
-
-Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& groups, const Family& family,
-                               const CheckpointOptions& options, std::vector<std::string>& notes) {
-  if (options.norm_offset) {
-    return *options.norm_offset;
-  }
-  if (!find_architecture(family.architecture).norms_are_shifted) {
-    return 0;
-  }
-  MTPGRAFT_TRY(const auto means, read_norm_means(checkpoint, groups));
-  const auto median = median_of_means(means);
-  if (!median) {
-    return 1;
-  }
-  const auto judged =
-      judge_norms(means, options.trunk_norms.empty() ? read_own_trunk(checkpoint, groups) : options.trunk_norms);
-  if (judged.verdict != NormVerdict::kRaw && judged.verdict != NormVerdict::kRight) {
-    const auto* const what = judged.verdict == NormVerdict::kMixed     ? "they are not all alike, and this"
-                             : judged.verdict == NormVerdict::kDoubled ? "that is 1 too many, and it"
-                                                                       : "this";
-    auto error = incompatible(
-        checkpoint, fmt::format("the norm weights have a mean of about {:.2f}: {} does not tell whether they are the "
-                                "checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
-                                *median, what));
-    error.remedy = Remedy::kSayNormOffset;
-    for (const auto& norm : judged.norms) {
-      error.details.push_back(describe_norm(norm));
-    }
-    return error;
-  }
-  const int offset = judged.verdict == NormVerdict::kRaw ? 1 : 0;
-  notes.push_back(offset == 1 ? fmt::format("norm weights have a mean of about {:.2f}: 1 is added", *median)
-                              : fmt::format("norm weights have a mean of about {:.2f}: the 1 is in them", *median));
-  return offset;
 }
 
 Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint, const std::vector<Bytes>& keys,
@@ -313,20 +246,9 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   MTPGRAFT_CHECK(refuse_adapter(checkpoint));
   MTPGRAFT_TRY(const auto* family, choose_family(checkpoint, options.architecture));
   MTPGRAFT_TRY(const auto trunk_blocks, read_trunk_blocks(checkpoint));
-  std::vector<std::string> names;
-  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
-    names.push_back(name);
-  }
-  auto sources = map_head(*family, names, trunk_blocks);
-  if (!sources.ok()) {
-    sources.error().path = path;
-    return std::move(sources.error());
-  }
-  if (sources.value().empty()) {
-    return no_head(checkpoint, *family);
-  }
   CheckpointHead head;
-  const auto last = std::ranges::max_element(sources.value(), {}, &HeadTensorSource::block);
+  MTPGRAFT_TRY(const auto sources, find_sources(checkpoint, *family, trunk_blocks, head.notes));
+  const auto last = std::ranges::max_element(sources, {}, &HeadTensorSource::block);
   const auto declared = declared_blocks(checkpoint, *family).value_or(0);
   const auto head_blocks = declared > 0 ? declared : last->block + 1;
   if (last->block >= head_blocks || head_blocks + trunk_blocks.value_or(0) > kBlocksMax) {
@@ -339,7 +261,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
     head.notes.push_back(
         fmt::format("config.json does not tell {}: the tensors make it {}", family->count_key, head_blocks));
   }
-  MTPGRAFT_TRY(const auto groups, group_sources(checkpoint, sources.value(), trunk_blocks.value_or(0)));
+  MTPGRAFT_TRY(const auto groups, group_sources(checkpoint, sources, trunk_blocks.value_or(0)));
   MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups, *family, options, head.notes));
   const auto config = checkpoint.config() ? read_head_config(*checkpoint.config()) : HeadConfig();
   std::vector<MadeTensor> tensors;

@@ -103,6 +103,18 @@ Result<std::string> find_local_donor(const std::string& path, FileSource& files)
                .file_kind = FileKind::kHubCache};
 }
 
+// The head may be in a file that the Hugging Face cache does not have.
+Result<CheckpointHead> open_remote_checkpoint(const std::string& path, const CheckpointOptions& options,
+                                              RemoteSource& source) {
+  auto head = open_checkpoint(path, options, source);
+  if (!head.ok() && head.error().code == ErrorCode::kIncompatible) {
+    MTPGRAFT_TRY(const auto place, source.find(path));
+    MTPGRAFT_TRY(const bool is_told_more, source.describe(place));
+    return is_told_more ? open_checkpoint(path, options, source) : std::move(head);
+  }
+  return head;
+}
+
 // What the record calls it: as a download of it is called.
 std::string remote_name(const RemotePath& place) {
   const bool is_repository = place.repository != nullptr && place.name.empty();
@@ -221,7 +233,9 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     // The norms of a GGUF, as extract makes one of a checkpoint, have what was added.
     const auto norm_offset = request.norm_offset ? request.norm_offset : recorded_norm_offset;
     donor.labels.norm_offset = norm_offset;
-    MTPGRAFT_TRY(auto head, open_checkpoint(path, {std::string(architecture), norm_offset, trunk_norms}, *source));
+    const CheckpointOptions options{std::string(architecture), norm_offset, trunk_norms};
+    MTPGRAFT_TRY(auto head, donor.remote ? open_remote_checkpoint(path, options, *donor.remote)
+                                         : open_checkpoint(path, options, *source));
     donor.file = std::move(head.file);
     donor.notes = std::move(head.notes);
     MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));

@@ -492,6 +492,19 @@ def checkpoints(models_dir):
         f"model.layers.{i}.self_attn.q_proj.weight": "a.safetensors" for i in range(100_000)}}).encode()}
     yield "index-300-mb", "an index of 300 MB, in a sparse file", {INDEX: Hole(b"{", 300_000_000)}
     yield "index-60-mb", "an index of 60 MB of spaces", {INDEX: Hole(b"{" + b" " * 1000, 60_000_000)}
+    def beside(**files):
+        return {INDEX: b'{"weight_map":{"model.norm.weight":"trunk.safetensors"}}', **files}
+
+    own_index = "mtp." + INDEX.removeprefix("model.")
+    yield "beside-index-parent", "a further index leads to ../", beside(**{own_index: index("../../mtp.safetensors")[INDEX]})
+    yield "beside-index-deep", "a further index 100,000 lists deep", beside(**{
+        own_index: b'{"weight_map":' + b"[" * 100000 + b"]" * 100000 + b"}"})
+    yield "beside-garbage", "a file that the index does not name is none of safetensors", beside(**{
+        "mtp.safetensors": b"\x7fELF" + bytes(1000)})
+    yield "beside-link-out", "a link to a file outside the folder, which the index does not name", beside(**{
+        "mtp.safetensors": Link("../donor.gguf")})
+    yield "beside-twice", "the head is in two files that the index does not name", beside(**{
+        name: Safetensors(models_dir).file() for name in ("a.safetensors", "b.safetensors")})
     yield "config-10^400", "10^400 blocks", config(json.dumps(real).replace(
         '"num_hidden_layers": 8', '"num_hidden_layers": 1' + "0" * 400).encode())
     yield "config-blocks-2^64", "2^64 blocks", config(num_hidden_layers=2**64)

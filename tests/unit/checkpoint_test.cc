@@ -456,6 +456,117 @@ TEST_F(CheckpointFiles, AreNamedWhereThereAreNone) {
   EXPECT_FALSE(is_checkpoint("head.gguf", *files));
 }
 
+// Where the index has no head, the folder's other files are looked into.
+class HeadBesideTheIndex : public CheckpointFolder {
+ protected:
+  void SetUp() override {
+    write_config();
+    write_tensors("model-1.safetensors", SafetensorsBuilder().floats("model.norm.weight", {2}, 1));
+    write_index({{"model.norm.weight", "model-1.safetensors"}});
+  }
+  // Fails the test if there is no head.
+  [[nodiscard]] std::vector<std::string> notes() const {
+    const auto head = open_folder();
+    EXPECT_THAT(head, IsOk());
+    return head.ok() ? head.value().notes : std::vector<std::string>();
+  }
+};
+
+TEST_F(HeadBesideTheIndex, IsFoundInOtherFiles) {
+  write_tensors("mtp.safetensors", small_head());
+  EXPECT_THAT(notes(), Contains("the head is in mtp.safetensors; model.safetensors.index.json has none"));
+  fs::rename(path("mtp.safetensors"), path("model-mtp.safetensors"));
+  EXPECT_THAT(notes(), Contains("the head is in model-mtp.safetensors; model.safetensors.index.json has none"));
+  write_tensors("model-mtp.safetensors", SafetensorsBuilder().floats("mtp.fc.weight", {2, 4}, 1));
+  write_tensors("other.safetensors", SafetensorsBuilder().floats("mtp.norm.weight", {2}, 0));
+  EXPECT_THAT(notes(), Contains("the head is in model-mtp.safetensors and other.safetensors; "
+                                "model.safetensors.index.json has none"));
+}
+
+TEST_F(HeadBesideTheIndex, IsFoundBesideTheOnlyFile) {
+  fs::rename(path("model-1.safetensors"), path("model.safetensors"));
+  fs::remove(path("model.safetensors.index.json"));
+  write_tensors("mtp-head.safetensors", small_head());
+  EXPECT_THAT(notes(), Contains("the head is in mtp-head.safetensors; model.safetensors has none"));
+}
+
+TEST_F(HeadBesideTheIndex, IsNotLookedForIfTheIndexHasOne) {
+  write_tensors("model-1.safetensors", small_head());
+  write_index({{"mtp.fc.weight", "model-1.safetensors"}, {"mtp.norm.weight", "model-1.safetensors"}});
+  std::ofstream(path("mtp.safetensors")) << "garbage";
+  EXPECT_THAT(notes(), ElementsAre(HasSubstr("1 is added")));
+}
+
+TEST_F(HeadBesideTheIndex, MayBeLayersThatFollowTheTrunk) {
+  write_config({{"model_type", "glm4_moe"}, {"num_nextn_predict_layers", 1}, {"mtp_num_hidden_layers", nullptr}});
+  write_tensors("extra.safetensors", SafetensorsBuilder()
+                                         .floats("model.layers.3.input_layernorm.weight", {2}, 1)
+                                         .floats("model.layers.4.eh_proj.weight", {2, 4}, 1)
+                                         .floats("model.layers.4.enorm.weight", {2}, 1));
+  EXPECT_THAT(notes(), ElementsAre("the head is in extra.safetensors; model.safetensors.index.json has none"));
+}
+
+TEST_F(HeadBesideTheIndex, MayHaveAnIndexOfItsOwn) {
+  write_json(
+      path("mtp.safetensors.index.json"),
+      {{"weight_map",
+        {{"mtp.fc.weight", "a.safetensors"}, {"mtp.norm.weight", "b.safetensors"}, {"model.norm.weight", "c"}}}});
+  write_tensors("a.safetensors", small_head());
+  write_tensors("b.safetensors", SafetensorsBuilder().floats("mtp.norm.weight", {2}, 0));
+  EXPECT_THAT(notes(),
+              Contains("the head is in a.safetensors and b.safetensors; model.safetensors.index.json has none"));
+  fs::remove(path("b.safetensors"));
+  const auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kIo, "cannot open"));
+  EXPECT_EQ(head.error().path, path("b.safetensors").string());
+  EXPECT_THAT(head.error().hint, HasSubstr("download this file too"));
+}
+
+TEST_F(HeadBesideTheIndex, IsFoundWithoutAnyIndex) {
+  fs::remove(path("model.safetensors.index.json"));
+  write_tensors("model-2.safetensors", small_head());
+  EXPECT_THAT(notes(), Contains("the head is in model-2.safetensors; the folder has no index"));
+  fs::remove(path("model-2.safetensors"));
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIncompatible, "has none of its tensors"));
+}
+
+TEST_F(HeadBesideTheIndex, MustBeInTheFolder) {
+  const TempDir elsewhere;
+  write_file(elsewhere.path("mtp.safetensors"), small_head().build());
+  fs::create_symlink(elsewhere.path("mtp.safetensors"), path("mtp.safetensors"));
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kRefused, "leads out of the folder"));
+  fs::remove(path("mtp.safetensors"));
+  write_json(path("mtp.safetensors.index.json"), {{"weight_map", {{"mtp.fc.weight", "../x.safetensors"}}}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "which is not the name of a file in the folder"));
+}
+
+TEST_F(HeadBesideTheIndex, IsNotLookedForInFoldersAndHiddenFiles) {
+  fs::create_directory(path("mtp"));
+  write_tensors("mtp/mtp.safetensors", small_head());
+  write_tensors("._mtp.safetensors", small_head());
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kIncompatible, "has none of its tensors"));
+}
+
+TEST_F(HeadBesideTheIndex, IsFoundAlthoughAFileCannotBeRead) {
+  std::ofstream(path("mtp.safetensors")) << "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n";
+  const auto head = open_folder();
+  ASSERT_FALSE(head.ok());
+  EXPECT_EQ(head.error().path, path("mtp.safetensors").string());
+  write_tensors("other.safetensors", small_head());
+  EXPECT_THAT(notes(), Contains(HasSubstr("mtp.safetensors was left out: not a safetensors file: ")));
+}
+
+TEST_F(HeadBesideTheIndex, IsAskedForIfTwoFilesHaveIt) {
+  write_tensors("a.safetensors", small_head());
+  write_tensors("b.safetensors", small_head());
+  const auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kUsage, "a.safetensors and b.safetensors"));
+  EXPECT_THAT(head.error().hint, HasSubstr(path("a.safetensors").string()));
+  write_json(path("b.safetensors.index.json"),
+             {{"weight_map", {{"mtp.fc.weight", "b.safetensors"}, {"mtp.norm.weight", "b.safetensors"}}}});
+  EXPECT_THAT(notes(), Contains("the head is in b.safetensors; model.safetensors.index.json has none"));
+}
+
 using CheckpointTensors = CheckpointFolder;
 
 TEST_F(CheckpointTensors, MustBeKnown) {
