@@ -78,7 +78,7 @@ class RemoteSource : public FileSource {
 
   // The path with the commit that main, or the path's revision, had when the Hugging Face cache got files of it.
   // Nothing if these are neither a checkpoint nor a GGUF, or the path is of no repository. Asks no server.
-  virtual std::optional<std::string> find_cached(const std::string& path) = 0;
+  virtual std::optional<std::string> cached_path(const std::string& path) = 0;
 
   // Returns the bytes that have come over the network for files, without what describes repositories.
   [[nodiscard]] virtual std::uint64_t received_bytes() const = 0;

@@ -23,6 +23,9 @@ struct ShardName {
 std::optional<ShardName> parse_shard_name(std::string_view path);
 std::string format_shard_name(const ShardName& name);
 
+// Whether it is a shard's name, and not the first one's, by which a model is named.
+bool is_later_shard(std::string_view path);
+
 // Returns the paths of a model of so many files. `first` is the name of the first shard if there are several.
 std::vector<std::string> model_paths(const std::string& first, std::size_t file_count);
 

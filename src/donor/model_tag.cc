@@ -75,6 +75,4 @@ std::string nearest_tag(std::string_view tag, const std::vector<std::string>& fi
   return found != alike.end() ? found->second : "";
 }
 
-bool is_sidecar_name(std::string_view file) { return lowered(model_name(file)).starts_with("mtp-"); }
-
 }  // namespace mtpgraft

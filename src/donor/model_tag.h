@@ -17,7 +17,4 @@ bool has_tag(std::string_view file, std::string_view tag);
 // The tag of these files that `tag` was probably meant to be; empty if there is none.
 std::string nearest_tag(std::string_view tag, const std::vector<std::string>& files);
 
-// Whether a file is called as downloaders expect it of a head beside its model: "mtp-*".
-bool is_sidecar_name(std::string_view file);
-
 }  // namespace mtpgraft

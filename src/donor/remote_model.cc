@@ -8,6 +8,7 @@
 
 #include "donor/checkpoint.h"
 #include "donor/model_tag.h"
+#include "gguf/snapshot.h"
 #include "model/dialect.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/split.h"
@@ -19,18 +20,6 @@ namespace {
 
 constexpr std::string_view kSafetensors = ".safetensors";
 constexpr const char* kOtherRepository = "name the repository of the base model, or of GGUF files that have a head";
-
-// Projectors and importance matrices are GGUF files too.
-bool is_model(std::string_view name) {
-  const auto base = name.substr(name.rfind('/') + 1);
-  return base.ends_with(".gguf") && base.find("mmproj") == std::string_view::npos &&
-         base.find("imatrix") == std::string_view::npos;
-}
-
-bool is_later_shard(const std::string& name) {
-  const auto shard = parse_shard_name(name);
-  return shard && shard->number > 1;
-}
 
 // Lists only the first file of a split model.
 template <class Predicate>
@@ -92,7 +81,7 @@ struct Candidates {
 };
 
 Error nothing_matches(const RemotePath& place, std::string message) {
-  const auto models = list_files(*place.repository, is_model);
+  const auto models = list_files(*place.repository, is_model_name);
   auto error = choice(place, std::move(message), describe_files(models));
   error.code = ErrorCode::kIo;
   std::vector<std::string> names;
@@ -103,19 +92,11 @@ Error nothing_matches(const RemotePath& place, std::string message) {
   return error;
 }
 
-Result<Candidates> find_candidates(const std::string& path, RemoteSource& source);
-
-// Where only the files in the Hugging Face cache are known so far, all are asked for.
-Result<Candidates> find_again(const RemotePath& place, Error error, RemoteSource& source) {
-  MTPGRAFT_TRY(const bool is_told_more, source.describe(place));
-  return is_told_more ? find_candidates(place.path, source) : std::move(error);
-}
-
-Result<Candidates> match_pattern(RemotePath place, RemoteSource& source) {
+Result<Candidates> match_pattern(RemotePath place) {
   const auto list_matches = [&](bool in_any_folder) {
     return list_files(*place.repository, [&](std::string_view name) {
       const auto matched = in_any_folder ? name.substr(name.rfind('/') + 1) : name;
-      return (is_model(name) || name.ends_with(kSafetensors)) && matches_glob(place.name, matched);
+      return (is_model_name(name) || name.ends_with(kSafetensors)) && matches_glob(place.name, matched);
     });
   };
   auto files = list_matches(false);
@@ -123,7 +104,7 @@ Result<Candidates> match_pattern(RemotePath place, RemoteSource& source) {
     files = list_matches(true);
   }
   if (files.empty()) {
-    return find_again(place, nothing_matches(place, "matches no model; the repository has"), source);
+    return nothing_matches(place, "matches no model; the repository has");
   }
   return Candidates{std::move(place), std::move(files)};
 }
@@ -141,7 +122,7 @@ Result<Candidates> find_candidates(const std::string& path, RemoteSource& source
     return Candidates{std::move(place)};
   }
   if (is_pattern(place.name)) {
-    return match_pattern(std::move(place), source);
+    return match_pattern(std::move(place));
   }
   const bool is_folder = source.is_folder(place.path);
   if (is_folder) {
@@ -153,21 +134,20 @@ Result<Candidates> find_candidates(const std::string& path, RemoteSource& source
   const bool may_be_tag = is_tag(place.name);
   const auto folder = place.name.empty() ? "" : place.name + '/';
   auto files = list_files(*repository, [&](std::string_view name) {
-    return is_model(name) && (name.starts_with(folder) || (may_be_tag && has_tag(name, place.name)));
+    return is_model_name(name) && (name.starts_with(folder) || (may_be_tag && has_tag(name, place.name)));
   });
   if (!files.empty()) {
     return Candidates{std::move(place), std::move(files), may_be_tag};
   }
   if (is_folder && !has_safetensors(place.path, source)) {
     return Error{.code = ErrorCode::kIncompatible,
-                 .message = "has neither a safetensors checkpoint nor GGUF files",
+                 .message = fmt::format("has neither a safetensors checkpoint nor GGUF files{}",
+                                        repository->is_described ? "" : " in the Hugging Face cache"),
                  .path = place.path,
                  .hint = kOtherRepository};
   }
-  if (!is_folder && may_be_tag && !list_files(*repository, is_model).empty()) {
-    return find_again(
-        place, nothing_matches(place, fmt::format("no model's name has the tag '{}'; the repository has", place.name)),
-        source);
+  if (!is_folder && may_be_tag && !list_files(*repository, is_model_name).empty()) {
+    return nothing_matches(place, fmt::format("no model's name has the tag '{}'; the repository has", place.name));
   }
   return Candidates{std::move(place)};  // opening it tells what there is instead
 }
@@ -176,18 +156,7 @@ std::string path_of(const Candidates& candidates, const std::string& name) {
   return fmt::format("{}/{}", candidates.place.repository->path, name);
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source) {
-  MTPGRAFT_TRY(const auto candidates, find_candidates(path, source));
-  std::vector<std::string> paths;
-  for (const auto& file : candidates.files) {
-    paths.push_back(path_of(candidates, file.name));
-  }
-  return paths.empty() ? std::vector{candidates.place.path} : paths;
-}
-
-Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source) {
+Result<std::string> choose_known_model(const std::string& path, RemoteSource& source) {
   MTPGRAFT_TRY(auto candidates, find_candidates(path, source));
   const auto& place = candidates.place;
   auto& files = candidates.files;
@@ -215,6 +184,36 @@ Result<std::string> choose_remote_model(const std::string& path, RemoteSource& s
     lines.push_back(fmt::format("{} (head: {})", name, format_bytes(head_bytes)));
   }
   return choice(place, "is not one model; of its files these have a head", std::move(lines));
+}
+
+// Whether the hub tells of more files than those that are in the Hugging Face cache.
+Result<bool> learn_more(const std::string& path, RemoteSource& source) {
+  MTPGRAFT_TRY(const auto place, source.find(path));
+  return source.describe(place);
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source) {
+  MTPGRAFT_TRY(auto candidates, find_candidates(path, source));
+  if (!candidates.files.empty()) {
+    MTPGRAFT_CHECK(learn_more(path, source));
+    MTPGRAFT_TRY(candidates, find_candidates(path, source));
+  }
+  std::vector<std::string> paths;
+  for (const auto& file : candidates.files) {
+    paths.push_back(path_of(candidates, file.name));
+  }
+  return paths.empty() ? std::vector{candidates.place.path} : paths;
+}
+
+Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source) {
+  auto chosen = choose_known_model(path, source);
+  if (!chosen.ok() && chosen.error().code != ErrorCode::kInterrupted) {
+    MTPGRAFT_TRY(const bool knows_more, learn_more(path, source));
+    return knows_more ? choose_known_model(path, source) : std::move(chosen);
+  }
+  return chosen;
 }
 
 }  // namespace mtpgraft

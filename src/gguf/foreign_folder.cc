@@ -40,8 +40,7 @@ Names list(const std::string& path, const FileSource& files) {
 Names models_in(const std::string& folder, const Names& names) {
   Names models;
   for (const auto& name : names) {
-    const auto shard = parse_shard_name(name);
-    if (ends_with(name, ".gguf") && !name.starts_with("._") && (!shard || shard->number == 1)) {
+    if (ends_with(name, ".gguf") && !name.starts_with("._") && !is_later_shard(name)) {
       models.push_back(inside(folder, name));
     }
   }

@@ -15,10 +15,11 @@ namespace mtpgraft {
 
 bool is_model_name(std::string_view path) {
   const auto name = lowered(last_part(path));
-  const auto shard = parse_shard_name(path);
   return name.ends_with(".gguf") && !name.starts_with("._") && name.find("mmproj") == std::string::npos &&
-         name.find("imatrix") == std::string::npos && (!shard || shard->number == 1);
+         name.find("imatrix") == std::string::npos && !is_later_shard(path);
 }
+
+bool is_sidecar_name(std::string_view path) { return lowered(last_part(path)).starts_with("mtp-"); }
 
 std::vector<std::string> list_snapshot_models(const std::string& snapshot, const FileSource& files) {
   std::vector<std::string> paths;
@@ -36,8 +37,8 @@ Result<std::string> find_model(const std::string& path, FileSource& files) {
   }
   MTPGRAFT_TRY(const auto snapshot, find_snapshot_folder(path, files));
   auto models = snapshot ? list_snapshot_models(*snapshot, files) : std::vector<std::string>();
-  if (const auto sidecars = std::ranges::stable_partition(
-          models, [](const auto& model) { return !last_part(model).starts_with("mtp-"); });
+  if (const auto sidecars =
+          std::ranges::stable_partition(models, [](const auto& model) { return !is_sidecar_name(model); });
       sidecars.begin() != models.begin()) {
     models.erase(sidecars.begin(), sidecars.end());
   }

@@ -13,6 +13,9 @@ namespace mtpgraft {
 // importance matrix.
 bool is_model_name(std::string_view path);
 
+// Whether it is called as the files that have little but a head.
+bool is_sidecar_name(std::string_view path);
+
 // The paths of the models in a snapshot, also in its folders.
 std::vector<std::string> list_snapshot_models(const std::string& snapshot, const FileSource& files);
 

@@ -96,6 +96,11 @@ std::optional<ShardName> parse_shard_name(std::string_view path) {
   return is_shard ? std::optional(std::move(name)) : std::nullopt;
 }
 
+bool is_later_shard(std::string_view path) {
+  const auto shard = parse_shard_name(path);
+  return shard && shard->number > 1;
+}
+
 std::string format_shard_name(const ShardName& name) {
   return fmt::format("{}-{:05}-of-{:05}.gguf", name.prefix, name.number, name.count);
 }

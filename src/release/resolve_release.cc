@@ -27,11 +27,6 @@ std::string whole_path(const std::string& path) {
 // The same for comparing. Files are never opened by it, since ".." may lead elsewhere behind a symbolic link.
 std::string model_path(const std::string& path) { return plain(whole_path(path)); }
 
-bool is_later_shard(const std::string& path) {
-  const auto shard = parse_shard_name(path);
-  return shard && shard->number > 1;
-}
-
 class Resolver {
  public:
   Resolver(const ReleasePlan& plan, const std::string& path, const ListDirectory& list, std::vector<Error>& problems)

@@ -5,7 +5,8 @@
 . "$TEST_DIR/remote.sh"
 use_hub
 tensors() { "$MTPGRAFT" checksum "$1" | grep -v '(metadata'; }
-tensors reference.gguf >reference.sums
+graft "$LOCAL/$BASE"
+tensors out.gguf >reference.sums
 [[ -s reference.sums ]] || fail "no checksums of tensors"
 
 # finds REPOSITORY NOTE: its head is that of $BASE, from the hub and from a download.

@@ -5,12 +5,14 @@
 use_hub
 graft hf://lab/Base-GGUF:mtp-Base-Q8_0.gguf
 mv out.gguf sidecar.gguf
-inputs+=(sidecar.gguf)
+graft "hf://lab/$BASE"
+mv out.gguf checkpoint.gguf
+inputs+=(sidecar.gguf checkpoint.gguf)
 
 for word in "hf.co/lab/$BASE" "huggingface.co/lab/$BASE" "www.huggingface.co/lab/$BASE/" "HuggingFace.co/lab/$BASE" \
   "https://hf.co/lab/$BASE" "https://huggingface.co/lab/$BASE/tree/main?not-for-all=1" "hf://huggingface.co/lab/$BASE"; do
   graft "$word"
-  expect_same out.gguf reference.gguf
+  expect_same out.gguf checkpoint.gguf
 done
 for word in hf.co/lab/Base-GGUF:Q8_0 https://huggingface.co/lab/Base-GGUF:q8_0 huggingface.co/lab/Base-GGUF@v1.0:Q8_0 \
   hf.co/lab/Base-GGUF/blob/main/mtp-Base-Q8_0.gguf hf.co/lab/Base-GGUF/mtp-Base-Q8_0.gguf \

@@ -384,7 +384,7 @@ CASES = [
     Case(f"graft {TARGET} adapter_model.safetensors -o new.gguf", 3, "lora-adapter", "name the model that it is for"),
     *refused("diffusers", "diffusers-folder", "no MTP head", exit_code=4),
     *refused("half", "folder", "download its .safetensors files", exit_code=4),
-    Case(f"graft {TARGET} shards -o new.gguf", 4, "checkpoint", "hf download"),
+    Case(f"graft {TARGET} shards -o new.gguf", 3, "", "give the head as a GGUF"),
     *refused("pickles", "pickle-folder", "convert_hf_to_gguf.py pickles", exit_code=4),
     Case(f"graft models--Qwen--Two {DONOR}", 2, "hub-cache", "name one of them"),
     Case(f"graft {TARGET} models--Qwen--Two -o new.gguf", 2, "hub-cache", "name one of them"),

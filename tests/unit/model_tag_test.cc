@@ -1,4 +1,5 @@
 #include "donor/model_tag.h"
+#include "gguf/snapshot.h"
 
 #include <gtest/gtest.h>
 
