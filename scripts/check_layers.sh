@@ -11,7 +11,7 @@ for i in "${!layers[@]}"; do rank[${layers[i]}]=$i; done
 declare -A layer_of_header=(
   [file_kind.h]=util
   [result.h]=util [digest.h]=util [version.h]=util [file.h]=io [context.h]=io [cache.h]=cache [remote.h]=net
-  [gguf.h]=gguf [split.h]=gguf [head.h]=model [summary.h]=model [projector.h]=model [unfinished.h]=model [plan.h]=plan [file_plan.h]=plan [key_edits.h]=plan [output_name.h]=plan
+  [gguf.h]=gguf [split.h]=gguf [base_models.h]=model [head.h]=model [summary.h]=model [projector.h]=model [unfinished.h]=model [plan.h]=plan [file_plan.h]=plan [key_edits.h]=plan [output_name.h]=plan
   [header_digest.h]=plan [strip.h]=plan [head_data.h]=donor [donor.h]=donor
   [convert.h]=donor [verify.h]=verify [execute.h]=job [job.h]=job [option_names.h]=job [release.h]=release)
 # Who may include a header of a library or of a system: the files that match the pattern. One that is in no row is for

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "mtpgraft/base_models.h"
 #include "mtpgraft/context.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/execute.h"
@@ -57,6 +58,7 @@ struct OutputRequest {
 struct GraftRequest {
   std::string target;  // a GGUF; for a split model its first file
   DonorRequest donor;
+  bool from_base = false;  // takes the head of the model that the target names as its base; then `donor` has no path
   OutputRequest output{};
   Split split = Split::kAsTarget;
   std::vector<KeyEdit> edits{};         // applied in this order; texts of files are read when it is prepared
@@ -68,6 +70,19 @@ struct GraftRequest {
   // Names program and files in the record as an earlier graft did, so that this one can equal it byte for byte.
   // Nothing: this version, and the files' own names.
   std::optional<RecordLabels> labels{};
+};
+
+// The donor of a request with `from_base`.
+struct FromBase {
+  enum class Place : std::uint8_t {
+    kBeside,    // an mtp-*.gguf in the target's folder
+    kHubCache,  // the Hugging Face cache of this machine
+    kHub,
+  };
+  std::string path;  // of the donor; on the hub with the commit
+  Place place = Place::kBeside;
+  BaseModel base;                   // that the target names
+  std::vector<Warning> warnings{};  // from the way to the donor; among those of the job, too
 };
 
 struct ExtractRequest {
@@ -157,8 +172,9 @@ struct Fetch {
 // Everything is open and planned. Read its fields; only the functions below change them.
 struct Job {
   OutputRequest request;
-  GgufFile target;             // what is copied from: strip's file; for an extract without target the donor
-  std::optional<Donor> donor;  // nothing for strip; its `file` is closed by write()
+  GgufFile target;                      // what is copied from: strip's file; for an extract without target the donor
+  std::optional<Donor> donor;           // nothing for strip; its `file` is closed by write()
+  std::optional<FromBase> from_base{};  // where the donor was found, if the request did not name it
   Plan plan;
   GraftOptions options;                       // what a graft's `plan` was made with
   std::optional<ExtractForm> extract_form{};  // prepare_extract() made it
@@ -177,7 +193,8 @@ struct Job {
 
 // Open the files, plan, and find all that can be said before tensor data are read. Write nothing. A donor on a server
 // is asked now, and its header comes. All fail with
-//   kUsage         an empty name, or an option that makes no sense here (`Error::field` says which)
+//   kUsage         an empty name, an option that makes no sense here (`Error::field` says which), or a donor that is to
+//                  be named: `Error::donors` has those that fit
 //   kMalformed     a damaged file
 //   kUnsupported   a kind of file, head or type that is not handled
 //   kIncompatible  target and donor that do not fit, all reasons in `Error::details`; with `strict` any warning

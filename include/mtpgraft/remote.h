@@ -50,6 +50,8 @@ struct Repository {
   std::string commit;                 // 40 hexadecimal digits
   std::vector<RepositoryFile> files;  // by name
   bool is_described = true;           // by the hub; else `files` are those in the Hugging Face cache
+  // "OWNER/NAME" of the models that it is made of, as its publisher says; empty if the hub does not tell.
+  std::vector<std::string> base_models{};
 
   [[nodiscard]] std::uint64_t bytes() const;  // of all files
   // Null if there is no such file; else it lives as long as this value is not changed.
@@ -78,7 +80,7 @@ class RemoteSource : public FileSource {
 
   // The path with the commit that main, or the path's revision, had when the Hugging Face cache got files of it.
   // Nothing if these are neither a checkpoint nor a GGUF, or the path is of no repository. Asks no server.
-  virtual std::optional<std::string> cached_path(const std::string& path) = 0;
+  virtual std::optional<std::string> find_cached(const std::string& path) = 0;
 
   // Returns the bytes that have come over the network for files, without what describes repositories.
   [[nodiscard]] virtual std::uint64_t received_bytes() const = 0;

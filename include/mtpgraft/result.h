@@ -38,6 +38,7 @@ enum class RequestField {
   kUnset,
   kYarn,
   kStrict,
+  kDonor,
 };
 
 // Says what in the request would mend it, or what else to call. Front ends have their own words for it: a program that
@@ -76,7 +77,25 @@ enum class Remedy {
   kVerifyAlone,       // verify the file without target and donor
   kReleasePlan,       // the file is a plan: release() takes it
   kAllowHttp,         // allow http without encryption, where the network is trusted
-  kWithoutCache,      // do without the cache, or clear it; `subject` is its directory where writing to it failed
+  kTakeBase,      // take the head of the model that the target names as its base, `subject`: GraftRequest::from_base
+  kNameDonor,     // name a donor; the target does not tell of one
+  kChooseDonor,   // name one of `donors`
+  kOtherDonor,    // name a donor: the one that the target names does not do
+  kWithoutCache,  // do without the cache, or clear it; `subject` is its directory where writing to it failed
+};
+
+// What a donor is that has no head.
+enum class Headless : std::uint8_t {
+  kLost,   // it declares one, as fine-tunes do that were saved without it
+  kNever,  // nothing says that it had one
+};
+
+// A donor that a request could name.
+struct DonorChoice {
+  std::string path;
+  std::uint64_t head_bytes = 0;  // 0: not known
+
+  bool operator==(const DonorChoice&) const = default;
 };
 
 struct Error {
@@ -90,6 +109,8 @@ struct Error {
   Remedy remedy = Remedy::kNone;             // how to mend it by another request; where there is a hint, an alternative
   std::string subject{};                     // what the remedy is about, where `path` does not say it
   std::optional<FileKind> file_kind{};       // what `path` is, where that is why it cannot be used
+  std::optional<Headless> headless{};        // `path` is a donor without a head
+  std::vector<DonorChoice> donors{};         // what the request could name, where `path` is its target
   int http_status = 0;                       // what a server answered; 0 if none did, or the trouble is another
   bool is_retryable = false;                 // the same request may succeed later, with nothing changed by the user
 

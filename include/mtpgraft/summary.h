@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mtpgraft/base_models.h"
 #include "mtpgraft/file_kind.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/head.h"
@@ -66,7 +67,8 @@ struct Summary {
   std::vector<std::string_view> dialects;
   bool borrows_tensors = false;  // a head without trunk whose keys say that its model lends token_embd and output
   std::string base_model;        // general.base_model.0, by its URL or name; as the file has it; may be empty
-  std::string load_problem;      // why no known loader reads it, whatever its head; empty: none is known
+  std::vector<BaseModel> base_models;
+  std::string load_problem;  // why no known loader reads it, whatever its head; empty: none is known
   Runtime runtime = Runtime::kUnknown;
   bool is_usable = false;       // llama.cpp drafts with this file as it is
   bool is_draft_model = false;  // llama.cpp drafts with it beside another file

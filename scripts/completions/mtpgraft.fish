@@ -24,6 +24,7 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from inspect graft extract verif
 complete -c mtpgraft -n '__fish_seen_subcommand_from inspect graft extract strip verify checksum release cache recover' -l json -d 'Print one JSON object on stdout, also on failure (docs/json.md)'
 complete -c mtpgraft -n '__fish_seen_subcommand_from inspect graft extract strip verify checksum release cache recover' -s q -l quiet -d 'Leave out progress and what is printed of success'
 complete -c mtpgraft -n '__fish_seen_subcommand_from inspect graft extract strip verify checksum release cache recover' -l progress -x -a 'auto json none' -d 'Progress on stderr: auto (default, a line on a terminal), json (one object a line, also of warnings and errors), or none'
+complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l from-base -d 'Instead of DONOR: the model that TARGET names as its base, beside TARGET (mtp-*.gguf), in the Hugging Face cache, or on the hub'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -s o -l output -x -k -a '(__fish_complete_suffix .gguf)' -d 'Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l in-place -d 'Change TARGET itself, in the time and space that the head takes'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract strip' -s n -l dry-run -d 'Print the plan with every tensor of the head, write nothing'

@@ -3,6 +3,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/words.h"
 #include "report/json.h"
 #include "report/text.h"
 
@@ -18,15 +19,29 @@ Result<int> run_graft(const GraftCommand& options, const OutputOptions& output, 
   auto request = options.request;
   MTPGRAFT_TRY(request.output, make_output_request(options.write));
   const auto context = make_context(files, output, {{Phase::kWrite, "graft"}});
-  set_phase_paths(
-      {{Phase::kPlan, request.target}, {Phase::kFetch, request.donor.path}, {Phase::kReadHead, request.donor.path}});
+  set_phase_paths({{Phase::kPlan, request.target}});
+  if (!request.from_base) {
+    set_phase_paths({{Phase::kFetch, request.donor.path}, {Phase::kReadHead, request.donor.path}});
+  }
   MTPGRAFT_TRY(auto job, prepare_graft(request, context));
+  if (job.from_base) {
+    set_phase_paths({{Phase::kFetch, job.from_base->path}, {Phase::kReadHead, job.from_base->path}});
+  }
   MTPGRAFT_TRY(const auto obstacle, check_and_write(job, options.write, output, context));
   MTPGRAFT_CHECK(print_answer(
       output, [&] { return report::graft_to_json(request, job); },
       [&] { return report::describe_graft(request, job, shows_details(options.write)); }, Quiet::kOmits,
       report::describe_completion(job.output)));
   return exit_code(obstacle);
+}
+
+// Where the target is a model, that tells more of what is missing.
+void require_donor(const GraftCommand& options) {
+  const auto& request = options.request;
+  const bool is_missing = request.donor.path.empty() && !request.from_base;
+  if (is_missing && (request.target.ends_with(".json") || !exists(request.target))) {
+    throw CLI::RequiredError("DONOR");
+  }
 }
 
 void add_edit_options(CLI::App& command, GraftRequest& request) {
@@ -87,18 +102,23 @@ void add_graft(CLI::App& app, Program& program) {
   const auto options = std::make_shared<GraftCommand>();
   auto& request = options->request;
   auto* command = add_command(app, program, "graft", "Write TARGET with the MTP head of DONOR in it to a new file",
-                              options, run_graft);
+                              options, run_graft, require_donor);
   command
       ->add_option("TARGET", request.target,
                    "The GGUF that gets the head; only read, but with --in-place; of a split model the first file")
       ->required()
       ->type_name(kModelFiles);
+  auto* donor =
+      command
+          ->add_option("DONOR", request.donor.path,
+                       "What has the head: a GGUF (full model, mtp-*.gguf, bare tensors) or safetensors (checkpoint "
+                       "directory, file); a path, hf://OWNER/NAME[@REVISION][:FILE or TAG], or https://HOST/FILE")
+          ->type_name(kDonorFiles);
   command
-      ->add_option("DONOR", request.donor.path,
-                   "What has the head: a GGUF (full model, mtp-*.gguf, bare tensors) or safetensors (checkpoint "
-                   "directory, file); a path, hf://OWNER/NAME[@REVISION][:FILE or TAG], or https://HOST/FILE")
-      ->required()
-      ->type_name(kDonorFiles);
+      ->add_flag("--from-base", request.from_base,
+                 "Instead of DONOR: the model that TARGET names as its base, beside TARGET (mtp-*.gguf), in the "
+                 "Hugging Face cache, or on the hub")
+      ->excludes(donor);
   add_write_options(*command, options->write, "Output file (default: X-Q6_K.gguf gives X-MTP-Q6_K.gguf)",
                     "Change TARGET itself, in the time and space that the head takes");
   auto* in_place = options->write.in_place_option;
@@ -125,6 +145,7 @@ void add_graft(CLI::App& app, Program& program) {
       "  mtpgraft graft --replace Model-MTP-Q4_K_M.gguf mtp-Base-BF16.gguf -o Other-MTP-Q4_K_M.gguf\n"
       "  mtpgraft graft Model-Q4_K_M.gguf path/to/base-checkpoint --head-type q8_0  # from safetensors\n"
       "  mtpgraft graft Model-Q4_K_M.gguf hf://Qwen/Qwen3.5-9B                      # only the head is fetched\n"
+      "  mtpgraft graft Model-Q4_K_M.gguf --from-base                               # of the model it was made of\n"
       "A model that declares a head which it has not is mended by the same command.\n");
 }
 

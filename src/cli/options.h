@@ -15,12 +15,17 @@
 namespace mtpgraft::cli {
 
 // A new command. When it is called, program.run runs `run` with the options, which `options` and the tree share.
+// `check` may throw CLI::ParseError before.
 template <class Options>
 CLI::App* add_command(CLI::App& app, Program& program, const char* name, const char* description,
                       const std::shared_ptr<Options>& options,
-                      Result<int> (*run)(const Options&, const OutputOptions&, FileSystem&)) {
+                      Result<int> (*run)(const Options&, const OutputOptions&, FileSystem&),
+                      void (*check)(const Options&) = nullptr) {
   auto* command = app.add_subcommand(name, description);
-  command->callback([&program, options, run] {
+  command->callback([&program, options, run, check] {
+    if (check != nullptr) {
+      check(*options);
+    }
     program.run = [options, run](const OutputOptions& output, FileSystem& files) {
       return run(*options, output, files);
     };

@@ -88,16 +88,19 @@ std::optional<std::uint64_t> declared_blocks(const Checkpoint& checkpoint, const
 
 Error no_head(const Checkpoint& checkpoint, const Family& family) {
   const auto declared = declared_blocks(checkpoint, family).value_or(0);
-  if (declared > 0) {
-    return incompatible(checkpoint,
-                        fmt::format("config.json declares a head ({} = {}), but the checkpoint has none of its tensors",
-                                    family.count_key, declared),
-                        "fine-tunes that were saved by AutoModel have lost it; the base model's checkpoint has it");
-  }
-  return incompatible(checkpoint,
-                      fmt::format("the checkpoint has no MTP head (no tensors {})",
-                                  family.is_appended ? "of layers after the last, with 'eh_proj'" : "'mtp.*'"),
-                      "take the head from the checkpoint or GGUF of a model that has one");
+  auto error =
+      declared > 0
+          ? incompatible(
+                checkpoint,
+                fmt::format("config.json declares a head ({} = {}), but the checkpoint has none of its tensors",
+                            family.count_key, declared),
+                "fine-tunes that were saved by AutoModel have lost it; the base model's checkpoint has it")
+          : incompatible(checkpoint,
+                         fmt::format("the checkpoint has no MTP head (no tensors {})",
+                                     family.is_appended ? "of layers after the last, with 'eh_proj'" : "'mtp.*'"),
+                         "take the head from the checkpoint or GGUF of a model that has one");
+  error.headless = declared > 0 ? Headless::kLost : Headless::kNever;
+  return error;
 }
 
 // As PEFT writes them.

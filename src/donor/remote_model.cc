@@ -173,7 +173,8 @@ Result<std::string> choose_known_model(const std::string& path, RemoteSource& so
     return Error{.code = ErrorCode::kIncompatible,
                  .message = fmt::format("none of its {} models has a head", files.size()),
                  .path = place.path,
-                 .hint = kOtherRepository};
+                 .hint = kOtherRepository,
+                 .headless = Headless::kNever};
   }
   if (heads.size() == 1) {
     return path_of(candidates, heads.front().name);

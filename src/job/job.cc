@@ -10,6 +10,7 @@
 
 #include "gguf/snapshot.h"
 #include "io/stream.h"
+#include "job/base_donor.h"
 #include "job/check_output.h"
 #include "job/displaced.h"
 #include "job/edit_texts.h"
@@ -195,7 +196,7 @@ Result<Job> prepare_as_named(const GraftRequest& request, const Context& context
   job.target = std::move(target.gguf);
   MTPGRAFT_TRY(job.trunk_norms, read_trunk_norms(*target.file, job.target));
   MTPGRAFT_CHECK(report_progress(progress, 0));
-  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms));
+  MTPGRAFT_CHECK(open_graft_donor(request, context, job));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources = {std::move(target.file), job.donor->file};
   job.options = {.replace = request.replace, .labels = {}, .edits = request.edits, .split = request.split};
@@ -215,7 +216,9 @@ Result<Job> prepare_as_named(const GraftRequest& request, const Context& context
     job.options.edits.insert(job.options.edits.begin(), yarn.begin(), yarn.end());
   }
   // Without the digest first: what does not fit is refused before gigabytes are read.
-  MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
+  if (auto planned = make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)); !planned.ok()) {
+    return job.from_base ? explain_base_donor(std::move(planned.error()), job.from_base->base) : planned.error();
+  }
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.target, job.plan.files.size()));
   MTPGRAFT_CHECK(compare_models(job));
@@ -243,6 +246,9 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   }
   auto named = request;
   named.target = std::move(target).value();
+  if (request.donor.path.empty() && !request.from_base && !request.target.empty()) {
+    return explain_no_donor(named.target, context);
+  }
   auto job = prepare_as_named(named, context);
   return job.ok() ? std::move(job) : explain_exchange(job.error(), named, context);
 }

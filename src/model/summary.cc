@@ -174,6 +174,7 @@ Summary summarise(const GgufFile& file) {
   summary.block_pattern = describe_blocks(file, summary.trunk_blocks);
   summary.head_types = types_of(named ? *named : file, summary.head.tensors);
   summary.base_model = base_model_of(file);
+  summary.base_models = find_base_models(file);
   auto architecture = find_architecture(summary.architecture);
   if (never_drafts(file, architecture)) {
     architecture.support = MtpSupport::kSkips;

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <iterator>
 #include <span>
 
 #include "gguf/describe.h"
 #include "gguf/tensor_types.h"
 #include "model/architectures.h"
+#include "model/base_models.h"
 #include "model/compatibility.h"
 #include "model/norms.h"
 #include "util/parse.h"
@@ -34,12 +34,6 @@ void warn_of_silent_differences(const GgufFile& target, const GgufFile& donor, s
   }
 }
 
-std::string normalised(std::string_view name) {
-  auto result = lowered(name);
-  std::erase_if(result, [](unsigned char c) { return std::isalnum(c) == 0; });
-  return result;
-}
-
 // The models that the file says it comes from, and itself.
 std::vector<std::string> base_models(const GgufFile& file, std::string_view field) {
   std::vector<std::string> names;
@@ -56,7 +50,7 @@ std::vector<std::string> lineage(const GgufFile& file, std::string_view field) {
   if (const auto* own = file.find_key(std::string("general").append(field))) {
     names.emplace_back(own->text().value_or(""));
   }
-  std::erase_if(names, [](const std::string& name) { return normalised(name).empty(); });
+  std::erase_if(names, [](const std::string& name) { return bare_name(name).empty(); });
   return names;
 }
 
@@ -70,8 +64,8 @@ void warn_of_other_base_model(const GgufFile& target, const GgufFile& donor, std
     // "qwen3627b" and "qwen3627bmtp" are the same model.
     const bool related = std::ranges::any_of(bases, [&](const auto& base) {
       return std::ranges::any_of(donors, [&](const auto& name) {
-        return normalised(name).find(normalised(base)) != std::string::npos ||
-               normalised(base).find(normalised(name)) != std::string::npos;
+        return bare_name(name).find(bare_name(base)) != std::string::npos ||
+               bare_name(base).find(bare_name(name)) != std::string::npos;
       });
     });
     if (!related) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -76,6 +77,31 @@ std::string escape(std::string_view text, std::string_view kept) {
 std::string text_of(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// The models that the repository's is made of: by its card, else by its tags, "base_model:finetune:OWNER/NAME".
+std::vector<std::string> base_models_of(const nlohmann::json& description) {
+  std::vector<std::string> names;
+  const auto add = [&](std::string_view text) {
+    auto name = hub_repository_of(text);
+    if (!name.empty() && std::ranges::find(names, name) == names.end()) {
+      names.push_back(std::move(name));
+    }
+  };
+  const auto card = description.value("cardData", nlohmann::json());
+  const auto stated = card.is_object() ? card.value("base_model", nlohmann::json()) : nlohmann::json();
+  for (const auto& item : stated.is_array() ? stated : nlohmann::json::array({stated})) {
+    add(item.is_string() ? item.get<std::string>() : "");
+  }
+  if (!names.empty()) {
+    return names;
+  }
+  constexpr std::string_view kTag = "base_model:";
+  for (const auto& tag : description.value("tags", nlohmann::json::array())) {
+    const auto text = tag.is_string() ? tag.get<std::string>() : "";
+    add(text.starts_with(kTag) ? std::string_view(text).substr(text.rfind(':') + 1) : "");
+  }
+  return names;
 }
 
 }  // namespace
@@ -201,6 +227,7 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
     repository.files.push_back(std::move(file));
   }
   std::ranges::sort(repository.files, {}, &RepositoryFile::name);
+  repository.base_models = base_models_of(object);
   return repository;
 }
 

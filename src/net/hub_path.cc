@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::string_view kScheme = "hf://";
 
+// Owner and name; the hub takes 96 characters for each.
+constexpr std::size_t kNameBytesMax = 193;
+
 bool is_name(std::string_view text) {
   const auto is_allowed = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; };
   return !text.empty() && text != "." && text != ".." && std::ranges::all_of(text, is_allowed);
@@ -196,6 +199,26 @@ Result<std::optional<HubPath>> parse_hub_url(std::string_view url, std::string_v
     return wrong_path(url_without_query(url), "does not name an owner and a model");
   }
   return is_right ? std::optional(std::move(path)) : none;
+}
+
+std::string hub_repository_of(std::string_view text) {
+  // What else the hub has at its root, besides owners.
+  constexpr auto kOtherPages = std::to_array<std::string_view>({"docs", "blog", "api", "models", "organizations"});
+  const auto from = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  text = text.substr(from, text.find_last_not_of(" \t\r\n") + 1 - from);
+  auto word = plain_url(text);
+  std::string repository;
+  if (word.starts_with(kDefaultEndpoint)) {
+    const auto path = parse_hub_url(word, kDefaultEndpoint);
+    repository = path.ok() && path.value() ? path.value()->repository : "";
+  } else {
+    word = word.starts_with(kScheme) ? std::move(word) : fmt::format("{}{}", kScheme, word);
+    const auto path = parse_hub_path(word);
+    repository = path.ok() && path.value().name.empty() ? path.value().repository : "";
+  }
+  const auto owner = repository.substr(0, repository.find('/'));
+  const bool is_one = std::ranges::find(kOtherPages, owner) == kOtherPages.end() && repository.size() <= kNameBytesMax;
+  return is_one ? repository : "";
 }
 
 }  // namespace mtpgraft

@@ -30,6 +30,10 @@ Result<HubPath> parse_hub_path(std::string_view path);
 // commit. Nothing for URLs of other servers and of pages that are no models'. Fails with kUsage for a dataset's page.
 Result<std::optional<HubPath>> parse_hub_url(std::string_view url, std::string_view endpoint);
 
+// "OWNER/NAME" of what names a repository of models: a page of the hub, with or without its scheme, hf://OWNER/NAME, or
+// the name alone. Empty for all else.
+std::string hub_repository_of(std::string_view text);
+
 // Whether it can be the path of a file or folder in a repository.
 bool is_relative_path(std::string_view path);
 

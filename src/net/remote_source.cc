@@ -90,7 +90,7 @@ class HttpSource final : public RemoteSource {
     return true;
   }
 
-  std::optional<std::string> cached_path(const std::string& path) override {
+  std::optional<std::string> find_cached(const std::string& path) override {
     const auto parsed = parse_as_hub_path(plain_url(path));
     auto place = parsed.ok() && parsed.value() ? *parsed.value() : HubPath();
     place.revision = hub_cache_.find_commit(place);

@@ -62,6 +62,9 @@ std::string plain_field(std::string_view key) {
 std::string hint_at_field(std::string_view key, const std::vector<std::string_view>& names) {
   const auto has = [](const auto& list, std::string_view name) { return std::ranges::find(list, name) != list.end(); };
   const auto plain = plain_field(key);
+  if (plain == "from_base") {
+    return R"(write "donor": "from-base")";
+  }
   const auto synonym = std::ranges::find(kFieldSynonyms, plain, &FieldSynonym::word);
   const auto field = synonym != kFieldSynonyms.end() && has(names, synonym->field) ? synonym->field : plain;
   if (has(names, field)) {

@@ -26,7 +26,8 @@ GraftRequest to_request(const ReleaseGraft& graft, const std::string& directory,
                         std::vector<Error>& problems) {
   GraftRequest request;
   request.target = argument(path_in(directory, graft.target));
-  request.donor.path = argument(path_in(directory, graft.donor));
+  request.from_base = graft.donor == kFromBase;
+  request.donor.path = request.from_base ? "" : argument(path_in(directory, graft.donor));
   request.output.path = argument(path_in(directory, graft.output));
   const auto refuse = [&](const ReleaseOption& option, const std::string& what) {
     problems.push_back(
@@ -49,9 +50,10 @@ GraftRequest to_request(const ReleaseGraft& graft, const std::string& directory,
 }
 
 std::vector<std::string> to_arguments(const ReleaseGraft& graft, const std::string& directory) {
-  std::vector<std::string> arguments{"graft", argument(path_in(directory, graft.target)),
-                                     argument(path_in(directory, graft.donor)), "-o",
-                                     argument(path_in(directory, graft.output))};
+  std::vector<std::string> arguments{
+      "graft", argument(path_in(directory, graft.target)),
+      graft.donor == kFromBase ? "--from-base" : argument(path_in(directory, graft.donor)), "-o",
+      argument(path_in(directory, graft.output))};
   for (const auto& option : graft.options) {
     auto name = option.name;
     std::ranges::replace(name, '_', '-');

@@ -92,6 +92,11 @@ std::string command_of(ReleaseGraft graft) {
   return command;
 }
 
+void note_warnings(const Job& graft, ReleaseJob& job) {
+  job.released.warnings = job.base_warnings;
+  job.released.warnings.insert(job.released.warnings.end(), graft.warnings.begin(), graft.warnings.end());
+}
+
 // What is known of a graft before it is written.
 void describe_released(const Job& graft, const ReleasePlaces& places, ReleaseJob& job) {
   auto& released = job.released;
@@ -125,7 +130,15 @@ void describe_released(const Job& graft, const ReleasePlaces& places, ReleaseJob
     tensors.push_back(&head.info);
   }
   released.head_types = share_types(tensors);
-  released.warnings = graft.warnings;
+  note_warnings(graft, job);
+}
+
+// A base model's head is looked for once: from then on the graft is of the donor that was found.
+void name_found_donor(const FromBase& found, ReleaseJob& job) {
+  job.request.from_base = false;
+  job.request.donor.path = found.path;
+  job.graft.donor = is_remote(found.path) ? found.path : path_in(parent_of(job.graft.target), base_name(found.path));
+  job.base_warnings = found.warnings;
 }
 
 // Where grafts are compared or written, several may be at a time: what is read or fetched for them is not told of, but
@@ -262,7 +275,7 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
   auto& released = job.released;
   released.arguments = to_arguments(job.graft, places.plan);
   released.target.path = path_in(places.plan, job.graft.target);
-  released.donor.path = path_in(places.plan, job.graft.donor);
+  released.donor.path = job.request.from_base ? job.graft.donor : path_in(places.plan, job.graft.donor);
   released.output = path_in(places.plan, job.graft.output);
   const auto& target = released.target.path;
   const auto real = link_destination(target);
@@ -277,15 +290,19 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
                  .hint = "give the plan an output_directory outside the cache"};
   }
   // Also of a graft that fails, so that all is said of the others.
-  for (const auto& path : {released.target.path, released.donor.path}) {
+  for (const auto& path : {released.target.path, job.request.from_base ? "" : released.donor.path}) {
     if (const auto file = files.open(path); file.ok()) {
       note_input(*file.value(), job.inputs);
     }
   }
   const auto context = count_fetches(told, progress);
   MTPGRAFT_TRY(auto graft, prepare_graft(job.request, context));
+  if (graft.from_base) {
+    name_found_donor(*graft.from_base, job);
+    released.arguments = to_arguments(job.graft, places.plan);
+  }
   job.request.labels = labels_of(graft.output.path, files);
-  if (job.request.labels) {
+  if (job.request.labels || graft.from_base) {
     MTPGRAFT_TRY(graft, prepare_graft(job.request, context));
   }
   job.inputs = inputs_of(graft);
@@ -313,7 +330,7 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
 
 Status read_head(ReleaseJob& job, const Progress& progress, const Context& context) {
   MTPGRAFT_TRY(const auto graft, prepare_again(job, count_fetches(context, progress)));
-  job.released.warnings = graft.warnings;
+  note_warnings(graft, job);
   return ok_status();
 }
 

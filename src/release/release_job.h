@@ -29,7 +29,8 @@ struct ReleaseJob {
   GraftRequest request{};
 
   ReleasedGraft released{};
-  std::vector<FileStamp> inputs{};  // in the state in which they were checked
+  std::vector<Warning> base_warnings{};  // from when the donor was looked for, if the plan has kFromBase
+  std::vector<FileStamp> inputs{};       // in the state in which they were checked
   // For each file of the output, the target's file that it may be a link to.
   std::vector<std::optional<FileStamp>> kept{};
   std::optional<ReleaseSpace> space{};            // if nothing of the output is there

@@ -17,6 +17,9 @@ namespace mtpgraft {
 inline constexpr const char* kPlanHint =
     R"(a plan is a JSON file, {"schema_version": 1, "grafts": [{"target": ..., "donor": ...}]}; one graft needs none)";
 
+// In the place of a donor: that of GraftRequest::from_base. A file of that name is "./from-base".
+inline constexpr std::string_view kFromBase = "from-base";
+
 // One of graft_options(); `value` is empty for a flag.
 struct ReleaseOption {
   std::string name;
@@ -27,7 +30,7 @@ struct ReleaseOption {
 struct ReleaseEntry {
   std::string pointer;  // where it stands in PLAN.json: "/grafts/1"
   std::string target;   // path or pattern
-  std::string donor;    // likewise
+  std::string donor;    // likewise, or kFromBase
   std::string output;   // a file name; may be empty
   std::vector<ReleaseOption> options;
 };

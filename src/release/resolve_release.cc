@@ -180,7 +180,7 @@ class Resolver {
   // Empty if it was refused.
   std::string find_donor(const ReleaseEntry& entry) {
     const auto pointer = entry.pointer + "/donor";
-    if (is_remote(entry.donor)) {
+    if (is_remote(entry.donor) || entry.donor == kFromBase) {
       return entry.donor;
     }
     auto donors = expand(entry.donor);

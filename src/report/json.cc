@@ -46,6 +46,28 @@ Json head_json(const InspectedFile& inspected) {
   return json;
 }
 
+Json base_model_json(const BaseModel& base) {
+  const auto text_or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
+  return {{"name", text_or_null(base.name)}, {"organization", text_or_null(base.organization)},
+          {"url", text_or_null(base.url)},   {"repository", text_or_null(base.repository)},
+          {"is_guessed", base.is_guessed},   {"key", base.key}};
+}
+
+Json base_models_json(const std::vector<BaseModel>& bases) {
+  auto json = Json::array();
+  for (const auto& base : bases) {
+    json.push_back(base_model_json(base));
+  }
+  return json;
+}
+
+Json from_base_json(const FromBase& from_base) {
+  const auto* const found = from_base.place == FromBase::Place::kBeside     ? "beside"
+                            : from_base.place == FromBase::Place::kHubCache ? "hub_cache"
+                                                                            : "hub";
+  return {{"found", found}, {"base", base_model_json(from_base.base)}};
+}
+
 Json projector_json(const ProjectorFit& fit) {
   const auto& projector = fit.projector;
   return {{"path", projector.path},
@@ -78,6 +100,7 @@ Json file_json(const InspectedFile& file) {
             {"block_pattern", summary.block_pattern.empty() ? Json(nullptr) : Json(summary.block_pattern)},
             {"notes", notes},
             {"warnings", warnings_json(warnings)},
+            {"base_models", base_models_json(summary.base_models)},
             {"mtp", head_json(file)}};
   if (mmproj) {
     json["mmproj"] = projector_json(*mmproj);
@@ -207,8 +230,11 @@ std::string graft_to_json(const GraftRequest& request, const Job& job) {
   auto& result = json["result"];
   result["dry_run"] = !job.output.seconds;
   result["target"] = request.target;
-  result["donor"] = request.donor.path;
+  result["donor"] = job.from_base ? job.from_base->path : request.donor.path;
   result["donor_commit"] = text_or_null(job.donor->labels.donor_commit);
+  if (job.from_base) {
+    result["from_base"] = from_base_json(*job.from_base);
+  }
   result["donor_notes"] = job.donor->notes;
   result["fetch"] = fetch_json(job.fetch);
   add_file_plan(result, plan, job.output);

@@ -51,17 +51,21 @@ Json envelope(std::string_view command, bool ok) {
 
 Json error_json(const Error& error, Front front) {
   const auto hint = advice(error, front);
-  return {{"code", code_name(error.code)},
-          {"message", worded_message(error, front)},
-          {"path", text_or_null(without_secret(error.path))},
-          {"offset", error.offset ? Json(*error.offset) : Json(nullptr)},
-          {"hint", text_or_null(hint)},
-          {"details", error.details},
-          {"field", text_or_null(field_id(error.field))},
-          {"remedy", text_or_null(remedy_id(error.remedy))},
-          {"retryable", error.is_retryable},
-          {"http_status", error.http_status != 0 ? Json(error.http_status) : Json(nullptr)},
-          {"file_kind", error.file_kind ? Json(file_kind_name(*error.file_kind)) : Json(nullptr)}};
+  Json json{{"code", code_name(error.code)},
+            {"message", worded_message(error, front)},
+            {"path", text_or_null(without_secret(error.path))},
+            {"offset", error.offset ? Json(*error.offset) : Json(nullptr)},
+            {"hint", text_or_null(hint)},
+            {"details", error.details},
+            {"field", text_or_null(field_id(error.field))},
+            {"remedy", text_or_null(remedy_id(error.remedy))},
+            {"retryable", error.is_retryable},
+            {"http_status", error.http_status != 0 ? Json(error.http_status) : Json(nullptr)},
+            {"file_kind", error.file_kind ? Json(file_kind_name(*error.file_kind)) : Json(nullptr)}};
+  for (const auto& [path, head_bytes] : error.donors) {
+    json["donors"].push_back({{"path", path}, {"head_bytes", head_bytes > 0 ? Json(head_bytes) : Json(nullptr)}});
+  }
+  return json;
 }
 
 }  // namespace mtpgraft::report

@@ -42,6 +42,28 @@ bool names_its_output(const std::string& path) {
   return default_output_path(path, shard ? shard->count : 1) != path;
 }
 
+// What puts a head in: what the base model's name is worth, where the file tells one.
+std::string propose_graft(const Summary& summary, std::string_view file, std::string_view output) {
+  const auto& bases = summary.base_models;
+  if (bases.size() == 1 && !bases.front().repository.empty()) {
+    return fmt::format("mtpgraft graft {} --from-base{} puts in the head of the model that it was made of, hf://{}",
+                       file, output, bases.front().repository);
+  }
+  return fmt::format("mtpgraft graft {} DONOR{} puts a head in, taken from {}", file, output,
+                     bases.size() > 1 ? "one of the models that it was made of" : "the base model's GGUF");
+}
+
+// Of a merge, whose head is for the user to choose: a line for each model.
+std::string propose_donors(const Summary& summary, std::string_view file, std::string_view output) {
+  std::string lines;
+  for (const auto& base : summary.base_models) {
+    if (summary.base_models.size() > 1 && !base.repository.empty()) {
+      lines += fmt::format("\nmtpgraft graft {} hf://{}{}", file, base.repository, output);
+    }
+  }
+  return lines;
+}
+
 std::string describe_sidecar(const Summary& summary) {
   switch (summary.recognised.kind) {
     case FileKind::kBorrowing:
@@ -137,17 +159,18 @@ std::string describe_next_step(const Summary& summary, const std::string& path, 
   // A file on a server must be downloaded first: the commands take a local one.
   const auto quoted = shell_quoted(is_remote(path) ? path.substr(path.rfind('/') + 1) : path);
   const auto* const output = names_its_output(path) ? "" : " -o NEW.gguf";
-  const auto graft =
-      fmt::format("mtpgraft graft {} DONOR{} puts a head in, taken from the base model's GGUF", quoted, output);
+  const auto graft = propose_graft(summary, quoted, output);
+  const auto donors = propose_donors(summary, quoted, output);
   switch (head.state) {
     case HeadState::kNone:
-      return summary.runtime == Runtime::kRuns ? graft : "";
+      return summary.runtime == Runtime::kRuns ? graft + donors : "";
     case HeadState::kPresent:
       return summary.is_usable ? fmt::format("llama-server -m {} {}", quoted, kDraftOptions) : "";
     case HeadState::kPlaceholder:
-      return is_changeable
-                 ? fmt::format("{}; mtpgraft strip --in-place {} makes it load without one", graft, quoted)
-                 : fmt::format("{}; mtpgraft strip {} -o NEW.gguf makes one that loads without", graft, quoted);
+      return (is_changeable
+                  ? fmt::format("{}; mtpgraft strip --in-place {} makes it load without one", graft, quoted)
+                  : fmt::format("{}; mtpgraft strip {} -o NEW.gguf makes one that loads without", graft, quoted)) +
+             donors;
     case HeadState::kSidecar:
       return summary.is_draft_model ? fmt::format("llama-server -m MODEL -md {} {}", quoted, kDraftOptions)
              : summary.recognised.kind == FileKind::kTrimmed ? ""

@@ -28,6 +28,7 @@ constexpr auto kFields = std::to_array<FieldWords>({
     {RequestField::kUnset, "--unset", "unset"},
     {RequestField::kYarn, "--yarn", "yarn"},
     {RequestField::kStrict, "--strict", "strict"},
+    {RequestField::kDonor, "DONOR", "donor"},
 });
 
 // {path} is the error's path, quoted for a shell; {subject} its subject. Empty: there is
@@ -160,6 +161,20 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      "allow-http",
      {"--allow-http if you trust the network"},
      {R"("allow_http": true if you trust the network)"}},
+    {Remedy::kTakeBase,
+     "take-base",
+     {"mtpgraft graft {path} --from-base takes the head of the model that it was made of, hf://{subject}"},
+     {R"("donor": "from-base" takes the head of the model that it was made of, hf://{subject})"}},
+    {Remedy::kNameDonor,
+     "name-donor",
+     {"name what has the head as DONOR: the base model's GGUF or checkpoint, or its repository, hf://OWNER/NAME"},
+     {R"(name what has the head as "donor": the base model's GGUF or checkpoint, or its repository, hf://OWNER/NAME)"}},
+    {Remedy::kChooseDonor, "choose-donor", {"name one of these as DONOR"}, {R"(name one of these as "donor")"}},
+    {Remedy::kOtherDonor,
+     "other-donor",
+     {"--from-base has taken that donor; name another one as DONOR", "name another donor than --from-base takes"},
+     {R"("from-base" has taken that donor; name another one as "donor")",
+      R"(name another "donor" than "from-base" takes)"}},
     {Remedy::kWithoutCache,
      "without-cache",
      {"the cache is '{subject}'; --no-cache does without it, XDG_CACHE_HOME names another place, 'mtpgraft cache "

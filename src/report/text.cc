@@ -66,6 +66,16 @@ void add_head_rows(const InspectedFile& file, std::vector<Row>& rows) {
   }
 }
 
+std::vector<std::string> split_lines(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 std::string describe_file(const InspectedFile& file) {
   const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable,
                warnings] = file;
@@ -99,8 +109,8 @@ std::string describe_file(const InspectedFile& file) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
   rows.push_back({"llama.cpp", is_checkpoint ? "reads no safetensors" : printable(describe_runtime(summary))});
-  if (const auto next_step = describe_next_step(summary, gguf.path, is_changeable); !next_step.empty()) {
-    rows.push_back({"", printable(next_step)});
+  for (const auto& line : split_lines(describe_next_step(summary, gguf.path, is_changeable))) {
+    rows.push_back({"", printable(line)});
   }
   auto text = printable(gguf.path) + '\n' + format_table(rows, "  ");
   if (!listed_keys.empty()) {
@@ -141,6 +151,14 @@ std::string compare_inspected(const std::vector<InspectedFile>& files) {
   return format_table(rows, "");
 }
 
+// A command to be pasted, or what a plan says; a shell passes over what is behind "#".
+std::string describe_choice(const Error& error, const DonorChoice& donor, Front front) {
+  const auto size = donor.head_bytes > 0 ? "  # head: " + format_bytes(donor.head_bytes) : "";
+  return front == Front::kPlan
+             ? fmt::format(R"("donor": "{}"{})", printable(donor.path), size)
+             : fmt::format("mtpgraft graft {} {}{}", shell_quoted(error.path), shell_quoted(donor.path), size);
+}
+
 }  // namespace
 
 std::string describe_error(const Error& error, Front front) {
@@ -152,6 +170,9 @@ std::string describe_error(const Error& error, Front front) {
   text += describe_offset(error.offset);
   for (const auto& detail : error.details) {
     text += "\n  - " + printable_message(detail);
+  }
+  for (const auto& donor : error.donors) {
+    text += "\n  - " + describe_choice(error, donor, front);
   }
   if (const auto hint = advice(error, front); !hint.empty()) {
     text += "\n  hint: " + printable_message(hint);

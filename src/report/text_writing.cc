@@ -88,6 +88,23 @@ std::string describe_changes(const std::vector<KeyChange>& changes) {
   return rows.empty() ? "" : "keys\n" + format_table(rows, "  ");
 }
 
+const std::string& donor_path(const GraftRequest& request, const Job& job) {
+  return job.from_base ? job.from_base->path : request.donor.path;
+}
+
+// "donor: the base model Qwen/Qwen3.5-9B, found on the Hugging Face Hub; general.base_model.0.repo_url names it".
+std::string describe_base(const std::optional<FromBase>& from_base) {
+  if (!from_base) {
+    return "";
+  }
+  const auto& base = from_base->base;
+  const auto* const where = from_base->place == FromBase::Place::kBeside     ? "beside the target"
+                            : from_base->place == FromBase::Place::kHubCache ? "in the Hugging Face cache"
+                                                                             : "on the Hugging Face Hub";
+  return fmt::format("donor: of the base model {}, found {}; the target's {} names it\n",
+                     printable(base.repository.empty() ? base.name : base.repository), where, printable(base.key));
+}
+
 std::string describe_notes(const std::vector<std::string>& notes) {
   std::string text;
   for (const auto& note : notes) {
@@ -234,7 +251,7 @@ std::optional<VerifyRequest> proof_of(const GraftRequest& request, const Job& jo
     return std::nullopt;
   }
   VerifyRequest proof{.file = job.output.path, .target = request.target, .donor = {}, .allow_edits = is_edited};
-  proof.donor.path = job.donor->pinned_path.empty() ? request.donor.path : job.donor->pinned_path;
+  proof.donor.path = job.donor->pinned_path.empty() ? donor_path(request, job) : job.donor->pinned_path;
   proof.donor.ggml_path = request.donor.ggml_path;
   if (request.no_record) {
     proof.donor.norm_offset = request.donor.norm_offset;
@@ -258,12 +275,13 @@ std::string describe_graft(const GraftRequest& request, const Job& job, bool det
   };
   const std::vector<Row> files{row("target", request.target, target,
                                    fmt::format("{} trunk blocks, {}", target.trunk_blocks, describe_head(target))),
-                               row("donor", request.donor.path, donor, describe_head(donor)),
+                               row("donor", donor_path(request, job), donor, describe_head(donor)),
                                row("output", writing.path, target,
                                    fmt::format("{}, head at {}", describe_output(plan),
                                                describe_block_range(plan.first_head_block, plan.head_block_count)))};
-  auto text = format_table(files, "") + describe_files(writing) + describe_notes(job.donor->notes) +
-              describe_fetch(job.fetch, !writing.seconds) + describe_changes(plan.key_changes);
+  auto text = format_table(files, "") + describe_files(writing) + describe_base(job.from_base) +
+              describe_notes(job.donor->notes) + describe_fetch(job.fetch, !writing.seconds) +
+              describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }

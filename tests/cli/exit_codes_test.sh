@@ -21,8 +21,8 @@ expect_nothing_on stderr
 reach 2 "$MTPGRAFT" graft "$TARGET"
 expect_nothing_on stdout
 expect_stderr <<'END'
-mtpgraft: DONOR is required
-  hint: mtpgraft graft --help
+mtpgraft: target-12L-Q4_K_M.gguf: no donor is named
+  hint: name what has the head as DONOR: the base model's GGUF or checkpoint, or its repository, hf://OWNER/NAME
 END
 
 head -c 1000000 "$TARGET" >cut.gguf

@@ -10,7 +10,7 @@ use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,
 # shellcheck disable=SC2034  # common.sh uses it
 json_check=(--complete clone cloned insert Infinity architecture-unknown file-holes fork-type forks-only head-skipped
   head-structure head-type-fallback left-release nothing-matches sidecar-refused tensor-missing tensor-unasked
-  type-unknown)
+  type-unknown base-without-head hub hub_cache)
 
 # answer CODE COMMAND ARGUMENT...
 answer() { expect_exit "$1" "$MTPGRAFT" "$2" --json "${@:3}"; }
@@ -38,6 +38,11 @@ answer 0 graft --no-sync "$TARGET" donor-nan.gguf -o nan.gguf
 answer 0 graft --no-sync "$TARGET" donor-hole.gguf -o hole.gguf
 answer 1 verify nan.gguf
 answer 0 graft -n --replace "$GRAFT" donor-rope.gguf -o none.gguf
+answer 0 inspect target-base-model.gguf
+answer 0 graft -n --from-base target-base-model.gguf
+ln -s "$DONOR" mtp-other.gguf
+failure 2 usage graft --from-base target-base-model.gguf
+rm mtp-other.gguf
 answer 0 graft -n "$TARGET" "$DONOR" -o none-mtp-x.gguf --set qwen35.context_length=u64:1 --yarn 4
 answer 0 graft -n "$TARGET" donor-other-merges.gguf -o none.gguf
 answer 0 graft -n "$TARGET" donor-norms-unshifted.gguf -o none.gguf

@@ -17,7 +17,7 @@ expect_value() {
 expect_json 0 inspect --json "$TARGET" "$DONOR"
 expect_nothing_on stderr
 expect_value 'list(x["result"])' "['files']"
-expect_value 'list(x["result"]["files"][0])' "['path', 'format', 'kind', 'size', 'gguf_version', 'alignment', 'data_offset', 'architecture', 'name', 'key_count', 'tensor_count', 'parameters', 'types', 'block_count', 'nextn_predict_layers', 'trunk_blocks', 'block_pattern', 'notes', 'warnings', 'mtp']"
+expect_value 'list(x["result"]["files"][0])' "['path', 'format', 'kind', 'size', 'gguf_version', 'alignment', 'data_offset', 'architecture', 'name', 'key_count', 'tensor_count', 'parameters', 'types', 'block_count', 'nextn_predict_layers', 'trunk_blocks', 'block_pattern', 'notes', 'warnings', 'base_models', 'mtp']"
 expect_value 'list(x["result"]["files"][0]["mtp"])' "['state', 'usable', 'values_checked', 'first_block', 'blocks', 'tensors', 'bytes', 'types', 'problems', 'verdict', 'llama_cpp', 'advice', 'grafted_from']"
 expect_value '[f["mtp"]["state"] for f in x["result"]["files"]]' "['none', 'sidecar']"
 expect_value 'x["result"]["files"][0]["size"]' "$(stat -L -c %s "$TARGET")"

@@ -67,6 +67,7 @@ CHECKPOINT_COMMANDS = {"graft": "graft BIG FILE -o out.gguf", "extract": "extrac
 RECORD_COMMANDS = {label: READERS[label] for label in ("inspect", "strip", "verify")}
 EDIT_COMMANDS = {"inspect": READERS["inspect"], "verify": READERS["verify"],
                  "verify --target": "verify FILE --target TARGET --donor DONOR"}
+BASE_COMMANDS = {"inspect": READERS["inspect"], "graft": "graft FILE", "graft to": READERS["graft to"]}
 LIST_COMMANDS = {"verify -c": "verify TARGET -c FILE"}
 PLAN_COMMANDS = {"release": "release FILE", "release -n": "release --dry-run FILE"}
 # What shows most of a model's text.
@@ -320,6 +321,23 @@ def models():
         headed(), ("general.base_model.count", U32, 2**32 - 1))
     yield "foreign-nextn-key-ugly", "a key '...nextn_predict_layers' with terminal controls", with_keys(
         headed(), (UGLY + ".nextn_predict_layers", U32, 1))
+
+
+def base_models():
+    """What a model says that it was made of, which commands are printed with."""
+    def made_of(*keys):
+        return with_keys(target(), *((f"general.{name}", STRING, text) for name, text in keys))
+
+    yield "base-models-ugly", "repositories that are words for a shell and a terminal", made_of(
+        ("base_model.0.repo_url", "lab/$(touch x)"), ("base_model.0.name", UGLY), ("base_model.1.repo_url", UGLY),
+        ("base_model.2.organization", "../.."), ("base_model.2.name", "';touch x'"))
+    yield "base-models-1000", "1,000 base models", made_of(
+        *((f"base_model.{n}.repo_url", f"lab/model-{n}") for n in range(1000)))
+    yield "base-model-long", "a repository's name of 60,000 letters, and a number of 2^64 - 1", made_of(
+        (f"base_model.{2**64 - 1}.repo_url", "https://huggingface.co/lab/" + "n" * 60_000))
+    yield "base-model-other-server", "a repository of another server that is called like the hub", made_of(
+        ("base_model.0.repo_url", "https://huggingface.co.example.org/lab/base"),
+        ("base_model.0.url", "https://user:secret@huggingface.co/lab/base"))
 
 
 def shown_models():
@@ -868,6 +886,7 @@ def corpus(models_dir, scratch):
 
     yield "Headers of GGUF files", single("", headers(), HEADER_COMMANDS, ".gguf")
     yield "Models whose keys and names lie", single("model-", models(), MODEL_COMMANDS, ".gguf")
+    yield "What a model was made of", single("", base_models(), BASE_COMMANDS, ".gguf")
     yield "What the screen shows", (
         Attack(name, what, {f"{name}/{path}": written(file, scratch)}, SHOW_COMMANDS)
         for name, what, path, file in shown_models())

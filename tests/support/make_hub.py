@@ -90,6 +90,12 @@ def write_beside(folder, config, files, index=True):
         write_safetensors(folder / name, tensors)
 
 
+def write_headless(folder, config):
+    """As AutoModel saves a fine-tune: config.json may declare a head, and there is none."""
+    (folder / "config.json").write_text(json.dumps(config))
+    write_safetensors(folder / "model.safetensors", [trunk("model.layers.0.mlp.up_proj.weight", 1)])
+
+
 def full_model(target, sidecar):
     """With trunk before the head and behind it."""
     model = graft(target, sidecar)
@@ -168,11 +174,42 @@ def make_models(models, local):
     one = folder("One-GGUF")
     (one / "Base-Q4_K_M.gguf").symlink_to(models / "target-12L-Q4_K_M.gguf")
     (one / "mtp-Base-Q8_0.gguf").symlink_to(models / "mtp-base-8L-Q8_0.gguf")
+    make_base_models(json.loads(config), head, folder)
+
+
+# Repositories that a target can name as its base, and how the hub describes them.
+BASE = "lab/hf-base-8L"
+DESCRIPTIONS = {
+    "Tuned": {"cardData": {"base_model": BASE, "license": "mit"}},
+    "Tuned-tags": {"cardData": {}, "tags": ["gguf", f"base_model:{BASE}", f"base_model:finetune:{BASE}"]},
+    "Tuned-2": {"cardData": {"base_model": ["lab/Tuned"]}},
+    "Tuned-3": {"cardData": {"base_model": "https://huggingface.co/lab/Tuned-2"}},
+    "Tuned-4": {"cardData": {"base_model": "lab/Tuned-3"}},
+    "Circle-A": {"cardData": {"base_model": "lab/Circle-B"}},
+    "Circle-B": {"cardData": {"base_model": "lab/circle-a"}},
+    "Merged": {"cardData": {"base_model": [BASE, "lab/Tuned"]}},
+    "Orphan": {},
+    "Crooked-card": {"cardData": {"base_model": {"a": ["\u001b[31m"]}}, "tags": "base_model:\u001b[31m/../x"},
+    "Never": {"cardData": {"base_model": BASE}},
+    "Other-shape": {},
+}
+
+
+def make_base_models(config, head, folder):
+    for name in DESCRIPTIONS:
+        place = folder(name)
+        if name == "Never":
+            write_headless(place, {key: value for key, value in config.items() if not key.startswith("mtp_")})
+        elif name == "Other-shape":
+            write_headless(place, dict(config, hidden_size=2 * config["hidden_size"]))
+            write_safetensors(place / "model.safetensors", head)
+        else:
+            write_headless(place, config)
 
 
 # the hub
 
-def publish(out, repository, folder, revisions):
+def publish(out, repository, folder, revisions, description=None):
     """Returns the path of what the API tells of the commit."""
     siblings = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -184,7 +221,7 @@ def publish(out, repository, folder, revisions):
         siblings.append(entry)
     commit = hashlib.sha1(json.dumps([repository, siblings]).encode()).hexdigest()
     api = out / "www/api/models" / repository / "revision"
-    answer = json.dumps({"id": repository, "sha": commit, "private": False, "siblings": siblings})
+    answer = json.dumps({"id": repository, "sha": commit, "private": False, "siblings": siblings, **(description or {})})
     api.mkdir(parents=True, exist_ok=True)
     if revisions:
         refs = {"branches": [{"name": "main"}], "tags": [{"name": name} for name in revisions if name.startswith("v")]}
@@ -219,6 +256,8 @@ def main():
     for name in ("Headless-GGUF", "One-GGUF", "Tags-GGUF", "hf-beside", "hf-no-index", "hf-own-index",
                  "hf-own-index-cut", "hf-adapter"):
         publish(out, f"lab/{name}", local / name, ["main"])
+    for name, description in DESCRIPTIONS.items():
+        publish(out, f"lab/{name}", local / name, ["main"], description)
     for owner in (out / "www/api/models").iterdir():
         if owner.name == "private":
             continue

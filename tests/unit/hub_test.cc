@@ -88,6 +88,46 @@ TEST(HubUrl, OfSomethingElseThanAModelIsRefused) {
             "leave it out: https://huggingface.co/o/n");
 }
 
+TEST(HubRepository, IsNamedAsPeopleDo) {
+  for (const auto* text :
+       {"https://huggingface.co/o/n", "http://huggingface.co/o/n/", "HTTPS://huggingface.co/o/n/tree/main",
+        "https://www.huggingface.co/o/n", "huggingface.co/o/n", "hf.co/o/n", "https://hf.co/o/n?x=y", "hf://o/n",
+        "hf://o/n@main", "o/n", " o/n\n"}) {
+    EXPECT_EQ(hub_repository_of(text), "o/n") << text;
+  }
+  for (const auto* text :
+       {"", "n", "https://huggingface.co/o", "https://huggingface.co/datasets/o/n", "https://huggingface.co/datasets/n",
+        "huggingface.co/spaces/n", "https://example.org/o/n", "https://example.org/o/n/", "o/n/a.gguf", "o/n:a", "../n",
+        "o/n;x", "o/$(n)", "o/n\nx", "https://u:p@huggingface.co/o/n", "ftp://o/n"}) {
+    EXPECT_EQ(hub_repository_of(text), "") << text;
+  }
+}
+
+// What the hub tells of a repository's base models.
+std::vector<std::string> base_models_of(const std::string& fields) {
+  const auto parsed =
+      parse_repository(R"({"sha": ")" + kCommit + R"(", "siblings": [], )" + fields + "}", {"o/n", "", ""});
+  return parsed.ok() ? parsed.value().base_models : std::vector<std::string>{parsed.error().message};
+}
+
+TEST(HubRepository, TellsWhatItIsMadeOf) {
+  using testing::ElementsAre;
+  using testing::IsEmpty;
+  EXPECT_THAT(base_models_of(R"("cardData": {"base_model": "a/b"}, "tags": ["base_model:c/d"])"), ElementsAre("a/b"));
+  EXPECT_THAT(base_models_of(R"("cardData": {"base_model": ["a/b", "https://huggingface.co/c/d", "a/b", 7]})"),
+              ElementsAre("a/b", "c/d"));
+  EXPECT_THAT(base_models_of(R"("tags": ["x", "base_model:a/b", "base_model:finetune:a/b", "base_model:merge:c/d"])"),
+              ElementsAre("a/b", "c/d"));
+  EXPECT_THAT(base_models_of(R"("cardData": {"base_model": null}, "tags": ["base_model:quantized:a/b"])"),
+              ElementsAre("a/b"));
+  for (const auto* fields :
+       {R"("x": 1)", R"("cardData": null, "tags": null)", R"("cardData": "a/b", "tags": {"a": "b"})",
+        R"("cardData": {"base_model": {"a": "b/c"}}, "tags": [["base_model:a/b"], 1])",
+        R"("cardData": {"base_model": "../x"}, "tags": "base_model:..")"}) {
+    EXPECT_THAT(base_models_of(fields), IsEmpty()) << fields;
+  }
+}
+
 TEST(HubUrl, EscapesNames) {
   EXPECT_EQ(hub_api_url("https://h", {"o/n", "", ""}), "https://h/api/models/o/n/revision/main?blobs=true");
   EXPECT_EQ(hub_api_url("https://h", {"o/n", "refs/pr/1", ""}),

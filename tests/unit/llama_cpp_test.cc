@@ -29,6 +29,19 @@ TEST(LlamaCpp, GetsCommandsThatCanBePasted) {
             "llama-server -m a.gguf --spec-type draft-mtp --spec-draft-n-max 2");
 }
 
+TEST(LlamaCpp, GetsACommandWithTheBaseModel) {
+  auto model = load_model(kTarget);
+  set_text(model.gguf, "general.base_model.0.repo_url", "https://huggingface.co/lab/A");
+  EXPECT_EQ(describe_next_step(summarise(model.gguf), "a b.gguf"),
+            "mtpgraft graft 'a b.gguf' --from-base puts in the head of the model that it was made of, hf://lab/A");
+  EXPECT_THAT(describe_next_step(summarise(model.gguf), "a-MTP.gguf"),
+              StartsWith("mtpgraft graft a-MTP.gguf --from-base -o NEW.gguf puts "));
+  set_text(model.gguf, "general.base_model.1.repo_url", "lab/B");
+  EXPECT_EQ(describe_next_step(summarise(model.gguf), "a.gguf"),
+            "mtpgraft graft a.gguf DONOR puts a head in, taken from one of the models that it was made of\n"
+            "mtpgraft graft a.gguf hf://lab/A\nmtpgraft graft a.gguf hf://lab/B");
+}
+
 TEST(LlamaCpp, KnowsNoFileWithoutArchitecture) {
   EXPECT_EQ(describe_runtime({}),
             "v0.5.0 has no MTP code for this architecture, and may refuse such a file with a head");

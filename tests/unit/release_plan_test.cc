@@ -342,5 +342,17 @@ TEST(ReleasePlanLimits, AZeroByteIsNoEnd) {
   EXPECT_THAT(problems_of_text("{}\0{"s), ElementsAre("has a zero byte"));
 }
 
+TEST(ReleasePlan, LeavesTheDonorToTheTarget) {
+  std::vector<Error> problems;
+  const auto request = to_request({"/grafts/0", "a.gguf", "from-base", "b.gguf", {}}, "dir", "PLAN.json", problems);
+  EXPECT_TRUE(request.from_base);
+  EXPECT_EQ(request.donor.path, "");
+  EXPECT_EQ(request.target, "dir/a.gguf");
+  EXPECT_THAT(to_arguments({"/grafts/0", "a.gguf", "from-base", "b.gguf", {}}, "dir"),
+              ElementsAre("graft", "dir/a.gguf", "--from-base", "-o", "dir/b.gguf"));
+  EXPECT_FALSE(to_request({"/grafts/0", "a.gguf", "./from-base", "b.gguf", {}}, "", "PLAN.json", problems).from_base)
+      << "that is a file";
+}
+
 }  // namespace
 }  // namespace mtpgraft
