@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "gguf/foreign.h"
+#include "util/hub_store.h"
 #include "util/json.h"
 #include "util/path.h"
 
@@ -140,7 +141,10 @@ Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
     auto opened = files_->open(path);
     if (!opened.ok()) {
       auto& error = opened.error();
-      if (is_folder_ && !error.has_advice()) {
+      // In a snapshot it tells what became of the download.
+      const auto is_there = files_->exists(path);
+      if (is_folder_ && !is_remote(path_) && is_there.ok() && !is_there.value() &&
+          hub_store_of(real_path(path_)).empty()) {
         error.hint = "the checkpoint is not complete; download this file too";
       }
       return std::move(error);
