@@ -24,8 +24,8 @@ _mtpgraft() {
         esac
         ;;
       graft)
-        options="-h --help -o --output --in-place -n --dry-run -f --force --checksums --copy --no-sync --replace
-          --strict --no-record --source-digests --head-type --ggml --norm-offset --no-cache --allow-http --set
+        options="-h --help --from-base -o --output --in-place -n --dry-run -f --force --checksums --copy --no-sync
+          --replace --strict --no-record --source-digests --head-type --ggml --norm-offset --no-cache --allow-http --set
           --set-file --unset --yarn --merge --split-head --link -v --verbose --json -q --quiet --progress"
         words="" files=('*.gguf' '*.safetensors')
         case $previous in
