@@ -23,6 +23,9 @@ constexpr std::uint64_t kJsonBytesMax = std::uint64_t{32} << 20;
 constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19,  // two for a tensor
                                  .token_bytes = std::size_t{1} << 16};
 
+// Of a folder that no index orders; each costs a request on the hub. Heads are in one, or in a few.
+constexpr std::size_t kFilesBesideMax = 64;
+
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
 // What says which tensors a checkpoint has, the best first.
@@ -188,8 +191,9 @@ Status Checkpoint::add_files_beside() {
     }
   }
   const auto indexed = paths_of(files_of_tensors_);
+  std::size_t read = 0;
   for (const auto& path : list_paths(path_, listed.value(), ".safetensors")) {
-    if (!indexed.contains(path)) {
+    if (!indexed.contains(path) && ++read <= kFilesBesideMax) {
       beside_.files_without_index.insert(path);
       MTPGRAFT_CHECK(add(add_file(path)));
     }

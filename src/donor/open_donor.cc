@@ -5,6 +5,7 @@
 
 #include "donor/checkpoint.h"
 #include "donor/dialect.h"
+#include "donor/model_choice.h"
 #include "gguf/foreign.h"
 #include "gguf/snapshot.h"
 #include "io/meant_path.h"
@@ -87,10 +88,14 @@ Result<std::string> find_local_donor(const std::string& path, FileSource& files)
   if (models.size() == 1) {
     return models.front();
   }
-  std::erase_if(models, [&](const std::string& model) {
-    const auto opened = open_donor_model(files, model);
-    return opened.ok() && !find_donors_head(opened.value().gguf).has_tensors();
-  });
+  std::vector<std::string> with_head;
+  for (auto& model : models) {
+    MTPGRAFT_TRY(const auto head_bytes, find_head_bytes(model, files));
+    if (head_bytes > 0) {
+      with_head.push_back(std::move(model));
+    }
+  }
+  models = std::move(with_head);
   if (models.size() == 1) {
     return models.front();
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "donor/checkpoint.h"
+#include "donor/model_choice.h"
 #include "donor/model_tag.h"
 #include "gguf/snapshot.h"
 #include "model/dialect.h"
@@ -59,15 +60,9 @@ Result<std::vector<FileWithHead>> find_heads(std::span<const RepositoryFile> fil
                                              RemoteSource& source) {
   std::vector<FileWithHead> heads;
   for (const auto& file : files) {
-    const auto model = open_donor_model(source, fmt::format("{}/{}", repository.path, file.name));
-    if (!model.ok() && model.error().code != ErrorCode::kMalformed && model.error().code != ErrorCode::kUnsupported) {
-      return model.error();
-    }
-    if (model.ok()) {
-      const auto head = find_donors_head(model.value().gguf);
-      if (head.has_tensors() && head.problems.empty()) {
-        heads.push_back({file.name, head.bytes});
-      }
+    MTPGRAFT_TRY(const auto head_bytes, find_head_bytes(fmt::format("{}/{}", repository.path, file.name), source));
+    if (head_bytes > 0) {
+      heads.push_back({file.name, head_bytes});
     }
   }
   return heads;
@@ -160,7 +155,8 @@ Result<std::string> choose_known_model(const std::string& path, RemoteSource& so
   MTPGRAFT_TRY(auto candidates, find_candidates(path, source));
   const auto& place = candidates.place;
   auto& files = candidates.files;
-  if (files.size() < 2) {
+  // Of what the cache has, the only one may be there by chance.
+  if (files.empty() || (files.size() == 1 && place.repository->is_described)) {
     return files.empty() ? place.path : path_of(candidates, files.front().name);
   }
   const auto full_models = std::ranges::stable_partition(
@@ -187,18 +183,23 @@ Result<std::string> choose_known_model(const std::string& path, RemoteSource& so
   return choice(place, "is not one model; of its files these have a head", std::move(lines));
 }
 
-// Whether the hub tells of more files than those that are in the Hugging Face cache.
-Result<bool> learn_more(const std::string& path, RemoteSource& source) {
-  MTPGRAFT_TRY(const auto place, source.find(path));
-  return source.describe(place);
-}
-
 }  // namespace
+
+Result<std::uint64_t> find_head_bytes(const std::string& path, FileSource& source) {
+  const auto model = open_donor_model(source, path);
+  if (!model.ok()) {
+    const auto code = model.error().code;
+    const bool is_no_model = code == ErrorCode::kMalformed || code == ErrorCode::kUnsupported;
+    return is_no_model ? Result<std::uint64_t>(0) : model.error();
+  }
+  const auto head = find_donors_head(model.value().gguf);
+  return head.has_tensors() && head.problems.empty() ? head.bytes : 0;
+}
 
 Result<std::vector<std::string>> list_remote_models(const std::string& path, RemoteSource& source) {
   MTPGRAFT_TRY(auto candidates, find_candidates(path, source));
   if (!candidates.files.empty()) {
-    MTPGRAFT_CHECK(learn_more(path, source));
+    MTPGRAFT_CHECK(source.describe(candidates.place));
     MTPGRAFT_TRY(candidates, find_candidates(path, source));
   }
   std::vector<std::string> paths;
@@ -209,12 +210,14 @@ Result<std::vector<std::string>> list_remote_models(const std::string& path, Rem
 }
 
 Result<std::string> choose_remote_model(const std::string& path, RemoteSource& source) {
+  MTPGRAFT_TRY(const auto place, source.find(path));
   auto chosen = choose_known_model(path, source);
-  if (!chosen.ok() && chosen.error().code != ErrorCode::kInterrupted) {
-    MTPGRAFT_TRY(const bool knows_more, learn_more(path, source));
-    return knows_more ? choose_known_model(path, source) : std::move(chosen);
+  // What is wrong with a file of the cache is not to be passed over.
+  if (chosen.ok() || chosen.error().path != place.path) {
+    return chosen;
   }
-  return chosen;
+  MTPGRAFT_TRY(const bool knows_more, source.describe(place));
+  return knows_more ? choose_known_model(path, source) : std::move(chosen);
 }
 
 }  // namespace mtpgraft

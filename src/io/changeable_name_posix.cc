@@ -11,46 +11,44 @@
 namespace mtpgraft {
 namespace {
 
-// Whether it is a symbolic link to a file. What leads to none cannot be opened, which tells more.
-bool is_link(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::is_symlink(as_path(path), ignored) && std::filesystem::exists(as_path(path), ignored) &&
-         !std::filesystem::is_directory(as_path(path), ignored);
+// Whether it is a symbolic link to a file. What is not there, or leads to nothing, cannot be opened, which tells more.
+Result<bool> is_link(const std::string& path) {
+  std::error_code error;
+  const auto type = std::filesystem::symlink_status(as_path(path), error).type();
+  if (error && type != std::filesystem::file_type::not_found) {
+    return input_error(path, "open", error.value());
+  }
+  return type == std::filesystem::file_type::symlink && std::filesystem::exists(as_path(path), error) &&
+         !std::filesystem::is_directory(as_path(path), error);
+}
+
+Error refuse_link(const std::string& path, Remedy remedy) {
+  return {.code = ErrorCode::kRefused,
+          .message = "is a symbolic link, and the file that it leads to would be changed",
+          .path = path,
+          .hint = "if that is meant, name the file itself: " + shell_quoted(real_path(path)),
+          .remedy = remedy};
 }
 
 }  // namespace
 
 Status check_no_link(const std::string& path) {
-  std::error_code error;
-  const auto type = std::filesystem::symlink_status(as_path(path), error).type();
-  // What is not there cannot be opened, which tells more.
-  if (error && type != std::filesystem::file_type::not_found) {
-    return input_error(path, "open", error.value());
-  }
-  if (!is_link(path)) {
-    return ok_status();
-  }
-  return Error{.code = ErrorCode::kRefused,
-               .message = "is a symbolic link, and the file that it leads to would be changed",
-               .path = path,
-               .hint = "if that is meant, name the file itself: " + shell_quoted(real_path(path))};
+  MTPGRAFT_TRY(const bool leads_elsewhere, is_link(path));
+  return leads_elsewhere ? Status(refuse_link(path, Remedy::kNone)) : ok_status();
 }
 
 Status check_own_name(const std::string& path) {
-  if (is_digest_name(link_destination(path))) {
+  MTPGRAFT_TRY(const bool leads_elsewhere, is_link(path));
+  if (is_digest_name(leads_elsewhere ? real_path(path) : path)) {
     return Error{.code = ErrorCode::kRefused,
-                 .message = is_link(path) ? "is a symbolic link to a file that is called by the digest of its bytes: "
-                                            "what uses that file would get another one"
-                                          : "is called by the digest of its bytes: what uses this file would get "
-                                            "another one",
+                 .message = leads_elsewhere ? "is a symbolic link to a file that is called by the digest of its bytes: "
+                                              "what uses that file would get another one"
+                                            : "is called by the digest of its bytes: what uses this file would get "
+                                              "another one",
                  .path = path,
                  .remedy = Remedy::kNameNewFile};
   }
-  auto status = check_no_link(path);
-  if (!status.ok()) {
-    status.error().remedy = Remedy::kWriteNewFile;
-  }
-  return status;
+  return leads_elsewhere ? Status(refuse_link(path, Remedy::kWriteNewFile)) : ok_status();
 }
 
 }  // namespace mtpgraft

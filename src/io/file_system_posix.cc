@@ -229,7 +229,7 @@ class PosixFileSystem final : public FileSystem {
                    .remedy = Remedy::kRecover};
     }
     if (is_remote(path) || is_folder(path)) {
-      return Error{.code = ErrorCode::kUsage,
+      return Error{.code = is_remote(path) ? ErrorCode::kUsage : ErrorCode::kIo,
                    .message = is_remote(path) ? "is a URL" : "is a folder",
                    .path = path,
                    .hint = "name the file of this machine that was to be changed in place"};

@@ -304,6 +304,9 @@ std::string find_meant(const std::string& path, FileSource& files) {
       return fmt::format("its download is not done: {}; wait for it, or start it again", list_some(blobs, " and "));
     }
   }
+  if (link.empty() && !hub_store_of(real_path(parent_of(path))).empty()) {
+    return "the snapshot does not have it: fetch it with the program that filled the cache, as by hf download";
+  }
   if (!link.empty()) {
     return fmt::format("it is a symbolic link to '{}', which is not there", link.string());
   }

@@ -132,7 +132,7 @@ Result<std::string> choose_head_output(const ExtractRequest& request, const Job&
   } else {
     MTPGRAFT_TRY(name, name_after_donor(request.donor.path, *job.donor));
   }
-  if (name.directory.empty() && !hub_store_of(std::filesystem::current_path().string()).empty()) {
+  if (name.directory.empty() && !hub_store_of(real_path(".")).empty()) {
     return name_the_output("the current directory is in a cache, and nothing is added to it");
   }
   auto path = (as_path(name.directory) / as_path(head_file_name(name.model_path, type_of_head(job.plan)))).string();

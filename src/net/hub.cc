@@ -26,6 +26,8 @@ constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19, .token_byte
 
 constexpr std::size_t kTokenBytesMax = 4096;
 
+constexpr std::size_t kBaseModelsMax = 32;  // far above any merge
+
 constexpr int kTimeoutSeconds = 30;
 constexpr int kTimeoutSecondsMax = 3600;
 
@@ -45,12 +47,7 @@ Result<std::string> read_token() {
   auto path = environment("HF_TOKEN_PATH");
   const bool is_named = !path.empty();
   if (!is_named) {
-    auto home = environment("HF_HOME");
-    if (home.empty()) {
-      const auto cache = environment("XDG_CACHE_HOME");
-      home = (cache.empty() ? environment("HOME") + "/.cache" : cache) + "/huggingface";
-    }
-    path = home + "/token";
+    path = hub_home_directory() + "/token";
   }
   std::ifstream file(as_path(path), std::ios::binary);
   std::string token(kTokenBytesMax, '\0');
@@ -83,6 +80,9 @@ std::string text_of(const nlohmann::json& object, const char* key) {
 std::vector<std::string> base_models_of(const nlohmann::json& description) {
   std::vector<std::string> names;
   const auto add = [&](std::string_view text) {
+    if (names.size() == kBaseModelsMax) {
+      return;
+    }
     auto name = hub_repository_of(text);
     if (!name.empty() && std::ranges::find(names, name) == names.end()) {
       names.push_back(std::move(name));
@@ -119,12 +119,10 @@ const RepositoryFile* Repository::find(std::string_view name) const {
   return found != files.end() && found->name == name ? &*found : nullptr;
 }
 
-bool is_whole_checkpoint(const Repository& repository) {
-  const auto is_safetensors = [](const RepositoryFile& file) {
-    return file.name.find(".safetensors") != std::string::npos;
-  };
-  return repository.is_described ||
-         (repository.find("config.json") != nullptr && std::ranges::any_of(repository.files, is_safetensors));
+bool has_model(const Repository& repository) {
+  return std::ranges::any_of(repository.files, [](const RepositoryFile& file) {
+    return file.name.ends_with(".gguf") || file.name.ends_with(".safetensors");
+  });
 }
 
 std::vector<std::string> names_in_folder(const Repository& repository, std::string_view folder) {
@@ -207,6 +205,9 @@ Result<Repository> parse_repository(const std::string& json, const HubPath& path
   Repository repository{path.repository_path(), text_of(object, "sha"), {}};
   if (!is_commit(repository.commit)) {
     return malformed("has no commit 'sha'");
+  }
+  if (is_commit(path.revision) && lowered(path.revision) != lowered(repository.commit)) {
+    return malformed(fmt::format("is of another commit, {}", repository.commit));
   }
   const auto siblings = object.find("siblings");
   if (siblings == object.end() || !siblings->is_array()) {

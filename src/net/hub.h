@@ -20,6 +20,10 @@ struct HubSettings {
   bool is_offline;       // HF_HUB_OFFLINE: the hub is not to be asked
 };
 
+// Where huggingface_hub keeps what is its own: HF_HOME, else XDG_CACHE_HOME/huggingface or HOME/.cache/huggingface;
+// empty if none is set.
+std::string hub_home_directory();
+
 Result<HubSettings> read_hub_settings();
 
 // Where the hub describes the repository, and where it has a file of a commit.
@@ -31,9 +35,8 @@ std::string hub_file_url(std::string_view endpoint, std::string_view repository,
 std::string hub_refs_url(std::string_view endpoint, std::string_view repository);
 std::string hub_models_url(std::string_view endpoint, std::string_view repository);
 
-// Whether what is here of a repository is enough to tell that a file is not in it: a checkpoint without an index has
-// none, for example.
-bool is_whole_checkpoint(const Repository& repository);
+// Whether there is what can be a model, or a part of one.
+bool has_model(const Repository& repository);
 
 // The names of the files and folders in a folder of a repository; the folder "" is the repository itself.
 std::vector<std::string> names_in_folder(const Repository& repository, std::string_view folder);

@@ -64,6 +64,16 @@ std::string read_commit(const std::string& path, FileSource& files) {
   return is_commit(text) ? text : "";
 }
 
+// The commit that a revision (empty: main) had; without refs/main that of the only snapshot. Empty if there is none.
+std::string find_main(const std::string& store, const std::string& revision, FileSource& files) {
+  auto commit = read_commit(fmt::format("{}/refs/{}", store, revision.empty() ? "main" : revision), files);
+  if (const auto commits = sorted_names(store + "/snapshots", files);
+      commit.empty() && revision.empty() && commits.size() == 1 && is_commit(commits.front())) {
+    commit = commits.front();
+  }
+  return commit;
+}
+
 Error unfinished(const std::string& path, std::string_view what, const std::vector<std::string>& blobs,
                  const std::string& fetch) {
   return {.code = ErrorCode::kIo,
@@ -89,17 +99,22 @@ std::string directory_of(const char* variable) {
 
 }  // namespace
 
+std::string hub_home_directory() {
+  auto home = directory_of("HF_HOME");
+  if (home.empty()) {
+    const auto cache = user_cache_directory();
+    home = cache.empty() ? "" : cache + "/huggingface";
+  }
+  return home;
+}
+
 std::string hub_cache_directory() {
   for (const auto* const variable : {"LLAMA_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}) {
     if (auto directory = directory_of(variable); !directory.empty()) {
       return directory;
     }
   }
-  auto home = directory_of("HF_HOME");
-  if (home.empty()) {
-    const auto cache = user_cache_directory();
-    home = cache.empty() ? "" : cache + "/huggingface";
-  }
+  const auto home = hub_home_directory();
   return home.empty() ? "" : home + "/hub";
 }
 
@@ -109,11 +124,10 @@ std::string HubCache::find_commit(const HubPath& path) const {
   if (directory_.empty()) {
     return {};
   }
-  const auto revision = path.revision.empty() ? "main" : path.revision;
-  const auto commit =
-      is_commit(revision) ? revision : read_commit(fmt::format("{}/refs/{}", store_of(path), revision), files_);
-  const bool is_here = !commit.empty() && files_.is_folder(fmt::format("{}/snapshots/{}", store_of(path), commit));
-  return is_here ? commit : "";
+  const auto snapshots = store_of(path) + "/snapshots";
+  auto commit = is_commit(path.revision) ? path.revision : find_main(store_of(path), path.revision, files_);
+  const auto folder = fmt::format("{}/{}", snapshots, commit);
+  return !commit.empty() && files_.is_folder(folder) && files_.check_inside(snapshots, folder).ok() ? commit : "";
 }
 
 std::optional<Repository> HubCache::find_snapshot(const HubPath& path, const std::string& commit) const {
@@ -132,7 +146,7 @@ Result<std::string> HubCache::find_file(const HubPath& path, const std::string& 
   auto in_snapshot = fmt::format("{}/snapshots/{}/{}", store, commit, file.name);
   const auto folder = parent_of(in_snapshot);
   // Also a link that leads nowhere: opening it says so.
-  if (std::ranges::binary_search(sorted_names(folder, files_), base_name(file.name))) {
+  if (std::ranges::binary_search(list_snapshot(fmt::format("{}/snapshots/{}", store, commit), files_), file.name)) {
     const auto inside = files_.check_inside(folder, in_snapshot);
     return !inside.ok() && inside.error().code == ErrorCode::kRefused ? Result<std::string>(inside.error())
                                                                       : std::move(in_snapshot);
@@ -182,7 +196,9 @@ Result<std::unique_ptr<ReadableFile>> HubCache::open(const HubPath& path, const 
 Error HubCache::explain_missing(const HubPath& path, const std::string& commit, const std::string& name) const {
   const auto fetch = fetch_command(path.repository, commit, name);
   if (const auto blobs = find_unfinished_blobs(store_of(path), "", files_); !blobs.empty()) {
-    return unfinished(path.repository_path(), name.empty() ? "some of it" : quoted_name(name), blobs, fetch);
+    return unfinished(path.repository_path(),
+                      name.empty() ? "some of it" : fmt::format("{} is not there, and some of it", quoted_name(name)),
+                      blobs, fetch);
   }
   return {.code = ErrorCode::kIo,
           .message = fmt::format("{} is not in the Hugging Face cache, and HF_HUB_OFFLINE forbids to ask the hub",

@@ -187,6 +187,10 @@ Result<std::optional<HubPath>> parse_hub_url(std::string_view url, std::string_v
     path.name = shown_file(url);
   } else if (endpoint == kDefaultEndpoint && owner != "api" && is_model_file(after_name)) {
     path.name = after_name;
+  } else if (endpoint == kDefaultEndpoint && owner != "api") {
+    auto error = wrong_path(url_without_query(url), "is a page of the hub, and neither a model nor a file of one");
+    error.hint = fmt::format("the model is {}{}/{}", kScheme, owner, name);
+    return error;
   } else {
     return none;
   }

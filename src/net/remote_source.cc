@@ -14,6 +14,7 @@
 #include "net/remote_file.h"
 #include "util/checked.h"
 #include "util/parse.h"
+#include "util/stored_name.h"
 #include "util/text.h"
 #include "util/url.h"
 
@@ -84,10 +85,10 @@ class HttpSource final : public RemoteSource {
     if (path.repository == nullptr || path.repository->is_described || hub_.is_offline) {
       return false;
     }
-    MTPGRAFT_TRY(const auto parsed, parse_hub_path(path.repository->path));
-    MTPGRAFT_TRY(auto described, ask_hub(parsed));
-    *std::ranges::find(repositories_, path.repository->path, &Repository::path) = std::move(described);
-    return true;
+    const auto status = learn_all(*path.repository);
+    // What is here has to do.
+    const bool is_unreachable = !status.ok() && status.error().is_retryable && status.error().http_status == 0;
+    return status.ok() || is_unreachable ? Result<bool>(status.ok()) : status.error();
   }
 
   std::optional<std::string> find_cached(const std::string& path) override {
@@ -95,10 +96,7 @@ class HttpSource final : public RemoteSource {
     auto place = parsed.ok() && parsed.value() ? *parsed.value() : HubPath();
     place.revision = hub_cache_.find_commit(place);
     const auto snapshot = place.revision.empty() ? std::nullopt : hub_cache_.find_snapshot(place, place.revision);
-    const auto is_model = [](const RepositoryFile& file) {
-      return file.name.ends_with(".gguf") || file.name.ends_with(".safetensors");
-    };
-    return snapshot && std::ranges::any_of(snapshot->files, is_model) ? std::optional(place.path()) : std::nullopt;
+    return snapshot && has_model(*snapshot) ? std::optional(place.path()) : std::nullopt;
   }
 
   Result<std::unique_ptr<ReadableFile>> open(const std::string& path) override {
@@ -140,7 +138,8 @@ class HttpSource final : public RemoteSource {
   Result<bool> exists(const std::string& path) override {
     MTPGRAFT_TRY(const auto found, find(path));
     if (found.repository != nullptr) {
-      if (found.repository->find(found.name) == nullptr && !is_whole_checkpoint(*found.repository)) {
+      // A head is not to be read without its configuration; of all else the caller asks when it has found nothing.
+      if (found.repository->find(found.name) == nullptr && last_part(found.name) == "config.json") {
         MTPGRAFT_CHECK(describe(found));
       }
       return found.repository->find(found.name) != nullptr;
@@ -166,6 +165,14 @@ class HttpSource final : public RemoteSource {
       }
     }
     return std::nullopt;
+  }
+
+  // The repository is one of those that were looked up; it changes where it is.
+  Status learn_all(const Repository& repository) {
+    MTPGRAFT_TRY(const auto parsed, parse_hub_path(repository.path));
+    MTPGRAFT_TRY(auto described, ask_hub(parsed));
+    *std::ranges::find(repositories_, repository.path, &Repository::path) = std::move(described);
+    return ok_status();
   }
 
   // Nothing for URLs of other servers.
@@ -200,10 +207,12 @@ class HttpSource final : public RemoteSource {
 
   Result<Repository> look_up(const HubPath& path) {
     const auto url = hub_api_url(hub_.endpoint, path);
-    const bool is_known = is_commit(path.revision) && has_document(url);
-    if ((is_commit(path.revision) || hub_.is_offline) && !is_known) {
+    const bool is_known = has_document(url);
+    const bool is_fixed = is_commit(path.revision);
+    if (hub_.is_offline || (is_fixed && !is_known)) {
       const auto commit = hub_cache_.find_commit(path);
-      if (auto snapshot = commit.empty() ? std::nullopt : hub_cache_.find_snapshot(path, commit)) {
+      auto snapshot = commit.empty() ? std::nullopt : hub_cache_.find_snapshot(path, commit);
+      if (snapshot && (!is_known || (!is_fixed && has_model(*snapshot)))) {
         return std::move(*snapshot);
       }
     }
@@ -280,7 +289,8 @@ class HttpSource final : public RemoteSource {
     const auto& repository = *found.repository;
     const auto* file = repository.find(found.name);
     if (file == nullptr) {
-      MTPGRAFT_TRY(const bool is_told_more, describe(found));
+      const bool is_told_more = !repository.is_described && !hub_.is_offline;
+      MTPGRAFT_CHECK(is_told_more ? learn_all(repository) : ok_status());
       MTPGRAFT_TRY(const auto parsed, parse_hub_path(repository.path));
       return is_told_more              ? place_of(path)
              : repository.is_described ? no_such_file(repository, found.name)

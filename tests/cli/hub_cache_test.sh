@@ -125,3 +125,43 @@ expect_exit 2 "$MTPGRAFT" graft "$HUB_CACHE/models--lab--Base-GGUF" "$LOCAL/$BAS
 expect_text "$STDERR" "Base-MTP-Q8_0.gguf"
 expect_exit 2 "$MTPGRAFT" graft "$TARGET" "$HUB_CACHE/models--lab--Base-GGUF" -o out.gguf
 expect_text "$STDERR" "mtp-Base-BF16.gguf"
+
+# A repository of GGUF files needs no request either, where what is here has a head, also without refs/main.
+rm -rf "$HUB_CACHE"
+commit=$(commit_of lab/One-GGUF)
+lay_out "$LOCAL/One-GGUF" "$HUB_CACHE" lab/One-GGUF "$commit"
+forget_cache
+forget_requests
+for donor in "hf://lab/One-GGUF@$commit" "hf://lab/One-GGUF@$commit:Q8_0" "hf://lab/One-GGUF@$commit:mtp-*"; do
+  graft "$donor"
+done
+rm "$HUB_CACHE/models--lab--One-GGUF/refs/main"
+HF_HUB_OFFLINE=1 graft hf://lab/One-GGUF
+expect_requests ''
+
+# Where what is here has none, the hub tells of more.
+rm -rf "$HUB_CACHE"
+lay_out "$LOCAL/One-GGUF" "$HUB_CACHE" lab/One-GGUF "$commit" Base-Q4_K_M.gguf
+graft "hf://lab/One-GGUF@$commit"
+requests | grep -q cdn || fail "nothing was fetched: $last_command"
+
+# What mtpgraft has fetched itself counts, too, beside a snapshot without a model.
+rm -rf "$HUB_CACHE"
+commit=$(commit_of lab/$BASE)
+lay_out "$LOCAL/$BASE" "$HUB_CACHE" lab/$BASE "$commit" README.md
+graft "hf://lab/$BASE"
+forget_requests
+HF_HUB_OFFLINE=1 graft "hf://lab/$BASE"
+expect_requests ''
+
+inputs+=(Base-Q4_K_M.gguf by-file.gguf)
+# A broken link is told also where the hub cannot be reached. A snapshot that is a link to elsewhere is none.
+rm -rf "$HUB_CACHE" out.gguf
+forget_cache
+lay_out "$LOCAL/$BASE" "$HUB_CACHE" lab/$BASE "$commit"
+rm "$(readlink -f "$snapshot/$shard")"
+HF_ENDPOINT=http://127.0.0.1:9 expect_error 4 "$snapshot/$shard: cannot open: No such file or directory" \
+  ".*symbolic link.*" "hf://lab/$BASE@$commit"
+mv "$snapshot" "$SCRATCH/elsewhere-snapshot"
+ln -s "$SCRATCH/elsewhere-snapshot" "$snapshot"
+HF_HUB_OFFLINE=1 expect_error 4 "hf://lab/$BASE: is not in a cache, .*" '' "hf://lab/$BASE"

@@ -50,8 +50,10 @@ void check_path(const std::string& text) {
   } else {
     fuzz::require_sound(path.error());
   }
-  if (const auto path = parse_hub_url(text, kEndpoint)) {
-    fuzz::require(path->name.empty() || is_inside(path->name), "a URL's name is in its repository");
+  if (const auto path = parse_hub_url(text, kEndpoint); !path.ok()) {
+    fuzz::require_sound(path.error());
+  } else if (path.value()) {
+    fuzz::require(path.value()->name.empty() || is_inside(path.value()->name), "a URL's name is in its repository");
   }
   const HttpFile file{text, text};
   const auto origin = origin_of(text);

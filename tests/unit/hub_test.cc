@@ -103,6 +103,20 @@ TEST(HubRepository, IsNamedAsPeopleDo) {
   }
 }
 
+TEST(HubRepository, IsOfTheCommitThatIsAskedFor) {
+  const auto json = R"({"sha": ")" + kCommit + R"(", "siblings": []})";
+  EXPECT_THAT(parse_repository(json, {"o/n", kCommit, ""}), IsOk());
+  EXPECT_THAT(parse_repository(json, {"o/n", std::string(40, 'a'), ""}),
+              FailsWith(ErrorCode::kMalformed, "is of another commit, " + kCommit));
+}
+
+TEST(HubUrl, OfAnotherPageOfTheHubIsNoFile) {
+  for (const auto* page : {"discussions/1", "settings", "edit/main/config.json"}) {
+    EXPECT_THAT(parse_hub_url("https://huggingface.co/o/n/" + std::string(page), "http://127.0.0.1:8080"),
+                FailsWith(ErrorCode::kUsage, "is a page of the hub"));
+  }
+}
+
 // What the hub tells of a repository's base models.
 std::vector<std::string> base_models_of(const std::string& fields) {
   const auto parsed =
