@@ -144,6 +144,12 @@ Result<Candidates> find_candidates(const std::string& path, RemoteSource& source
   if (!is_folder && may_be_tag && !list_files(*repository, is_model_name).empty()) {
     return nothing_matches(place, fmt::format("no model's name has the tag '{}'; the repository has", place.name));
   }
+  if (!is_folder && may_be_tag && has_safetensors(repository->path, source)) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("has no GGUF files of which '{}' could be one: it is a checkpoint", place.name),
+                 .path = place.path,
+                 .hint = fmt::format("name it without that: {}", repository->path)};
+  }
   return Candidates{std::move(place)};  // opening it tells what there is instead
 }
 
@@ -159,11 +165,12 @@ Result<std::string> choose_known_model(const std::string& path, RemoteSource& so
   if (files.empty() || (files.size() == 1 && place.repository->is_described)) {
     return files.empty() ? place.path : path_of(candidates, files.front().name);
   }
-  const auto full_models = std::ranges::stable_partition(
-      files, [&](const auto& file) { return candidates.prefers_sidecars && is_sidecar_name(file.name); });
-  MTPGRAFT_TRY(auto heads, find_heads(std::span(files.begin(), full_models.begin()), *place.repository, source));
+  const auto full_models = std::stable_partition(files.begin(), files.end(), [&](const auto& file) {
+    return candidates.prefers_sidecars && is_sidecar_name(file.name);
+  });
+  MTPGRAFT_TRY(auto heads, find_heads({files.begin(), full_models}, *place.repository, source));
   if (heads.empty()) {
-    MTPGRAFT_TRY(heads, find_heads(full_models, *place.repository, source));
+    MTPGRAFT_TRY(heads, find_heads({full_models, files.end()}, *place.repository, source));
   }
   if (heads.empty()) {
     return Error{.code = ErrorCode::kIncompatible,

@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::string_view kGguf = "GGUF";
+constexpr std::string_view kMagicOfGguf = "GGUF";
 
 constexpr auto kToGguf = "llama.cpp's convert_hf_to_gguf.py makes a GGUF of the folder of such a model";
 
@@ -145,7 +145,7 @@ Kind recognise_zip(std::string_view start, const std::string& path) {
 
 // What a program for downloads or uploads has put before the GGUF.
 std::optional<Kind> recognise_wrapped(std::string_view start) {
-  if (start.find(kGguf) == std::string_view::npos) {
+  if (start.find(kMagicOfGguf) == std::string_view::npos) {
     return std::nullopt;
   }
   if (start.starts_with("HTTP/")) {
@@ -201,7 +201,7 @@ ForeignKind recognise_bytes(std::string_view start, const std::string& path, std
             name.starts_with("._") ? fmt::format("the model is '{}'; this file can be deleted", name.substr(2))
                                    : advise_model(path)};
   }
-  if (start.starts_with(kGguf)) {
+  if (start.starts_with(kMagicOfGguf)) {
     return {FileKind::kOtherGguf, "a GGUF file", "its name is to end with .gguf"};
   }
   const auto magic = std::ranges::find_if(kMagics, [&](const Magic& candidate) {

@@ -37,10 +37,11 @@ Result<std::string> find_model(const std::string& path, FileSource& files) {
   }
   MTPGRAFT_TRY(const auto snapshot, find_snapshot_folder(path, files));
   auto models = snapshot ? list_snapshot_models(*snapshot, files) : std::vector<std::string>();
-  if (const auto sidecars =
-          std::ranges::stable_partition(models, [](const auto& model) { return !is_sidecar_name(model); });
-      sidecars.begin() != models.begin()) {
-    models.erase(sidecars.begin(), sidecars.end());
+  // Sidecars are meant only where there is nothing else.
+  const auto sidecars =
+      std::stable_partition(models.begin(), models.end(), [](const auto& model) { return !is_sidecar_name(model); });
+  if (sidecars != models.begin()) {
+    models.erase(sidecars, models.end());
   }
   if (models.size() == 1) {
     return models.front();

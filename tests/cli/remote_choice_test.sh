@@ -52,5 +52,6 @@ expect_error 4 "hf://lab/Base-GGUF/Q4_K: no model's name has the tag 'Q4_K'; the
 grep -q '^  - Base-Q4_K_M.gguf (' "$STDERR" || fail "the models are not listed: $last_command"
 expect_error 4 "hf://lab/Tags-GGUF/IQ2_XXS: no model's name has the tag 'IQ2_XXS'; the repository has" \
   'name one: hf://lab/Tags-GGUF:FILE' hf://lab/Tags-GGUF:IQ2_XXS
-# A checkpoint has no tags.
-expect_error 4 "hf://lab/$BASE: has no file 'Q8_0' .*" '' "hf://lab/$BASE:Q8_0"
+# A checkpoint has no quants to choose from.
+expect_error 2 "hf://lab/$BASE/Q8_0: has no GGUF files of which 'Q8_0' could be one: it is a checkpoint" \
+  "name it without that: hf://lab/$BASE" "hf://lab/$BASE:Q8_0"

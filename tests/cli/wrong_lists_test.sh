@@ -12,7 +12,7 @@ refused() {
   expect_nothing_on stdout
   grep -Fq -e ": $3" "$STDERR" || fail "no message '$3': $last_command: $(cat "$STDERR")"
   grep '^  hint: ' "$STDERR" | grep -Fq -e "$4" || fail "no hint '$4': $last_command: $(cat "$STDERR")"
-  grep -q 'mtpgraft checksum T.gguf' "$STDERR" && fail "a list of the file in doubt is proposed: $last_command"
+  ! grep -q 'mtpgraft checksum T.gguf' "$STDERR" || fail "a list of the file in doubt is proposed: $last_command"
 }
 # works COMMAND: as it was printed.
 works() {

@@ -369,7 +369,7 @@ CASES = [
     *refused("imatrix.dat", "imatrix", "llama-quantize --imatrix imatrix.dat"),
     inspected("checkpoint", "checkpoint", ""),
     *[Case(f"{command} checkpoint", 4, "checkpoint", "can only be a donor") for command in ("checksum", "verify")],
-    Case("recover checkpoint", 2, "", "name the file of this machine"),
+    Case("recover checkpoint", 4, "", "name the file of this machine"),
     Case("recover hf://x/y", 2, "", "name the file of this machine"),
     Case("recover J.gguf.mtpgraft-journal", 2, "", "mtpgraft recover J.gguf"),
     *refused("ollama", "folder", "ollama show --modelfile", exit_code=4),
