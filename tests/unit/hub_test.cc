@@ -217,10 +217,17 @@ TEST(HubNames, AreThoseOfModelsBranchesAndTags) {
 class HubSettingsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const auto* name : {"HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HOME", "HF_HUB_DOWNLOAD_TIMEOUT"}) {
+    forget_settings();
+    ::setenv("XDG_CACHE_HOME", (directory_.path("cache")).c_str(), 1);
+  }
+
+  void TearDown() override { forget_settings(); }
+
+  static void forget_settings() {
+    for (const auto* name :
+         {"HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HOME", "HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_OFFLINE"}) {
       ::unsetenv(name);
     }
-    ::setenv("XDG_CACHE_HOME", (directory_.path("cache")).c_str(), 1);
   }
 
   std::filesystem::path write(const std::string& name, std::string_view text) {
