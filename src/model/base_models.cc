@@ -73,7 +73,8 @@ std::vector<std::string> names_of(const BaseModel& base) {
   return names;
 }
 
-bool is_same(const BaseModel& one, const BaseModel& other) {
+// As far as their keys tell: one may say less than the other.
+bool may_be_same(const BaseModel& one, const BaseModel& other) {
   if (!one.repository.empty() && !other.repository.empty()) {
     return lowered(one.repository) == lowered(other.repository);
   }
@@ -82,11 +83,58 @@ bool is_same(const BaseModel& one, const BaseModel& other) {
                              [&](const auto& name) { return std::ranges::find(names, name) != names.end(); });
 }
 
+// Without a doubt: of two that only may be the same, none is to be lost.
+bool is_same(const BaseModel& one, const BaseModel& other) {
+  if (one.repository.empty() != other.repository.empty()) {
+    return false;
+  }
+  return one.repository.empty() ? one.name == other.name && one.organization == other.organization
+                                : lowered(one.repository) == lowered(other.repository);
+}
+
 void add(BaseModel base, std::vector<BaseModel>& bases) {
   const bool says_nothing = base.repository.empty() && bare_name(base.name).empty();
   if (!says_nothing && std::ranges::none_of(bases, [&](const auto& other) { return is_same(base, other); })) {
     bases.push_back(std::move(base));
   }
+}
+
+struct ModelKeysOfFile {
+  std::map<std::uint64_t, ModelKeys> by_number;  // general.base_model.N
+  ModelKeys of_source;
+};
+
+ModelKeysOfFile find_model_keys(const GgufFile& file) {
+  ModelKeysOfFile found;
+  for (const auto& item : file.keys) {
+    std::string_view rest = item.key;
+    if (rest.starts_with(kSourceModelPrefix)) {
+      found.of_source.push_back(&item);
+    } else if (rest.starts_with(kBaseModelPrefix)) {
+      rest.remove_prefix(kBaseModelPrefix.size());
+      const auto number = take_number<std::uint64_t>(rest);
+      if (number && rest.starts_with('.')) {
+        found.by_number[*number].push_back(&item);
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<BaseModel> read_bases(const ModelKeysOfFile& keys) {
+  std::vector<BaseModel> bases;
+  std::size_t count = 0;
+  for (const auto& [number, of_model] : keys.by_number) {
+    if (++count <= kBaseModelsMax) {
+      add(read_base(of_model, number), bases);
+    }
+  }
+  return bases;
+}
+
+std::string own_name_of(const GgufFile& file) {
+  const auto* key = file.find_key("general.name");
+  return std::string(key != nullptr ? key->text().value_or("") : "");
 }
 
 }  // namespace
@@ -98,48 +146,39 @@ std::string bare_name(std::string_view name) {
 }
 
 std::vector<BaseModel> find_base_models(const GgufFile& file) {
-  std::map<std::uint64_t, ModelKeys> keys_by_number;
-  ModelKeys source_keys;
-  for (const auto& item : file.keys) {
-    std::string_view rest = item.key;
-    if (rest.starts_with(kSourceModelPrefix)) {
-      source_keys.push_back(&item);
-    } else if (rest.starts_with(kBaseModelPrefix)) {
-      rest.remove_prefix(kBaseModelPrefix.size());
-      const auto number = take_number<std::uint64_t>(rest);
-      if (number && rest.starts_with('.')) {
-        keys_by_number[*number].push_back(&item);
-      }
-    }
-  }
-  std::vector<BaseModel> bases;
-  std::size_t count = 0;
-  for (const auto& [number, keys] : keys_by_number) {
-    if (++count <= kBaseModelsMax) {
-      add(read_base(keys, number), bases);
-    }
-  }
+  const auto keys = find_model_keys(file);
+  auto bases = read_bases(keys);
   if (bases.empty()) {
     BaseModel source;
-    find_repository(source_keys, kSourceModelPrefix, {"repo_url", "huggingface.repository", "url"}, source);
+    find_repository(keys.of_source, kSourceModelPrefix, {"repo_url", "huggingface.repository", "url"}, source);
     add(std::move(source), bases);
   }
   return bases;
 }
 
 bool is_of_base_model(const GgufFile& file, const BaseModel& base) {
-  const auto bases = find_base_models(file);
-  if (std::ranges::any_of(bases, [&](const auto& other) { return is_same(base, other); })) {
+  const auto bases = read_bases(find_model_keys(file));
+  if (std::ranges::any_of(bases, [&](const auto& other) { return may_be_same(base, other); })) {
     return true;
   }
-  const auto* name_key = file.find_key("general.name");
-  const auto own_name = bare_name(name_key != nullptr ? name_key->text().value_or("") : "");
+  const auto own_name = bare_name(own_name_of(file));
   const auto names = names_of(base);
   const auto is_one = [&](std::string_view name) { return std::ranges::find(names, name) != names.end(); };
   constexpr std::string_view kMtp = "mtp";
   const std::string_view own = own_name;
   return is_one(own) || (own.ends_with(kMtp) && is_one(own.substr(0, own.size() - kMtp.size()))) ||
          (own.starts_with(kMtp) && is_one(own.substr(kMtp.size())));
+}
+
+std::vector<std::string> names_in_keys(const GgufFile& file) {
+  std::vector<std::string> names;
+  for (const auto& base : read_bases(find_model_keys(file))) {
+    names.push_back(base.repository.empty() ? fmt::format("'{}'", base.name) : base.repository);
+  }
+  if (const auto own = own_name_of(file); !bare_name(own).empty()) {
+    names.push_back(fmt::format("'{}'", own));
+  }
+  return names;
 }
 
 }  // namespace mtpgraft

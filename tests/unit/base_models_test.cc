@@ -61,6 +61,24 @@ TEST(BaseModels, AreListedOnceAndInTheirOrder) {
   EXPECT_EQ(bases_of(many).size(), kBaseModelsMax);
 }
 
+TEST(BaseModels, AreNotLostThatMayBeOthers) {
+  EXPECT_EQ(bases_of({{"base_model.0.name", "Qwen3.5 9B"},
+                      {"base_model.0.repo_url", "Qwen/Qwen3.5-9B"},
+                      {"base_model.1.name", "Qwen3.5 9B"},
+                      {"base_model.1.repo_url", "lab/Qwen3.5-9B"},
+                      {"base_model.2.name", "Qwen3.5 9B"},
+                      {"base_model.3.name", "Qwen3.5 9B"}})
+                .size(),
+            3U);
+  EXPECT_EQ(bases_of({{"base_model.0.name", "Qwen3.5 9B"}, {"base_model.1.name", "qwen3.5-9b"}}).size(), 2U);
+}
+
+TEST(BaseModels, AreNamedForPeople) {
+  EXPECT_THAT(names_in_keys(file_with({{"base_model.0.repo_url", "lab/A"}, {"base_model.1.name", "B"}, {"name", "C"}})),
+              ElementsAre("lab/A", "'B'", "'C'"));
+  EXPECT_THAT(names_in_keys(file_with({{"source.repo_url", "lab/A"}})), IsEmpty());
+}
+
 TEST(BaseModels, AreTheSourceWhereNoneIsNamed) {
   const Texts source{{"source.huggingface.repository", "o/s"}};
   EXPECT_THAT(bases_of(source), ElementsAre("o/s by general.source.huggingface.repository"));
@@ -86,6 +104,7 @@ TEST(BaseModels, HaveHeadsThatAreCalledLikeThem) {
   EXPECT_FALSE(is_of({{"base_model.0.name", "Qwen3.5 9B"}, {"base_model.0.repo_url", "other/Qwen3.5-9B"}}, target))
       << "both say where it is";
   EXPECT_TRUE(is_of({{"name", "Qwen3.5 9B"}}, {{"source.repo_url", "Qwen/Qwen3.5-9B"}}));
+  EXPECT_FALSE(is_of({{"source.repo_url", "Qwen/Qwen3.5-9B"}}, target)) << "that is where it was converted from";
   EXPECT_FALSE(is_of({}, {{"source.repo_url", "Qwen/Qwen3.5-9B"}}));
 }
 
