@@ -79,8 +79,13 @@ void add_release(CLI::App& app, Program& program) {
       "\n"
       R"(   "grafts": [{"target": "*-Q6_K.gguf", "donor": "mtp-*-BF16.gguf"},)"
       "\n"
-      R"(              {"target": "*-Q4_K_M.gguf", "donor": "hf://OWNER/Base", "options": {"head_type": "q8_0"}}]})"
-      "\nOf several problems the exit code is that of the worst: 4 before 3 before 5.\n");
+      R"(              {"target": "*-Q4_K_M.gguf", "donor": "hf://OWNER/Base", "options": {"head_type": "q8_0"}},)"
+      "\n"
+      R"(              {"target": "*-Q5_K_M.gguf", "donor": "from-base", "options": {"source_digests": true}}]})"
+      "\nA donor is what 'graft' takes as DONOR; \"from-base\" stands for its --from-base. Options are those of "
+      "'graft',\n"
+      "with underscores: head_type, replace, strict, source_digests, set_file, ... (docs/releases.md has all).\n"
+      "Of several problems the exit code is that of the worst: 4 before 3 before 5.\n");
 }
 
 }  // namespace mtpgraft::cli

@@ -10,6 +10,7 @@
 #include "mtpgraft/split.h"
 #include "release/release_plan.h"
 #include "util/glob.h"
+#include "util/parse.h"
 #include "util/path.h"
 #include "util/stored_name.h"
 
@@ -26,6 +27,14 @@ std::string whole_path(const std::string& path) {
 
 // The same for comparing. Files are never opened by it, since ".." may lead elsewhere behind a symbolic link.
 std::string model_path(const std::string& path) { return plain(whole_path(path)); }
+
+// As the option is written, or as the fields of a plan are.
+bool is_nearly_from_base(const std::string& donor) {
+  auto plain = lowered(donor.substr(std::min(donor.find_first_not_of('-'), donor.size())));
+  std::ranges::replace(plain, '_', '-');
+  std::ranges::replace(plain, ' ', '-');
+  return plain == kFromBase || plain == "frombase";
+}
 
 class Resolver {
  public:
@@ -182,6 +191,10 @@ class Resolver {
     const auto pointer = entry.pointer + "/donor";
     if (is_remote(entry.donor) || entry.donor == kFromBase) {
       return entry.donor;
+    }
+    if (is_nearly_from_base(entry.donor) && std::ranges::count(list_names(""), entry.donor) == 0) {
+      refuse(pointer, fmt::format("there is no '{}'", entry.donor), R"(did you mean "from-base"?)", ErrorCode::kIo);
+      return {};
     }
     auto donors = expand(entry.donor);
     leave_out_outputs(pointer, entry.donor, donors, [&](const std::string& path) { return is_output(path); });

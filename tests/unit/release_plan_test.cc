@@ -352,6 +352,14 @@ TEST(ReleasePlan, LeavesTheDonorToTheTarget) {
               ElementsAre("graft", "dir/a.gguf", "--from-base", "-o", "dir/b.gguf"));
   EXPECT_FALSE(to_request({"/grafts/0", "a.gguf", "./from-base", "b.gguf", {}}, "", "PLAN.json", problems).from_base)
       << "that is a file";
+  const auto problems_of_donor = [](const std::string& donor) {
+    return resolve(R"("grafts": [{"target": "a.gguf", "donor": ")" + donor + "\"}]", {{"", {"a.gguf", "From-Base"}}})
+        .problems;
+  };
+  for (const auto* donor : {"from_base", "--from-base", "from base"}) {
+    EXPECT_THAT(problems_of_donor(donor), ElementsAre(HasSubstr(R"(did you mean "from-base"?)"))) << donor;
+  }
+  EXPECT_THAT(problems_of_donor("From-Base"), IsEmpty()) << "that is a file";
 }
 
 }  // namespace
