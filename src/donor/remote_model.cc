@@ -68,6 +68,14 @@ Result<std::vector<FileWithHead>> find_heads(std::span<const RepositoryFile> fil
   return heads;
 }
 
+// Whether one of the files, none of which has a head, says that it should.
+bool declare_heads(std::span<const RepositoryFile> files, const Repository& repository, RemoteSource& source) {
+  return std::ranges::any_of(files, [&](const auto& file) {
+    const auto model = open_donor_model(source, fmt::format("{}/{}", repository.path, file.name));
+    return model.ok() && find_donors_head(model.value().gguf).state == HeadState::kPlaceholder;
+  });
+}
+
 // What a path means, of a split model the first file.
 struct Candidates {
   RemotePath place;
@@ -177,7 +185,7 @@ Result<std::string> choose_known_model(const std::string& path, RemoteSource& so
                  .message = fmt::format("none of its {} models has a head", files.size()),
                  .path = place.path,
                  .hint = kOtherRepository,
-                 .headless = Headless::kNever};
+                 .headless = declare_heads(files, *place.repository, source) ? Headless::kLost : Headless::kNever};
   }
   if (heads.size() == 1) {
     return path_of(candidates, heads.front().name);
