@@ -7,10 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "gguf/snapshot.h"
+#include "job/explain_donor.h"
 #include "model/base_models.h"
 #include "model/compatibility.h"
+#include "model/dialect.h"
 #include "mtpgraft/head_data.h"
-#include "mtpgraft/split.h"
 #include "util/parse.h"
 #include "util/path.h"
 #include "util/text.h"
@@ -24,18 +26,8 @@ constexpr std::size_t kStepsMax = 3;
 struct FoundHead {
   Donor donor;
   FromBase how;
-  std::uint64_t head_bytes = 0;  // as it would be in the graft; known where the donor was held against the target
+  std::uint64_t head_bytes = 0;  // the donor's own, whatever the head is to be converted to; 0: not known
 };
-
-std::string hub_path(const std::string& repository) { return "hf://" + repository; }
-
-// "Qwen/Qwen3.5-9B", or what else the keys call it.
-const std::string& name_of(const BaseModel& base) { return base.repository.empty() ? base.name : base.repository; }
-
-// No other donor would mend it.
-bool ends_search(const Error& error) {
-  return error.code == ErrorCode::kInterrupted || error.field != RequestField::kNone;
-}
 
 // "PATH: what is wrong (why)", as one of several reasons.
 std::string as_reason(const Error& error, const std::string& path) {
@@ -46,12 +38,21 @@ std::string as_reason(const Error& error, const std::string& path) {
 class BaseSearch {
  public:
   BaseSearch(const GraftRequest& request, const Context& context, const Job& job)
-      : request_(request), context_(context), job_(job) {}
+      : request_(request),
+        context_(context),
+        job_(job),
+        donor_(request.donor),
+        must_replace_(needs_replace(job.target, find_head(job.target))) {}
 
   Result<FoundHead> find() {
     const auto bases = find_base_models(job_.target);
     if (bases.empty()) {
       return no_donor("names no model that it was made of");
+    }
+    if (bases.size() > 1) {
+      // A list tells of the heads as they are.
+      donor_.head_type.clear();
+      donor_.ggml_path.clear();
     }
     MTPGRAFT_TRY(auto beside, look_beside(bases));
     MTPGRAFT_TRY(auto found, bases.size() > 1 ? choose_base(bases, beside) : find_head_of(bases.front(), beside));
@@ -76,25 +77,40 @@ class BaseSearch {
             .message = std::move(message),
             .path = request_.target,
             .details = std::move(reasons),
-            .remedy = Remedy::kChooseDonor,
+            .remedy = choosing(),
             .donors = std::move(donors)};
   }
 
+  [[nodiscard]] Remedy choosing() const { return must_replace_ ? Remedy::kReplaceHead : Remedy::kChooseDonor; }
+
   Result<Donor> open(const std::string& path) const {
-    auto donor = request_.donor;
+    auto donor = donor_;
     donor.path = path;
     return open_donor(donor, job_.target.architecture(), context_, {}, remote_, job_.trunk_norms);
   }
 
   // Whether the head fits, as the plan of a graft judges it.
-  Status judge(FoundHead& found) const {
-    const auto& donor = found.donor;
+  Status judge(const Donor& donor) const {
     MTPGRAFT_TRY(auto head_data, read_head_data(*donor.file, donor.gguf, DigestHead::kNo, {}));
     head_data.trunk_norms = job_.trunk_norms;
-    MTPGRAFT_TRY(const auto plan,
-                 make_graft_plan(job_.target, donor.gguf, head_data, {.replace = request_.replace, .labels = {}}));
-    found.head_bytes = plan.head_bytes;
-    return ok_status();
+    auto plan = make_graft_plan(job_.target, donor.gguf, head_data, {.replace = request_.replace, .labels = {}});
+    if (plan.ok()) {
+      return ok_status();
+    }
+    auto& error = plan.error();
+    if (is_misfit(donor.gguf, head_data)) {
+      error.hint.clear();  // it leads to the base model, and this is it
+      error.remedy = error.remedy == Remedy::kNone ? Remedy::kOtherDonor : error.remedy;
+    }
+    return std::move(error);
+  }
+
+  // As against a fault of the target, or a head that is of the right model and damaged.
+  [[nodiscard]] bool is_misfit(const GgufFile& donor, const HeadData& head_data) const {
+    const auto& target = job_.target;
+    const auto head = find_head(donor);
+    return !check_donor(donor, head, target).ok() ||
+           !check_fit(target, find_head(target), donor, head, head_data, HeadPlace::kInModel).refusals.empty();
   }
 
   // The heads in the target's folder that are of one of the models, and fit.
@@ -111,8 +127,7 @@ class BaseSearch {
     }
     std::ranges::sort(names.value());
     for (const auto& name : names.value()) {
-      const auto shard = parse_shard_name(name);
-      if (name == own_name || !name.starts_with("mtp-") || !name.ends_with(".gguf") || (shard && shard->number > 1)) {
+      if (name == own_name || !is_sidecar_name(name) || !is_model_name(name)) {
         continue;
       }
       const auto path = folder + name;
@@ -121,17 +136,18 @@ class BaseSearch {
         notes_.push_back(as_reason(model.error(), path));
         continue;
       }
-      const auto base =
-          std::ranges::find_if(bases, [&](const auto& each) { return is_of_base_model(model.value().gguf, each); });
+      const auto& gguf = model.value().gguf;
+      const auto base = std::ranges::find_if(bases, [&](const auto& each) { return is_of_base_model(gguf, each); });
       if (base == bases.end()) {
+        notes_.push_back(describe_other_model(path, gguf));
         continue;
       }
       auto donor = open(path);
       if (donor.ok()) {
-        FoundHead each{std::move(donor).value(), {path, FromBase::Place::kBeside, *base}};
-        const auto fits = judge(each);
+        const auto fits = judge(donor.value());
         if (fits.ok()) {
-          found.push_back(std::move(each));
+          found.push_back(
+              {std::move(donor).value(), {path, FromBase::Place::kBeside, *base}, find_donors_head(gguf).bytes});
           continue;
         }
         donor = fits.error();
@@ -153,12 +169,20 @@ class BaseSearch {
     }
     if (base.repository.empty()) {
       return no_donor(
-          fmt::format("names the base model '{}' ({}), and no repository of the Hugging Face Hub; no "
+          fmt::format("names the base model {} ({}), and no repository of the Hugging Face Hub; no "
                       "mtp-*.gguf beside it is of that model",
                       name_of(base), base.key));
     }
     auto found = look_on_hub(base);
-    return found.ok() ? std::move(found) : explain_base_donor(std::move(found.error()), base);
+    const auto fits = found.ok() ? judge(found.value().donor) : Status(found.error());
+    if (fits.ok()) {
+      return found;
+    }
+    auto error = fits.error();
+    if (!ends_search(error)) {
+      error.details.insert(error.details.end(), notes_.begin(), notes_.end());
+    }
+    return explain_base_donor(std::move(error), base);
   }
 
   static std::vector<DonorChoice> as_choices(const std::vector<FoundHead>& found) {
@@ -180,7 +204,7 @@ class BaseSearch {
   // Of a merge: which of the heads is meant, only the user can say.
   Result<FoundHead> choose_base(const std::vector<BaseModel>& bases, const std::vector<FoundHead>& beside) {
     auto donors = as_choices(beside);
-    auto reasons = notes_;
+    std::vector<std::string> reasons;
     std::optional<Error> unknown;
     for (const auto& base : bases) {
       const auto is_base = [&](const FoundHead& each) { return each.how.base.key == base.key; };
@@ -199,13 +223,13 @@ class BaseSearch {
       if (ends_search(error)) {
         return error;
       }
-      reasons.push_back(as_reason(error, name_of(base)));
+      reasons.push_back(as_reason(error, "not " + name_of(base)));
       unknown = error.code == ErrorCode::kIo ? std::optional(error) : unknown;
     }
     const auto count = fmt::format("is made of {} models", bases.size());
+    std::ranges::copy(notes_, std::back_inserter(reasons));
     if (!donors.empty()) {
-      return choice(fmt::format("{}, and which head it is to get must be said; these fit", count), std::move(donors),
-                    std::move(reasons));
+      return choice(fmt::format("{}; say whose head it is to get", count), std::move(donors), std::move(reasons));
     }
     Error error{.code = unknown ? ErrorCode::kIo : ErrorCode::kIncompatible,
                 .message = fmt::format("{}, and no head of theirs was found that fits", count),
@@ -224,8 +248,8 @@ class BaseSearch {
                    .message = fmt::format("{} names no repository of the Hugging Face Hub", base.key)};
     }
     MTPGRAFT_TRY(auto found, look_on_hub(base));
-    MTPGRAFT_CHECK(judge(found));
-    return DonorChoice{found.how.path.substr(0, found.how.path.find('@')), found.head_bytes};
+    MTPGRAFT_CHECK(judge(found.donor));
+    return DonorChoice{found.how.path.substr(0, found.how.path.find('@')), find_head(found.donor.gguf).bytes};
   }
 
   // The base model's head, or that of its own base where it has lost it.
@@ -312,7 +336,7 @@ class BaseSearch {
     }
     if (!names.empty()) {
       error.message += "; it was itself made of " + list_some(names, " and ");
-      error.remedy = Remedy::kChooseDonor;
+      error.remedy = choosing();
     }
     return error;
   }
@@ -334,6 +358,8 @@ class BaseSearch {
   const GraftRequest& request_;
   const Context& context_;
   const Job& job_;
+  DonorRequest donor_;
+  bool must_replace_;                     // the target has a head
   std::shared_ptr<RemoteSource> remote_;  // null until it is needed
   std::vector<std::string> notes_;        // of heads beside the target that are passed over
   std::vector<Warning> warnings_;
@@ -349,45 +375,14 @@ Status open_graft_donor(const GraftRequest& request, const Context& context, Job
   }
   if (!request.donor.path.empty()) {
     return Error{
-        .code = ErrorCode::kUsage, .message = "is named, and is to be the base model's", .field = RequestField::kDonor};
+        .code = ErrorCode::kUsage, .message = "cannot be given together with from_base", .field = RequestField::kDonor};
   }
   // What no donor could mend is said before one is looked for.
-  MTPGRAFT_CHECK(check_target(job.target, find_head(job.target), request.replace));
+  MTPGRAFT_CHECK(check_lone_target(job.target, request.replace));
   MTPGRAFT_TRY(auto found, BaseSearch(request, context, job).find());
   job.donor = std::move(found.donor);
   job.from_base = std::move(found.how);
   return ok_status();
-}
-
-Error explain_no_donor(const std::string& target, const Context& context) {
-  Error error{.code = ErrorCode::kUsage, .message = "no donor is named", .path = target, .remedy = Remedy::kNameDonor};
-  const auto model = open_model(context.files, target);
-  const auto bases = model.ok() ? find_base_models(model.value().gguf) : std::vector<BaseModel>();
-  for (const auto& base : bases) {
-    if (bases.size() > 1 && !base.repository.empty()) {
-      error.donors.push_back({hub_path(base.repository)});
-      error.remedy = Remedy::kChooseDonor;
-    }
-  }
-  if (bases.size() == 1 && !bases.front().repository.empty()) {
-    error.remedy = Remedy::kTakeBase;
-    error.subject = bases.front().repository;
-  }
-  return error;
-}
-
-Error explain_base_donor(Error error, const BaseModel& base) {
-  if (ends_search(error)) {
-    return error;
-  }
-  error.details.push_back(base.is_guessed
-                              ? fmt::format("{} and the organization make it {}", base.key, hub_path(base.repository))
-                              : fmt::format("the target's key {} names {}", base.key, name_of(base)));
-  if (error.code == ErrorCode::kIncompatible && error.remedy == Remedy::kNone) {
-    error.hint.clear();  // it leads to the base model, and this is it
-    error.remedy = Remedy::kOtherDonor;
-  }
-  return error;
 }
 
 }  // namespace mtpgraft

@@ -9,10 +9,4 @@ namespace mtpgraft {
 // cache and on the hub, in this order.
 Status open_graft_donor(const GraftRequest& request, const Context& context, Job& job);
 
-// What is wrong with a request that names no donor, and what it could name. Reads the target.
-Error explain_no_donor(const std::string& target, const Context& context);
-
-// What is wrong with a donor that the user has not named: with how it came to be one.
-Error explain_base_donor(Error error, const BaseModel& base);
-
 }  // namespace mtpgraft

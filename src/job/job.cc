@@ -15,6 +15,7 @@
 #include "job/displaced.h"
 #include "job/edit_texts.h"
 #include "job/exchanged.h"
+#include "job/explain_donor.h"
 #include "job/open_target.h"
 #include "job/output_path.h"
 #include "job/source_digests.h"
@@ -216,9 +217,7 @@ Result<Job> prepare_as_named(const GraftRequest& request, const Context& context
     job.options.edits.insert(job.options.edits.begin(), yarn.begin(), yarn.end());
   }
   // Without the digest first: what does not fit is refused before gigabytes are read.
-  if (auto planned = make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)); !planned.ok()) {
-    return job.from_base ? explain_base_donor(std::move(planned.error()), job.from_base->base) : planned.error();
-  }
+  MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
   job.fetch = plan_fetch(*job.donor, job.plan);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.target, job.plan.files.size()));
   MTPGRAFT_CHECK(compare_models(job));
@@ -247,7 +246,7 @@ Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
   auto named = request;
   named.target = std::move(target).value();
   if (request.donor.path.empty() && !request.from_base && !request.target.empty()) {
-    return explain_no_donor(named.target, context);
+    return explain_no_donor(named, context);
   }
   auto job = prepare_as_named(named, context);
   return job.ok() ? std::move(job) : explain_exchange(job.error(), named, context);

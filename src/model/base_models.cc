@@ -139,6 +139,10 @@ std::string own_name_of(const GgufFile& file) {
 
 }  // namespace
 
+std::string name_of(const BaseModel& base) {
+  return base.repository.empty() ? fmt::format("'{}'", base.name) : base.repository;
+}
+
 std::string bare_name(std::string_view name) {
   auto bare = lowered(name);
   std::erase_if(bare, [](unsigned char c) { return std::isalnum(c) == 0; });
@@ -173,7 +177,7 @@ bool is_of_base_model(const GgufFile& file, const BaseModel& base) {
 std::vector<std::string> names_in_keys(const GgufFile& file) {
   std::vector<std::string> names;
   for (const auto& base : read_bases(find_model_keys(file))) {
-    names.push_back(base.repository.empty() ? fmt::format("'{}'", base.name) : base.repository);
+    names.push_back(name_of(base));
   }
   if (const auto own = own_name_of(file); !bare_name(own).empty()) {
     names.push_back(fmt::format("'{}'", own));

@@ -65,7 +65,9 @@ Json from_base_json(const FromBase& from_base) {
   const auto* const found = from_base.place == FromBase::Place::kBeside     ? "beside"
                             : from_base.place == FromBase::Place::kHubCache ? "hub_cache"
                                                                             : "hub";
-  return {{"found", found}, {"base", base_model_json(from_base.base)}};
+  return {{"found", found},
+          {"repository", text_or_null(donor_repository(from_base))},
+          {"base", base_model_json(from_base.base)}};
 }
 
 Json projector_json(const ProjectorFit& fit) {

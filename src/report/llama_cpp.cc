@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "model/architectures.h"
+#include "model/base_models.h"
 #include "model/dialect.h"
-#include "mtpgraft/output_name.h"
 #include "mtpgraft/remote.h"
-#include "mtpgraft/split.h"
+#include "report/words.h"
 #include "util/text.h"
 
 namespace mtpgraft::report {
@@ -31,34 +31,44 @@ std::string describe_refusal(const Summary& summary) {
   }
 }
 
-// "no head; made of https://huggingface.co/Qwen/Qwen3.5-9B".
-std::string describe_absence(const Summary& summary) {
-  return summary.base_model.empty() ? "no head" : fmt::format("no head; made of {}", summary.base_model);
+// A repository by its page, as the file has it.
+std::string describe_base(const BaseModel& base) {
+  if (base.is_guessed) {
+    return fmt::format("'{}', by its name probably hf://{}", base.name, base.repository);
+  }
+  return base.repository.empty() ? name_of(base) : base.url;
 }
 
-// Whether a graft of it needs no -o, since its name leaves room for "-MTP".
-bool names_its_output(const std::string& path) {
-  const auto shard = parse_shard_name(path);
-  return default_output_path(path, shard ? shard->count : 1) != path;
+// "no head; made of https://huggingface.co/Qwen/Qwen3.5-9B".
+std::string describe_absence(const Summary& summary) {
+  std::vector<std::string> names;
+  for (const auto& base : summary.base_models) {
+    names.push_back(describe_base(base));
+  }
+  if (names.empty() && !summary.base_model.empty()) {
+    names.push_back(fmt::format("'{}'", summary.base_model));
+  }
+  return names.empty() ? "no head" : fmt::format("no head; made of {}", list_some(names, " and "));
 }
 
 // What puts a head in: what the base model's name is worth, where the file tells one.
-std::string propose_graft(const Summary& summary, std::string_view file, std::string_view output) {
+std::string propose_graft(const Summary& summary, const std::string& path) {
   const auto& bases = summary.base_models;
   if (bases.size() == 1 && !bases.front().repository.empty()) {
-    return fmt::format("mtpgraft graft {} --from-base{} puts in the head of the model that it was made of, hf://{}",
-                       file, output, bases.front().repository);
+    return fmt::format("{} puts in the head of the model that it was made of, {}hf://{}",
+                       graft_command(path, "--from-base"), bases.front().is_guessed ? "by its name probably " : "",
+                       bases.front().repository);
   }
-  return fmt::format("mtpgraft graft {} DONOR{} puts a head in, taken from {}", file, output,
+  return fmt::format("{} puts a head in, taken from {}", graft_command(path, "DONOR"),
                      bases.size() > 1 ? "one of the models that it was made of" : "the base model's GGUF");
 }
 
 // Of a merge, whose head is for the user to choose: a line for each model.
-std::string propose_donors(const Summary& summary, std::string_view file, std::string_view output) {
+std::string propose_donors(const Summary& summary, const std::string& path) {
   std::string lines;
   for (const auto& base : summary.base_models) {
     if (summary.base_models.size() > 1 && !base.repository.empty()) {
-      lines += fmt::format("\nmtpgraft graft {} hf://{}{}", file, base.repository, output);
+      lines += '\n' + graft_command(path, "hf://" + base.repository);
     }
   }
   return lines;
@@ -158,9 +168,8 @@ std::string describe_next_step(const Summary& summary, const std::string& path, 
   }
   // A file on a server must be downloaded first: the commands take a local one.
   const auto quoted = shell_quoted(is_remote(path) ? path.substr(path.rfind('/') + 1) : path);
-  const auto* const output = names_its_output(path) ? "" : " -o NEW.gguf";
-  const auto graft = propose_graft(summary, quoted, output);
-  const auto donors = propose_donors(summary, quoted, output);
+  const auto graft = propose_graft(summary, path);
+  const auto donors = propose_donors(summary, path);
   switch (head.state) {
     case HeadState::kNone:
       return summary.runtime == Runtime::kRuns ? graft + donors : "";
@@ -178,9 +187,7 @@ std::string describe_next_step(const Summary& summary, const std::string& path, 
     case HeadState::kTensorsOnly:
       return "it can be a graft's donor";
     case HeadState::kBroken:
-      return head.has_tensors()
-                 ? fmt::format("mtpgraft graft --replace {} DONOR{} puts a sound head in its place", quoted, output)
-                 : "";
+      return head.has_tensors() ? graft_command(path, "DONOR", true) + " puts a sound head in its place" : "";
     case HeadState::kShard:
       return head.has_tensors() && head.problems.empty()
                  ? "it holds the head, and can be a graft's donor"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "report/words.h"
 #include "util/text.h"
 #include "util/url.h"
 
@@ -31,8 +32,8 @@ constexpr auto kFields = std::to_array<FieldWords>({
     {RequestField::kDonor, "DONOR", "donor"},
 });
 
-// {path} is the error's path, quoted for a shell; {subject} its subject. Empty: there is
-// nothing to do in that front.
+// {path} is the error's path, quoted for a shell; {subject} its subject; {command} a graft of the target {path} with
+// --from-base. Empty: there is nothing to do in that front.
 struct Words {
   std::string_view alone;
   std::string_view after_hint{};  // after "HINT, or "; empty if that is the same
@@ -145,8 +146,11 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      {"--for TARGET takes it from the target; --tensors-only makes a donor without it; of a checkpoint only the head "
       "is read"},
      {"extract it for a target, which has it; of a checkpoint only the head is read"}},
-    {Remedy::kMakeList, "make-list", {"its lines are to be 'DIGEST  NAME', as sha256sum writes them; 'mtpgraft checksum TARGET > TARGET.sums' writes "
-      "a list of the model that the graft was made of"}, {""}},
+    {Remedy::kMakeList,
+     "make-list",
+     {"its lines are to be 'DIGEST  NAME', as sha256sum writes them; 'mtpgraft checksum TARGET > TARGET.sums' writes "
+      "a list of the model that the graft was made of"},
+     {""}},
     {Remedy::kOverwriteList,
      "overwrite-list",
      {"move it away, or use --force to replace it"},
@@ -163,13 +167,16 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      {R"("allow_http": true if you trust the network)"}},
     {Remedy::kTakeBase,
      "take-base",
-     {"mtpgraft graft {path} --from-base takes the head of the model that it was made of, hf://{subject}"},
+     {"add --from-base: it takes the head of the model that it was made of, hf://{subject} ({command})"},
      {R"("donor": "from-base" takes the head of the model that it was made of, hf://{subject})"}},
     {Remedy::kNameDonor,
      "name-donor",
      {"name what has the head as DONOR: the base model's GGUF or checkpoint, or its repository, hf://OWNER/NAME"},
      {R"(name what has the head as "donor": the base model's GGUF or checkpoint, or its repository, hf://OWNER/NAME)"}},
-    {Remedy::kChooseDonor, "choose-donor", {"name one of these as DONOR"}, {R"(name one of these as "donor")"}},
+    {Remedy::kChooseDonor,
+     "choose-donor",
+     {"name one of these as DONOR, and keep your other options"},
+     {R"(name one of these as "donor")"}},
     {Remedy::kOtherDonor,
      "other-donor",
      {"--from-base has taken that donor; name another one as DONOR", "name another donor than --from-base takes"},
@@ -187,6 +194,21 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
 
 #undef MTPGRAFT_OTHER_PLACE
 
+// kReplaceHead where `subject` is the model that the target was made of.
+constexpr RemedyWords kReplaceByBase{
+    Remedy::kReplaceHead,
+    "replace-head",
+    {"--replace with --from-base puts the head of the model that it was made of, hf://{subject}, in its place "
+     "({command})"},
+    {R"("replace": true with "donor": "from-base" puts the head of the model that it was made of, hf://{subject}, in )"
+     "its place"}};
+
+// kReplaceHead where there are `donors`.
+constexpr RemedyWords kReplaceByChoice{Remedy::kReplaceHead,
+                                       "replace-head",
+                                       {"name one of these as DONOR, with --replace, and keep your other options"},
+                                       {R"(name one of these as "donor")"}};
+
 const FieldWords* find_field(RequestField field) {
   const auto found = std::ranges::find(kFields, field, &FieldWords::field);
   return found == kFields.end() ? nullptr : found;
@@ -195,6 +217,15 @@ const FieldWords* find_field(RequestField field) {
 const RemedyWords* find_remedy(Remedy remedy) {
   const auto found = std::ranges::find(kRemedies, remedy, &RemedyWords::remedy);
   return found == kRemedies.end() ? nullptr : found;
+}
+
+const RemedyWords* find_words(const Error& error) {
+  if (error.remedy != Remedy::kReplaceHead) {
+    return find_remedy(error.remedy);
+  }
+  return !error.donors.empty()    ? &kReplaceByChoice
+         : !error.subject.empty() ? &kReplaceByBase
+                                  : find_remedy(error.remedy);
 }
 
 }  // namespace
@@ -212,14 +243,16 @@ std::string worded_message(const Error& error, Front front) {
 }
 
 std::string advice(const Error& error, Front front) {
-  const auto* remedy = find_remedy(error.remedy);
+  const auto* remedy = find_words(error);
   if (remedy == nullptr) {
     return error.hint;
   }
   const auto& words = front == Front::kPlan ? remedy->plan : remedy->command_line;
   const auto& template_text = error.hint.empty() || words.after_hint.empty() ? words.alone : words.after_hint;
-  const auto text = fmt::format(fmt::runtime(template_text), fmt::arg("path", shell_quoted(without_secret(error.path))),
-                                fmt::arg("subject", error.subject));
+  const auto text =
+      fmt::format(fmt::runtime(template_text), fmt::arg("path", shell_quoted(without_secret(error.path))),
+                  fmt::arg("subject", error.subject),
+                  fmt::arg("command", graft_command(error.path, "--from-base", error.remedy == Remedy::kReplaceHead)));
   return error.hint.empty() || text.empty() ? error.hint + text : fmt::format("{}, or {}", error.hint, text);
 }
 

@@ -156,7 +156,7 @@ std::string describe_choice(const Error& error, const DonorChoice& donor, Front 
   const auto size = donor.head_bytes > 0 ? "  # head: " + format_bytes(donor.head_bytes) : "";
   return front == Front::kPlan
              ? fmt::format(R"("donor": "{}"{})", printable(donor.path), size)
-             : fmt::format("mtpgraft graft {} {}{}", shell_quoted(error.path), shell_quoted(donor.path), size);
+             : graft_command(error.path, shell_quoted(donor.path), error.remedy == Remedy::kReplaceHead) + size;
 }
 
 }  // namespace

@@ -4,9 +4,11 @@
 #include <numeric>
 
 #include "gguf/describe.h"
+#include "model/base_models.h"
 #include "report/llama_cpp.h"
 #include "report/text.h"
 #include "report/words.h"
+#include "util/parse.h"
 #include "util/path.h"
 #include "util/text.h"
 
@@ -92,7 +94,7 @@ const std::string& donor_path(const GraftRequest& request, const Job& job) {
   return job.from_base ? job.from_base->path : request.donor.path;
 }
 
-// "donor: the base model Qwen/Qwen3.5-9B, found on the Hugging Face Hub; general.base_model.0.repo_url names it".
+// "donor: of the base model Qwen/Qwen3.5-9B, found on the Hugging Face Hub; the target's KEY names it".
 std::string describe_base(const std::optional<FromBase>& from_base) {
   if (!from_base) {
     return "";
@@ -101,8 +103,14 @@ std::string describe_base(const std::optional<FromBase>& from_base) {
   const auto* const where = from_base->place == FromBase::Place::kBeside     ? "beside the target"
                             : from_base->place == FromBase::Place::kHubCache ? "in the Hugging Face cache"
                                                                              : "on the Hugging Face Hub";
-  return fmt::format("donor: of the base model {}, found {}; the target's {} names it\n",
-                     printable(base.repository.empty() ? base.name : base.repository), where, printable(base.key));
+  const auto named = name_of(base);
+  const auto repository = donor_repository(*from_base);
+  const bool is_base = repository.empty() || lowered(repository) == lowered(base.repository);
+  const auto whose = is_base ? fmt::format("of the base model {}", named)
+                             : fmt::format("of {}, which the base model {} goes back to", repository, named);
+  const auto origin = base.is_guessed ? fmt::format("a guess by the target's {} and organization", base.key)
+                                      : fmt::format("the target's {} names {}", base.key, is_base ? "it" : named);
+  return printable(fmt::format("donor: {}, found {}; {}", whose, where, origin)) + '\n';
 }
 
 std::string describe_notes(const std::vector<std::string>& notes) {

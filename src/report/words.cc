@@ -6,12 +6,30 @@
 
 #include "gguf/describe.h"
 #include "model/dialect.h"
+#include "mtpgraft/output_name.h"
+#include "mtpgraft/remote.h"
+#include "mtpgraft/split.h"
 #include "util/text.h"
 
 namespace mtpgraft::report {
 
 std::string plural(std::uint64_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+std::string graft_command(const std::string& target, std::string_view donor, bool replaces) {
+  // A file on a server must be downloaded first: the commands take a local one.
+  const auto local = is_remote(target) ? target.substr(target.rfind('/') + 1) : target;
+  const auto shard = parse_shard_name(local);
+  const bool names_its_output = default_output_path(local, shard ? shard->count : 1) != local;
+  return fmt::format("mtpgraft graft{} {} {}{}", replaces ? " --replace" : "", shell_quoted(local), donor,
+                     names_its_output ? "" : " -o NEW.gguf");
+}
+
+std::string donor_repository(const FromBase& from_base) {
+  constexpr std::string_view kHub = "hf://";
+  const auto& path = from_base.path;
+  return path.starts_with(kHub) ? path.substr(kHub.size(), path.find('@') - kHub.size()) : "";
 }
 
 std::string describe_shape(const TensorInfo& tensor) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mtpgraft/gguf.h"
+#include "mtpgraft/job.h"
 #include "mtpgraft/summary.h"
 #include "mtpgraft/verify.h"
 
@@ -16,6 +17,13 @@ using Row = std::vector<std::string>;
 
 // "1 key", "15 tensors".
 std::string plural(std::uint64_t count, std::string_view thing);
+
+// "mtpgraft graft TARGET DONOR", with -o where the target's name leaves no room for "-MTP"; `donor` is as a shell wants
+// it.
+std::string graft_command(const std::string& target, std::string_view donor, bool replaces = false);
+
+// "OWNER/NAME" of the repository that the head came from; empty for one beside the target.
+std::string donor_repository(const FromBase& from_base);
 
 // "[256, 512]".
 std::string describe_shape(const TensorInfo& tensor);

@@ -64,6 +64,27 @@ expect_exit 4 "$MTPGRAFT" graft --dry-run models/Tuned-Q4_K_M.gguf --from-base
 expect_text "$STDERR" '^mtpgraft: hf://lab/Tiny-Qwen35-Base-9L: '
 expect_text "$STDERR" "^  - the target's key general.base_model.0.repo_url names lab/Tiny-Qwen35-Base-9L\$"
 
+expect_text "$STDERR" "^  - models/mtp-base.gguf is not taken: its keys name 'tiny.qwen35.base.8L' and 'something else'\$"
+
+# What it was converted from says nothing of its base; a name in capitals is one like the others.
+of_base models/Tuned-Q4_K_M.gguf lab/Tiny-Qwen35-Base-8L
+python3 -B - "$SOURCE_DIR/tests/support" "$MODELS_DIR/$DONOR" models/mtp-base.gguf <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+from gguf_file import STRING, GgufFile
+model = GgufFile.read(sys.argv[2])
+model.set("general.name", STRING, "something else")
+model.set("general.source.repo_url", STRING, "https://huggingface.co/lab/Tiny-Qwen35-Base-8L")
+model.write(sys.argv[3])
+END
+expect_exit 4 "$MTPGRAFT" graft --dry-run models/Tuned-Q4_K_M.gguf --from-base
+expect_text "$STDERR" "^  - models/mtp-base.gguf is not taken: its keys name 'something else'\$"
+cp "$MODELS_DIR/$DONOR" models/MTP-Base.GGUF
+expect_exit 0 "$MTPGRAFT" graft --dry-run models/Tuned-Q4_K_M.gguf --from-base
+expect_text "$STDOUT" '^donor   models/MTP-Base.GGUF  .*'
+expect_text "$STDOUT" "^donor: models/mtp-base.gguf is not taken: its keys name 'something else'\$"
+rm models/MTP-Base.GGUF
+
 # Two that fit: the user says which.
 of_base models/Tuned-Q4_K_M.gguf lab/Tiny-Qwen35-Base-8L
 cp "$MODELS_DIR/$DONOR" models/mtp-base.gguf
@@ -73,8 +94,19 @@ expect_nothing_on stdout
 diff <(sed 1d "$STDERR") - <<'END' >&2 || fail "other choices: $last_command"
   - mtpgraft graft models/Tuned-Q4_K_M.gguf models/mtp-base.gguf  # head: 1.0 MiB
   - mtpgraft graft models/Tuned-Q4_K_M.gguf models/mtp-other.gguf  # head: 1.9 MiB
-  hint: name one of these as DONOR
+  hint: name one of these as DONOR, and keep your other options
 END
+# What they are converted to is no matter of the list: the commands in it convert nothing.
+expect_exit 2 "$MTPGRAFT" graft models/Tuned-Q4_K_M.gguf --from-base --head-type q8_0
+grep -q 'mtp-other.gguf  # head: 1.9 MiB$' "$STDERR" || fail "other sizes: $(cat "$STDERR")"
+# Of a target that has a head, or MTP in its name, the commands work as well.
+run "$MTPGRAFT" graft -q --no-sync models/Tuned-Q4_K_M.gguf models/mtp-base.gguf -o models/Tuned-MTP-Q4_K_M.gguf
+expect_exit 2 "$MTPGRAFT" graft models/Tuned-MTP-Q4_K_M.gguf --replace --from-base
+expect_text "$STDERR" '^  - mtpgraft graft --replace models/Tuned-MTP-Q4_K_M.gguf models/mtp-base.gguf -o NEW.gguf  # head: 1.0 MiB$'
+expect_text "$STDERR" '^  hint: name one of these as DONOR, with --replace, .*'
+command=$(sed -n 's/^  - \(mtpgraft graft .*mtp-base.gguf.*\)/\1/p' "$STDERR")
+PATH=$(dirname "$MTPGRAFT"):$PATH expect_exit 0 bash -c "$command"
+rm NEW.gguf models/Tuned-MTP-Q4_K_M.gguf
 expect_exit 2 "$MTPGRAFT" graft --json models/Tuned-Q4_K_M.gguf --from-base
 expect_json "x['error']['donors'][0]['path'] == 'models/mtp-base.gguf' and x['error']['donors'][0]['head_bytes'] > 1000000"
 

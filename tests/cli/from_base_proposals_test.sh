@@ -31,7 +31,7 @@ expect_proposed Tuned.gguf \
 expect_exit 2 "$MTPGRAFT" graft Tuned.gguf
 expect_stderr <<'END'
 mtpgraft: Tuned.gguf: no donor is named
-  hint: mtpgraft graft Tuned.gguf --from-base takes the head of the model that it was made of, hf://Qwen/Qwen3.5-9B
+  hint: add --from-base: it takes the head of the model that it was made of, hf://Qwen/Qwen3.5-9B (mtpgraft graft Tuned.gguf --from-base)
 END
 expect_exit 2 "$MTPGRAFT" graft --json Tuned.gguf
 expect_json "x['error']['remedy'] == 'take-base' and 'donors' not in x['error']"
@@ -43,7 +43,8 @@ expect_json "x['result']['files'][0]['base_models'] == [{'name': 'Qwen3.5-9B', '
 # The URL is missing, or of another place.
 name_bases Named.gguf base_model.0.name 'Qwen3.5 9B' base_model.0.organization Qwen
 expect_proposed Named.gguf \
-  'mtpgraft graft Named.gguf --from-base puts in the head of the model that it was made of, hf://Qwen/Qwen3.5-9B'
+  'mtpgraft graft Named.gguf --from-base puts in the head of the model that it was made of, by its name probably hf://Qwen/Qwen3.5-9B'
+expect_text "$STDERR" '^  - no key names a repository; general.base_model.0.name and the organization make it probably hf://Qwen/Qwen3.5-9B$'
 expect_exit 0 "$MTPGRAFT" inspect --json Named.gguf
 expect_json "x['result']['files'][0]['base_models'][0]['is_guessed'] is True"
 name_bases Elsewhere.gguf base_model.0.name 'Qwen3.5 9B' base_model.0.repo_url https://example.org/Qwen/Qwen3.5-9B
@@ -67,6 +68,38 @@ expect_proposed 'a merge.gguf' \
   "mtpgraft graft 'a merge.gguf' hf://lab/D"
 expect_exit 2 "$MTPGRAFT" graft --json 'a merge.gguf'
 expect_json "[each['path'] for each in x['error']['donors']] == ['hf://lab/A', 'hf://lab/B', 'hf://lab/D']"
+
+# A command is only printed if it works: with a name for the output, and with --replace where there is a head.
+of_base X-MTP-Q4_K_M.gguf lab/A
+expect_proposed X-MTP-Q4_K_M.gguf \
+  'mtpgraft graft X-MTP-Q4_K_M.gguf --from-base -o NEW.gguf puts in the head of the model that it was made of, hf://lab/A'
+mkdir headed
+run "$MTPGRAFT" graft -q --no-sync X-MTP-Q4_K_M.gguf "$DONOR" -o headed/one.gguf
+run "$MTPGRAFT" graft -q --no-sync 'a merge.gguf' "$DONOR" -o headed/merge.gguf
+run "$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" -o headed/none.gguf
+expect_exit 2 "$MTPGRAFT" graft headed/one.gguf
+expect_stderr <<'END'
+mtpgraft: headed/one.gguf: no donor is named, and the target has a head already
+  hint: --replace with --from-base puts the head of the model that it was made of, hf://lab/A, in its place (mtpgraft graft --replace headed/one.gguf --from-base)
+END
+expect_exit 2 "$MTPGRAFT" graft headed/merge.gguf
+expect_text "$STDERR" '^  - mtpgraft graft --replace headed/merge.gguf hf://lab/B$'
+expect_exit 2 "$MTPGRAFT" graft headed/none.gguf
+expect_text "$STDERR" '^mtpgraft: headed/none.gguf: no donor is named, and the target has a head already$'
+expect_text "$STDERR" "^  hint: use --replace to put the donor's head in its place\$"
+expect_exit 2 "$MTPGRAFT" graft headed/none.gguf --replace
+expect_text "$STDERR" '^  hint: name what has the head as DONOR: .*'
+rm -r headed X-MTP-Q4_K_M.gguf
+
+# A head is no target, and there is no donor that could change places with it.
+for words in '' --from-base; do
+  # shellcheck disable=SC2086  # an option or none
+  expect_exit 3 "$MTPGRAFT" graft "$DONOR" $words
+  expect_stderr <<END
+mtpgraft: $DONOR: the target is a head without trunk
+  hint: name the model that is to have a head
+END
+done
 
 # It tells of nothing.
 expect_exit 2 "$MTPGRAFT" graft "$TARGET"

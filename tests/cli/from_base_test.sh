@@ -47,7 +47,7 @@ command=$(grep '^  mtpgraft verify' "$STDOUT")
 expect_exit 0 "$MTPGRAFT" ${command#* mtpgraft }
 expect_requests
 expect_exit 0 "$MTPGRAFT" graft --json --dry-run Tuned.gguf --from-base
-expect_json "x['result']['from_base'] == {'found': 'hub', 'base': {'name': '$BASE', 'organization': 'lab',
+expect_json "x['result']['from_base'] == {'found': 'hub', 'repository': 'lab/$BASE', 'base': {'name': '$BASE', 'organization': 'lab',
   'url': 'https://huggingface.co/lab/$BASE', 'repository': 'lab/$BASE', 'is_guessed': False,
   'key': 'general.base_model.0.repo_url'}}"
 expect_json "x['result']['donor'].startswith('hf://lab/$BASE@') and x['result']['fetch'] is not None"
@@ -58,13 +58,14 @@ expect_text "$STDOUT" 'matrices converted to Q8_0'
 rm out.gguf
 
 # One that has lost its head leads to its own base.
-for base in Tuned Tuned-tags; do
+for base in Tuned Tuned-tags Lost-GGUF; do
   found "lab/$base"
   expect_same <(tail -c 2000000 out.gguf) <(tail -c 2000000 named.gguf)
   expect_stderr <<END
 mtpgraft: warning: the base model hf://lab/$base has lost its head; its own base model is looked at: hf://lab/$BASE
 END
   expect_text "$STDOUT" "^donor   hf://lab/$BASE@"
+  expect_text "$STDOUT" "^donor: of lab/$BASE, which the base model lab/$base goes back to, found on the Hugging Face Hub; the target's general.base_model.0.repo_url names lab/$base\$"
 done
 found lab/Tuned-3
 [[ $(grep -c 'has lost its head' "$STDERR") == 3 ]] || fail "not three steps: $(cat "$STDERR")"
@@ -72,6 +73,7 @@ rm out.gguf
 of_base Tuned.gguf lab/Tuned
 expect_exit 0 "$MTPGRAFT" graft --json --dry-run Tuned.gguf --from-base
 expect_json "[each['id'] for each in x['result']['warnings']] == ['base-without-head']"
+expect_json "x['result']['from_base']['repository'] == 'lab/$BASE' and x['result']['from_base']['base']['repository'] == 'lab/Tuned'"
 expect_exit 3 "$MTPGRAFT" graft --dry-run Tuned.gguf --from-base --strict
 
 # Until there is no way on.
@@ -92,6 +94,10 @@ refused 3 lab/Other-shape "Tuned.gguf: the head of 'hf://lab/Other-shape' does n
 expect_text "$STDERR" '^  - embedding_length: target 256, donor 512$'
 expect_text "$STDERR" '^  hint: --from-base has taken that donor; name another one as DONOR$'
 expect_text "$STDERR" "^  - the target's key general.base_model.0.repo_url names lab/Other-shape\$"
+# Another cause keeps its own hint.
+of_base Tuned.gguf lab/One-GGUF
+expect_exit 3 "$MTPGRAFT" graft Tuned.gguf --from-base --head-type f16
+expect_text "$STDERR" '^  hint: use a BF16 donor$'
 refused 2 lab/Base-GGUF 'hf://lab/Base-GGUF: is not one model; of its files these have a head'
 for base in gated private nobody; do
   refused 4 "$base/hf-base-8L" "hf://$base/hf-base-8L.*: .*401 Unauthorized.*"
@@ -105,20 +111,23 @@ name_bases Tuned.gguf base_model.0.repo_url "lab/$BASE" base_model.1.repo_url la
   base_model.3.name Nameless
 expect_exit 2 "$MTPGRAFT" graft Tuned.gguf --from-base
 expect_stderr <<END
-mtpgraft: Tuned.gguf: is made of 4 models, and which head it is to get must be said; these fit
-  - lab/Never: the base model hf://lab/Never has no MTP head; it was itself made of hf://lab/$BASE
-  - Nameless: general.base_model.3.name names no repository of the Hugging Face Hub
+mtpgraft: Tuned.gguf: is made of 4 models; say whose head it is to get
+  - not lab/Never: the base model hf://lab/Never has no MTP head; it was itself made of hf://lab/$BASE
+  - not 'Nameless': general.base_model.3.name names no repository of the Hugging Face Hub
+  - $DONOR is not taken: its keys name 'tiny-qwen35-base-8L'
   - mtpgraft graft Tuned.gguf hf://lab/$BASE  # head: 1.9 MiB
   - mtpgraft graft Tuned.gguf hf://lab/One-GGUF  # head: 1.0 MiB
-  hint: name one of these as DONOR
+  hint: name one of these as DONOR, and keep your other options
 END
+expect_exit 2 "$MTPGRAFT" graft Tuned.gguf --from-base --head-type q8_0
+expect_text "$STDERR" "^  - mtpgraft graft Tuned.gguf hf://lab/$BASE  # head: 1.9 MiB\$"
 name_bases Tuned.gguf base_model.0.repo_url lab/Never base_model.1.repo_url "lab/$BASE"
 expect_exit 2 "$MTPGRAFT" graft --json Tuned.gguf --from-base
 expect_json "[each['path'] for each in x['error']['donors']] == ['hf://lab/$BASE']"
 name_bases Tuned.gguf base_model.0.repo_url lab/Never base_model.1.repo_url lab/Other-shape
 expect_exit 3 "$MTPGRAFT" graft Tuned.gguf --from-base
 expect_text "$STDERR" '^mtpgraft: Tuned.gguf: is made of 2 models, and no head of theirs was found that fits$'
-[[ $(grep -c '^  - lab/' "$STDERR") == 2 ]] || fail "not a reason for each: $(cat "$STDERR")"
+[[ $(grep -c '^  - not lab/' "$STDERR") == 2 ]] || fail "not a reason for each: $(cat "$STDERR")"
 name_bases Tuned.gguf base_model.0.repo_url lab/Never base_model.1.repo_url nobody/knows
 expect_exit 4 "$MTPGRAFT" graft Tuned.gguf --from-base
 
@@ -172,7 +181,7 @@ lay_out "$LOCAL/Tuned" lab/Tuned
 of_base Tuned.gguf lab/Tuned
 expect_exit 0 "$MTPGRAFT" graft --dry-run Tuned.gguf --from-base
 expect_text "$STDERR" 'has lost its head'
-expect_text "$STDOUT" "^donor: of the base model lab/Tuned, found in the Hugging Face cache; "
+expect_text "$STDOUT" "^donor: of lab/$BASE, which the base model lab/Tuned goes back to, found in the Hugging Face cache; "
 forget_cache
 HF_HUB_OFFLINE=1 expect_exit 3 "$MTPGRAFT" graft --dry-run Tuned.gguf --from-base
 lay_out "$LOCAL/One-GGUF" lab/One-GGUF Base-Q4_K_M.gguf

@@ -19,7 +19,7 @@ import struct
 import sys
 from pathlib import Path
 
-from gguf_file import F32, I32, STRING, U16, GgufFile, Sparse, Tensor
+from gguf_file import F32, I32, STRING, U16, U32, GgufFile, Sparse, Tensor
 from reference_graft import graft
 
 MIB = 1 << 20
@@ -174,7 +174,7 @@ def make_models(models, local):
     one = folder("One-GGUF")
     (one / "Base-Q4_K_M.gguf").symlink_to(models / "target-12L-Q4_K_M.gguf")
     (one / "mtp-Base-Q8_0.gguf").symlink_to(models / "mtp-base-8L-Q8_0.gguf")
-    make_base_models(json.loads(config), head, folder)
+    make_base_models(json.loads(config), head, target, folder)
 
 
 # Repositories that a target can name as its base, and how the hub describes them.
@@ -191,15 +191,21 @@ DESCRIPTIONS = {
     "Orphan": {},
     "Crooked-card": {"cardData": {"base_model": {"a": ["\u001b[31m"]}}, "tags": "base_model:\u001b[31m/../x"},
     "Never": {"cardData": {"base_model": BASE}},
+    "Lost-GGUF": {"cardData": {"base_model": BASE}},
     "Other-shape": {},
 }
 
 
-def make_base_models(config, head, folder):
+def make_base_models(config, head, target, folder):
     for name in DESCRIPTIONS:
         place = folder(name)
         if name == "Never":
             write_headless(place, {key: value for key, value in config.items() if not key.startswith("mtp_")})
+        elif name == "Lost-GGUF":
+            target.set("qwen35.block_count", U32, 13)
+            target.set("qwen35.nextn_predict_layers", U32, 1)
+            for quant in ("Q4_K_M", "Q8_0"):
+                target.write(place / f"Lost-{quant}.gguf")
         elif name == "Other-shape":
             write_headless(place, dict(config, hidden_size=2 * config["hidden_size"]))
             write_safetensors(place / "model.safetensors", head)

@@ -42,6 +42,19 @@ TEST(LlamaCpp, GetsACommandWithTheBaseModel) {
             "mtpgraft graft a.gguf hf://lab/A\nmtpgraft graft a.gguf hf://lab/B");
 }
 
+TEST(LlamaCpp, IsToldWhatAModelIsMadeOf) {
+  auto model = load_model(kTarget);
+  set_text(model.gguf, "general.base_model.0.name", "Qwen3.5 9B");
+  EXPECT_EQ(describe_verdict(summarise(model.gguf)), "no head; made of 'Qwen3.5 9B'");
+  set_text(model.gguf, "general.base_model.0.organization", "Qwen");
+  EXPECT_EQ(describe_verdict(summarise(model.gguf)),
+            "no head; made of 'Qwen3.5 9B', by its name probably hf://Qwen/Qwen3.5-9B");
+  EXPECT_THAT(describe_next_step(summarise(model.gguf), "a.gguf"),
+              testing::EndsWith("by its name probably hf://Qwen/Qwen3.5-9B"));
+  set_text(model.gguf, "general.base_model.1.repo_url", "https://hf.co/lab/B");
+  EXPECT_THAT(describe_verdict(summarise(model.gguf)), testing::EndsWith(" and https://hf.co/lab/B"));
+}
+
 TEST(LlamaCpp, KnowsNoFileWithoutArchitecture) {
   EXPECT_EQ(describe_runtime({}),
             "v0.5.0 has no MTP code for this architecture, and may refuse such a file with a head");

@@ -77,6 +77,27 @@ TEST(Remedy, QuotesPathAndSubject) {
   EXPECT_THAT(advice(error_with(Remedy::kSetKeys), Front::kCommandLine), HasSubstr("--set qwen35.rope.scaling.type"));
 }
 
+// What can be pasted must work: an output needs a name, and a head that is there must be given up.
+TEST(Remedy, PrintsCommandsThatWork) {
+  auto error = error_with(Remedy::kTakeBase);
+  error.subject = "lab/A";
+  EXPECT_THAT(advice(error, Front::kCommandLine), HasSubstr("(mtpgraft graft 'a b.gguf' --from-base)"));
+  error.path = "X-MTP-Q4_K_M.gguf";
+  EXPECT_THAT(advice(error, Front::kCommandLine),
+              HasSubstr("(mtpgraft graft X-MTP-Q4_K_M.gguf --from-base -o NEW.gguf)"));
+  error.remedy = Remedy::kReplaceHead;
+  EXPECT_THAT(
+      advice(error, Front::kCommandLine),
+      HasSubstr("hf://lab/A, in its place (mtpgraft graft --replace X-MTP-Q4_K_M.gguf --from-base -o NEW.gguf)"));
+  error.subject.clear();
+  error.donors = {{"hf://lab/A", 0}};
+  EXPECT_THAT(describe_error(error),
+              HasSubstr("- mtpgraft graft --replace X-MTP-Q4_K_M.gguf hf://lab/A -o NEW.gguf\n"));
+  EXPECT_THAT(advice(error, Front::kCommandLine), HasSubstr("as DONOR, with --replace"));
+  error.remedy = Remedy::kChooseDonor;
+  EXPECT_THAT(describe_error(error), HasSubstr("- mtpgraft graft X-MTP-Q4_K_M.gguf hf://lab/A -o NEW.gguf\n"));
+}
+
 TEST(RequestField, IsCalledAsTheFrontCallsIt) {
   for (int i = 1; i <= static_cast<int>(RequestField::kStrict); ++i) {
     const auto field = static_cast<RequestField>(i);
@@ -91,6 +112,7 @@ TEST(RequestField, IsCalledAsTheFrontCallsIt) {
 
 TEST(RequestField, IsInJson) {
   auto error = error_with(Remedy::kReplaceHead);
+  error.subject.clear();
   error.field = RequestField::kHeadType;
   const auto json = nlohmann::json::parse(error_to_json(error, "graft"))["error"];
   EXPECT_EQ(json["message"], "--head-type fails");
