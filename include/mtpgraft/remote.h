@@ -75,7 +75,8 @@ class RemoteSource : public FileSource {
   virtual Result<RemotePath> find(const std::string& path) = 0;
 
   // Asks the hub for all files of a repository of which only those in the Hugging Face cache are known. Returns whether
-  // more is known now; false if the hub is not to be asked or cannot be reached. The RemotePaths of that repository stay valid.
+  // more is known now; false if the hub is not to be asked or cannot be reached. The RemotePaths of that repository
+  // stay valid.
   virtual Result<bool> describe(const RemotePath& path) = 0;
 
   // The path with the commit that main, or the path's revision, had when the Hugging Face cache got files of it.

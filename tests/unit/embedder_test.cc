@@ -48,8 +48,7 @@ class EmbedderTest : public testing::Test {
 
 TEST_F(EmbedderTest, RequestsThatSayNothing) {
   EXPECT_THAT(graft({}, context_), FailsWith(ErrorCode::kUsage, "the model has no name"));
-  EXPECT_THAT(graft({.target = kTargetPath, .donor = {}}, context_),
-              FailsWith(ErrorCode::kUsage, "no donor is named"));
+  EXPECT_THAT(graft({.target = kTargetPath, .donor = {}}, context_), FailsWith(ErrorCode::kUsage, "no donor is named"));
   EXPECT_THAT(extract({}, context_), FailsWith(ErrorCode::kUsage, "the donor has no name"));
   EXPECT_THAT(strip({}, context_), FailsWith(ErrorCode::kUsage, "the output has no name"));
   EXPECT_THAT(strip({.file = "", .output = {.path = "x"}}, context_),

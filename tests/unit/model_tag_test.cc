@@ -1,7 +1,8 @@
 #include "donor/model_tag.h"
-#include "gguf/snapshot.h"
 
 #include <gtest/gtest.h>
+
+#include "gguf/snapshot.h"
 
 namespace mtpgraft {
 namespace {
