@@ -68,6 +68,7 @@ std::string nearest_tag(std::string_view tag, const std::vector<std::string>& fi
     }
   }
   std::vector<std::string_view> names;
+  names.reserve(alike.size());
   for (const auto& [name, other] : alike) {
     names.push_back(name);
   }

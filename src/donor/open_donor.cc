@@ -89,22 +89,22 @@ Result<std::string> find_local_donor(const std::string& path, FileSource& files)
     return models.front();
   }
   std::vector<std::string> with_head;
-  for (auto& model : models) {
+  for (const auto& model : models) {
     MTPGRAFT_TRY(const auto head_bytes, find_head_bytes(model, files));
     if (head_bytes > 0) {
-      with_head.push_back(std::move(model));
+      with_head.push_back(model);
     }
   }
-  models = std::move(with_head);
-  if (models.size() == 1) {
-    return models.front();
+  const auto count = with_head.size();
+  if (count == 1) {
+    return with_head.front();
   }
-  return Error{.code = models.empty() ? ErrorCode::kIncompatible : ErrorCode::kUsage,
-               .message = models.empty() ? "none of its models has a head"
-                                         : fmt::format("is not one model; {} of it have a head", models.size()),
+  return Error{.code = count == 0 ? ErrorCode::kIncompatible : ErrorCode::kUsage,
+               .message = count == 0 ? "none of its models has a head"
+                                     : fmt::format("is not one model; {} of it have a head", count),
                .path = path,
-               .hint = models.empty() ? "name a donor that has one" : "name one of them",
-               .details = std::move(models),
+               .hint = count == 0 ? "name a donor that has one" : "name one of them",
+               .details = std::move(with_head),
                .file_kind = FileKind::kHubCache};
 }
 

@@ -49,13 +49,13 @@ Result<std::string> find_model(const std::string& path, FileSource& files) {
   if (models.empty()) {
     return refuse_folder(snapshot.value_or(path), files);
   }
-  return Error{
-      .code = ErrorCode::kUsage,
-      .message = fmt::format("is not one model, but a folder of the Hugging Face cache with {}", models.size()),
-      .path = path,
-      .hint = "name one of them",
-      .details = std::move(models),
-      .file_kind = FileKind::kHubCache};
+  const auto count = models.size();
+  return Error{.code = ErrorCode::kUsage,
+               .message = fmt::format("is not one model, but a folder of the Hugging Face cache with {}", count),
+               .path = path,
+               .hint = "name one of them",
+               .details = std::move(models),
+               .file_kind = FileKind::kHubCache};
 }
 
 }  // namespace mtpgraft

@@ -187,6 +187,7 @@ class BaseSearch {
 
   static std::vector<DonorChoice> as_choices(const std::vector<FoundHead>& found) {
     std::vector<DonorChoice> donors;
+    donors.reserve(found.size());
     for (const auto& each : found) {
       donors.push_back({each.how.path, each.head_bytes});
     }

@@ -32,10 +32,10 @@ std::vector<std::string> sorted_names(const std::string& folder, const FileSourc
 
 void add_files(const std::string& root, const std::string& folder, int depth, const FileSource& files,
                std::vector<std::string>& names) {
-  const auto path = folder.empty() ? root : root + '/' + folder;
+  const auto path = folder.empty() ? root : fmt::format("{}/{}", root, folder);
   for (const auto& name : sorted_names(path, files)) {
-    const auto whole_name = folder.empty() ? name : folder + '/' + name;
-    const auto whole_path = path + '/' + name;
+    const auto whole_name = folder.empty() ? name : fmt::format("{}/{}", folder, name);
+    const auto whole_path = fmt::format("{}/{}", path, name);
     if (names.size() == kFilesMax) {
       return;
     }
@@ -134,7 +134,7 @@ std::optional<Repository> HubCache::find_snapshot(const HubPath& path, const std
   const auto folder = fmt::format("{}/snapshots/{}", store_of(path), commit);
   Repository repository{path.repository_path(), commit, {}, false};
   for (auto& name : list_snapshot(folder, files_)) {
-    const auto file = files_.open(folder + '/' + name);
+    const auto file = files_.open(fmt::format("{}/{}", folder, name));
     repository.files.push_back({std::move(name), file.ok() ? file.value()->size() : 0, {}, {}});
   }
   return repository.files.empty() ? std::nullopt : std::optional(std::move(repository));
@@ -238,15 +238,15 @@ Result<std::optional<std::string>> find_snapshot_folder(const std::string& folde
                  .file_kind = FileKind::kHubCache};
   }
   for (auto& commit : commits) {
-    commit = snapshots + '/' + commit;
+    commit = fmt::format("{}/{}", snapshots, commit);
   }
-  return Error{
-      .code = ErrorCode::kUsage,
-      .message = fmt::format("is a repository in the cache of the Hugging Face Hub with {} snapshots", commits.size()),
-      .path = folder,
-      .hint = "name one of them",
-      .details = std::move(commits),
-      .file_kind = FileKind::kHubCache};
+  const auto count = commits.size();
+  return Error{.code = ErrorCode::kUsage,
+               .message = fmt::format("is a repository in the cache of the Hugging Face Hub with {} snapshots", count),
+               .path = folder,
+               .hint = "name one of them",
+               .details = std::move(commits),
+               .file_kind = FileKind::kHubCache};
 }
 
 std::vector<std::string> list_snapshot(const std::string& folder, const FileSource& files) {

@@ -144,7 +144,7 @@ std::vector<FoundDigest> find_digests(const std::vector<std::string_view>& lines
 // "echo 'DIGEST  MODEL' | sha512sum -c"; or how to make a list of it.
 std::string command_with(const std::string& digest, const std::string& model_path, std::string_view list_of) {
   const auto echo = fmt::format("echo {}", shell_quoted(digest + "  " + model_path));
-  const auto list = fmt::format("{} > NEW.sums makes a list of it", echo);
+  auto list = fmt::format("{} > NEW.sums makes a list of it", echo);
   const auto* other = std::ranges::find(kOtherAlgorithms, digest.size(), &OtherAlgorithm::hex_digits);
   if (other == kOtherAlgorithms.end()) {
     return list;
