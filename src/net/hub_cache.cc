@@ -67,11 +67,11 @@ std::string read_commit(const std::string& path, FileSource& files) {
 // The commit that a revision (empty: main) had; without refs/main that of the only snapshot. Empty if there is none.
 std::string find_main(const std::string& store, const std::string& revision, FileSource& files) {
   auto commit = read_commit(fmt::format("{}/refs/{}", store, revision.empty() ? "main" : revision), files);
-  if (const auto commits = sorted_names(store + "/snapshots", files);
-      commit.empty() && revision.empty() && commits.size() == 1 && is_commit(commits.front())) {
-    commit = commits.front();
+  if (!commit.empty() || !revision.empty()) {
+    return commit;
   }
-  return commit;
+  const auto commits = sorted_names(store + "/snapshots", files);
+  return commits.size() == 1 && is_commit(commits.front()) ? commits.front() : "";
 }
 
 Error unfinished(const std::string& path, std::string_view what, const std::vector<std::string>& blobs,

@@ -47,7 +47,6 @@ Json head_json(const InspectedFile& inspected) {
 }
 
 Json base_model_json(const BaseModel& base) {
-  const auto text_or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
   return {{"name", text_or_null(base.name)}, {"organization", text_or_null(base.organization)},
           {"url", text_or_null(base.url)},   {"repository", text_or_null(base.repository)},
           {"is_guessed", base.is_guessed},   {"key", base.key}};

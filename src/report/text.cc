@@ -8,6 +8,7 @@
 #include "gguf/describe.h"
 #include "report/llama_cpp.h"
 #include "report/words.h"
+#include "util/lines.h"
 #include "util/text.h"
 #include "util/url.h"
 
@@ -66,16 +67,6 @@ void add_head_rows(const InspectedFile& file, std::vector<Row>& rows) {
   }
 }
 
-std::vector<std::string> split_lines(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
 std::string describe_file(const InspectedFile& file) {
   const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable,
                warnings] = file;
@@ -109,7 +100,8 @@ std::string describe_file(const InspectedFile& file) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
   rows.push_back({"llama.cpp", is_checkpoint ? "reads no safetensors" : printable(describe_runtime(summary))});
-  for (const auto& line : split_lines(describe_next_step(summary, gguf.path, is_changeable))) {
+  const auto next_step = describe_next_step(summary, gguf.path, is_changeable);
+  for (const auto line : lines_of(next_step)) {
     rows.push_back({"", printable(line)});
   }
   auto text = printable(gguf.path) + '\n' + format_table(rows, "  ");

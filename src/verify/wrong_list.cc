@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gguf/foreign.h"
+#include "util/lines.h"
 #include "util/parse.h"
 #include "util/path.h"
 #include "util/text.h"
@@ -35,16 +36,6 @@ constexpr auto kOtherAlgorithms = std::to_array<OtherAlgorithm>({
 constexpr std::string_view kSpaces = " \t\r";
 constexpr std::size_t kMd5Digits = 32;
 constexpr std::size_t kLooksAtBytes = 65536;
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
 
 std::string_view trimmed(std::string_view line) {
   line.remove_prefix(std::min(line.find_first_not_of(kSpaces), line.size()));
