@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "donor/mapping.h"
+#include "donor/families.h"
 #include "gguf/serialize.h"
 
 namespace mtpgraft {
