@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "donor/families.h"
 #include "gguf/serialize.h"
+#include "model/families.h"
 
 namespace mtpgraft {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "donor/checkpoint.h"
-#include "donor/mapping.h"
+#include "model/mapping.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/result.h"
 

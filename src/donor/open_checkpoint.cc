@@ -7,7 +7,6 @@
 
 #include "donor/checkpoint.h"
 #include "donor/config.h"
-#include "donor/mapping.h"
 #include "donor/norm_offset.h"
 #include "donor/transforms.h"
 #include "gguf/foreign.h"
@@ -15,6 +14,7 @@
 #include "gguf/serialize.h"
 #include "io/composed_file.h"
 #include "model/architectures.h"
+#include "model/mapping.h"
 #include "mtpgraft/donor.h"
 #include "util/checked.h"
 #include "util/path.h"
@@ -166,30 +166,6 @@ Result<std::vector<HeadTensorSource>> find_sources(Checkpoint& checkpoint, const
   return sources;
 }
 
-Result<HeadTensorGroups> group_sources(const Checkpoint& checkpoint, const std::vector<HeadTensorSource>& sources,
-                                       std::uint64_t first_block) {
-  HeadTensorGroups groups;
-  for (const auto& source : sources) {
-    const auto name = fmt::format("blk.{}.{}", first_block + source.block, source.gguf_name);
-    auto& group = groups[name];
-    const auto is_new = group.sources.emplace(source.part, source.name).second;
-    if (!is_new || (group.sources.size() > 1 && group.transform != source.transform)) {
-      return Error{.code = ErrorCode::kMalformed,
-                   .message = fmt::format("'{}' and another tensor are both '{}'", source.name, name),
-                   .path = checkpoint.path()};
-    }
-    group.transform = source.transform;
-  }
-  for (const auto& [name, group] : groups) {
-    if (group.sources.rbegin()->first != group.sources.size() - 1) {
-      return incompatible(checkpoint, fmt::format("'{}': of {} 0 to {} only {} have a tensor", name,
-                                                  group.transform == Transform::kStackExperts ? "experts" : "parts",
-                                                  group.sources.rbegin()->first, group.sources.size()));
-    }
-  }
-  return groups;
-}
-
 Result<ScaledTensor> find_scaled(Checkpoint& checkpoint, const std::string& name) {
   ScaledTensor tensor;
   MTPGRAFT_TRY(tensor.values, checkpoint.find(name));
@@ -264,11 +240,16 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
     head.notes.push_back(
         fmt::format("config.json does not tell {}: the tensors make it {}", family->count_key, head_blocks));
   }
-  MTPGRAFT_TRY(const auto groups, group_sources(checkpoint, sources, trunk_blocks.value_or(0)));
-  MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups, *family, options, head.notes));
+  const auto groups = group_sources(sources, trunk_blocks.value_or(0));
+  if (!groups.ok()) {
+    auto error = groups.error();
+    error.path = checkpoint.path();
+    return error;
+  }
+  MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups.value(), *family, options, head.notes));
   const auto config = checkpoint.config() ? read_head_config(*checkpoint.config()) : HeadConfig();
   std::vector<MadeTensor> tensors;
-  for (const auto& [name, group] : groups) {
+  for (const auto& [name, group] : groups.value()) {
     std::vector<ScaledTensor> found;
     for (const auto& [part, source] : group.sources) {
       MTPGRAFT_TRY(found.emplace_back(), find_scaled(checkpoint, source));

@@ -8,8 +8,8 @@
 
 #include "donor/checkpoint.h"
 #include "donor/config.h"
-#include "donor/mapping.h"
 #include "io/composed_file.h"
+#include "model/mapping.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/result.h"
 

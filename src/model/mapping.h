@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "donor/families.h"
+#include "model/families.h"
 #include "mtpgraft/result.h"
 
 namespace mtpgraft {
@@ -32,5 +32,9 @@ using HeadTensorGroups = std::map<std::string, HeadTensorGroup>;  // by name in 
 // config.json tells it. Fails with kUnsupported if the head has a tensor that is not in the table.
 Result<std::vector<HeadTensorSource>> map_head(const Family& family, const std::vector<std::string>& names,
                                                std::optional<std::uint64_t> trunk_blocks);
+
+// The GGUF's tensors, the head's first block being `first_block`. Fails with kMalformed if two tensors are the same
+// one, with kIncompatible if of several parts one is missing.
+Result<HeadTensorGroups> group_sources(const std::vector<HeadTensorSource>& sources, std::uint64_t first_block);
 
 }  // namespace mtpgraft

@@ -1,4 +1,4 @@
-#include "donor/families.h"
+#include "model/families.h"
 
 namespace mtpgraft {
 namespace {

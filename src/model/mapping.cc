@@ -1,4 +1,4 @@
-#include "donor/mapping.h"
+#include "model/mapping.h"
 
 #include <fmt/core.h>
 
@@ -135,6 +135,29 @@ Result<std::vector<HeadTensorSource>> map_head(const Family& family, const std::
     head.push_back(std::move(*source));
   }
   return head;
+}
+
+Result<HeadTensorGroups> group_sources(const std::vector<HeadTensorSource>& sources, std::uint64_t first_block) {
+  HeadTensorGroups groups;
+  for (const auto& source : sources) {
+    const auto name = fmt::format("blk.{}.{}", first_block + source.block, source.gguf_name);
+    auto& group = groups[name];
+    const auto is_new = group.sources.emplace(source.part, source.name).second;
+    if (!is_new || (group.sources.size() > 1 && group.transform != source.transform)) {
+      return Error{.code = ErrorCode::kMalformed,
+                   .message = fmt::format("'{}' and another tensor are both '{}'", source.name, name)};
+    }
+    group.transform = source.transform;
+  }
+  for (const auto& [name, group] : groups) {
+    if (group.sources.rbegin()->first != group.sources.size() - 1) {
+      return Error{.code = ErrorCode::kIncompatible,
+                   .message = fmt::format("'{}': of {} 0 to {} only {} have a tensor", name,
+                                          group.transform == Transform::kStackExperts ? "experts" : "parts",
+                                          group.sources.rbegin()->first, group.sources.size())};
+    }
+  }
+  return groups;
 }
 
 }  // namespace mtpgraft
