@@ -38,7 +38,7 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l no-record -d 'Lea
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l source-digests -d 'Tell the SHA-256 of TARGET'\''s and DONOR'\''s files'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract verify' -l head-type -x -a 'f32 f16 bf16 q8_0 q6_k q5_k q4_k' -d 'Convert an F32, F16 or BF16 head: f32, f16, bf16, q8_0'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract verify' -l ggml -r -F -d 'llama.cpp'\''s libggml-base.so, or its directory, for those types'
-complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract verify' -l norm-offset -x -a '0 1' -d 'Of safetensors: 1 if 1 is to be added to norms, 0 if not'
+complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract verify' -l norm-offset -x -a '0 1' -d 'Of safetensors, and of norms in their names: 1 if 1 is to be added, 0 if not'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l set -x -d 'Give a key a value: qwen35.context_length=u32:262144, general.tags=str[]:["a"]'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l set-file -x -d 'Give a key the text of a file: tokenizer.chat_template=template.jinja'
 complete -c mtpgraft -n '__fish_seen_subcommand_from graft' -l unset -x -d 'Leave a key out'

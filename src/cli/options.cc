@@ -24,7 +24,9 @@ void add_donor_options(CLI::App& command, DonorRequest& request) {
   command.add_option("--ggml", request.ggml_path, "llama.cpp's libggml-base.so, or its directory, for those types")
       ->option_text("PATH")
       ->type_name(kAnyFiles);
-  command.add_option("--norm-offset", request.norm_offset, "Of safetensors: 1 if 1 is to be added to norms, 0 if not")
+  command
+      .add_option("--norm-offset", request.norm_offset,
+                  "Of safetensors, and of norms in their names: 1 if 1 is to be added, 0 if not")
       ->option_text("0|1")
       ->check(CLI::IsMember({0, 1}));
   add_remote_options(command, request.remote);

@@ -239,7 +239,7 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
       };
     }
   }
-  converted.file = derive(donor, gguf, std::move(derived));
+  converted.file = derive(donor, gguf, gguf.keys, std::move(derived));
   return converted;
 }
 

@@ -101,13 +101,19 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
   if (!find_architecture(family.architecture).norms_are_shifted) {
     return 0;
   }
-  MTPGRAFT_TRY(const auto means, read_norm_means(checkpoint, groups));
+  MTPGRAFT_TRY(auto means, read_norm_means(checkpoint, groups));
+  return judge_norm_offset(std::move(means),
+                           options.trunk_norms.empty() ? read_own_trunk(checkpoint, groups) : options.trunk_norms,
+                           checkpoint.path(), notes);
+}
+
+Result<int> judge_norm_offset(std::vector<NormMean> means, const std::vector<TrunkNorm>& trunk, const std::string& path,
+                              std::vector<std::string>& notes) {
   const auto median = median_of_means(means);
   if (!median) {
     return 1;
   }
-  const auto judged =
-      judge_norms(means, options.trunk_norms.empty() ? read_own_trunk(checkpoint, groups) : options.trunk_norms);
+  const auto judged = judge_norms(std::move(means), trunk);
   if (judged.verdict != NormVerdict::kRaw && judged.verdict != NormVerdict::kRight) {
     const auto* const what = judged.verdict == NormVerdict::kMixed     ? "they are not all alike, and this"
                              : judged.verdict == NormVerdict::kDoubled ? "that is 1 too many, and it"
@@ -117,7 +123,7 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
         .message = fmt::format("the norm weights have a mean of about {:.2f}: {} does not tell whether they are the "
                                "checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
                                *median, what),
-        .path = checkpoint.path(),
+        .path = path,
         .remedy = Remedy::kSayNormOffset};
     for (const auto& norm : judged.norms) {
       error.details.push_back(describe_norm(norm));

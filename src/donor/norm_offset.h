@@ -1,4 +1,5 @@
-// Whether the 1 that llama.cpp expects in norm weights is to be added to those of a checkpoint.
+// Whether the 1 that llama.cpp expects in norm weights is to be added to those of a checkpoint, or to those of a GGUF
+// that has its names.
 #pragma once
 
 #include <string>
@@ -6,6 +7,7 @@
 
 #include "donor/checkpoint.h"
 #include "model/mapping.h"
+#include "model/norms.h"
 #include "mtpgraft/donor.h"
 #include "mtpgraft/result.h"
 
@@ -15,5 +17,10 @@ namespace mtpgraft {
 // not tell.
 Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& groups, const Family& family,
                                const CheckpointOptions& options, std::vector<std::string>& notes);
+
+// 0 or 1: by the means of norms, as `trunk` helps to judge them, which a note tells. Fails with kIncompatible where
+// these do not tell; `path` is the donor's.
+Result<int> judge_norm_offset(std::vector<NormMean> means, const std::vector<TrunkNorm>& trunk, const std::string& path,
+                              std::vector<std::string>& notes);
 
 }  // namespace mtpgraft

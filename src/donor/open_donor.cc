@@ -6,12 +6,14 @@
 #include "donor/checkpoint.h"
 #include "donor/dialect.h"
 #include "donor/model_choice.h"
+#include "donor/norm_offset.h"
 #include "gguf/foreign.h"
 #include "gguf/snapshot.h"
 #include "io/meant_path.h"
 #include "mtpgraft/cache.h"
 #include "mtpgraft/convert.h"
 #include "mtpgraft/donor.h"
+#include "mtpgraft/head_data.h"
 #include "mtpgraft/version.h"
 #include "net/hub.h"
 #include "net/hub_cache.h"
@@ -44,9 +46,44 @@ Status convert(const DonorRequest& request, Donor& donor) {
   return ok_status();
 }
 
+struct NormChoice {
+  std::optional<int> asked;
+  std::optional<int> recorded;
+  const std::vector<TrunkNorm>& trunk_norms;
+
+  [[nodiscard]] std::optional<int> offset() const { return asked ? asked : recorded; }
+};
+
+// What is added to the norms that have a checkpoint's names: in one file, others may have llama.cpp's and the 1.
+Result<int> choose_norm_offset(const Donor& donor, const Translation& translation, const NormChoice& choice,
+                               std::vector<std::string>& notes) {
+  std::vector<NormMean> means;
+  for (const auto& tensor : translation.tensors) {
+    if (tensor.is_checkpoints_norm) {
+      MTPGRAFT_TRY(const auto values, read_norm(*donor.file, donor.gguf, tensor));
+      means.push_back({tensor.info.name, mean_of(values).value_or(0)});
+    }
+  }
+  if (means.empty() || choice.offset()) {
+    return choice.offset().value_or(0);
+  }
+  auto trunk_norms = choice.trunk_norms;
+  if (trunk_norms.empty()) {
+    MTPGRAFT_TRY(trunk_norms, read_trunk_norms(*donor.file, donor.gguf));
+  }
+  return judge_norm_offset(std::move(means), trunk_norms, donor.file->path(), notes);
+}
+
 // Gives a head in other names llama.cpp's. Where that is impossible, find_head() tells why.
-Status translate(Donor& donor) {
+Status translate(const NormChoice& choice, Donor& donor) {
   const auto translation = find_translation(donor.gguf);
+  const bool has_checkpoints_norms =
+      std::ranges::any_of(translation.tensors, [](const auto& tensor) { return tensor.is_checkpoints_norm; });
+  if (choice.asked && !has_checkpoints_norms) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = "is for safetensors and for norms under a checkpoint's names: others are taken as they are",
+                 .field = RequestField::kNormOffset};
+  }
   if (translation.tensors.empty()) {
     return ok_status();
   }
@@ -55,7 +92,11 @@ Status translate(Donor& donor) {
       donor.notes.push_back(fmt::format("the head is in the names of {}: {}", dialect->whose, dialect->change));
     }
   }
-  donor.file = rename_tensors(donor.file, donor.gguf, translation);
+  if (has_checkpoints_norms) {
+    donor.labels.norm_offset = choice.offset();
+  }
+  MTPGRAFT_TRY(const auto norm_offset, choose_norm_offset(donor, translation, choice, donor.notes));
+  MTPGRAFT_TRY(donor.file, rename_tensors(donor.file, donor.gguf, translation, norm_offset));
   donor.stored = std::move(donor.gguf);
   MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   return ok_status();
@@ -229,16 +270,10 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     MTPGRAFT_TRY(path, find_local_donor(path, context.files));
   }
   donor.is_checkpoint = is_checkpoint(path, *source);
-  if (request.norm_offset && !donor.is_checkpoint) {
-    return Error{.code = ErrorCode::kUsage,
-                 .message = "is for safetensors: norms of a GGUF are taken as they are",
-                 .field = RequestField::kNormOffset};
-  }
+  const NormChoice norms{request.norm_offset, recorded_norm_offset, trunk_norms};
   if (donor.is_checkpoint) {
-    // The norms of a GGUF, as extract makes one of a checkpoint, have what was added.
-    const auto norm_offset = request.norm_offset ? request.norm_offset : recorded_norm_offset;
-    donor.labels.norm_offset = norm_offset;
-    const CheckpointOptions options{std::string(architecture), norm_offset, trunk_norms};
+    donor.labels.norm_offset = norms.offset();
+    const CheckpointOptions options{std::string(architecture), norms.offset(), trunk_norms};
     MTPGRAFT_TRY(auto head, donor.remote ? open_remote_checkpoint(path, options, *donor.remote)
                                          : open_checkpoint(path, options, *source));
     donor.file = std::move(head.file);
@@ -255,7 +290,7 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     }
     donor.file = std::move(model.value().file);
     donor.gguf = std::move(model.value().gguf);
-    MTPGRAFT_CHECK(translate(donor));
+    MTPGRAFT_CHECK(translate(norms, donor));
   }
   donor.labels.tool = fmt::format("mtpgraft {}", version());
   donor.labels.donor_file = local_name(path);

@@ -9,6 +9,8 @@
 #include <span>
 
 #include "gguf/tensor_types.h"
+#include "model/checkpoint_names.h"
+#include "model/standard_keys.h"
 
 namespace mtpgraft {
 namespace {
@@ -51,7 +53,7 @@ enum class Place : std::uint8_t {
   kBlock,        // blk.N.NAME
   kRoot,         // NAME; the first name tells the dialect
   kSidecarRoot,  // NAME, all of them, where there is no trunk whose tensors they could be
-  kNone,         // recognised by find_trimmed_vocabulary()
+  kAnywhere,     // recognised by a function of its own
 };
 
 struct Entry {
@@ -59,6 +61,10 @@ struct Entry {
   Place place;
   std::span<const Alias> aliases{};
 };
+
+constexpr std::string_view kCheckpointNamesId = "checkpoint";
+constexpr std::string_view kMtpArchitectureId = "mtp-architecture";
+constexpr std::string_view kTrimmedVocabularyId = "trimmed-vocabulary";
 
 constexpr auto kEntries = std::to_array<Entry>({
     {{"fc-embd", "the forks of drluoto and mihailescu2m",
@@ -78,7 +84,10 @@ constexpr auto kEntries = std::to_array<Entry>({
     {{"hf-mtp", "the checkpoint", "mtp.* becomes nextn.*, with mtp.fc_embedding and mtp.fc_hidden joined"},
      Place::kRoot,
      kCheckpoint},
-    {{"trimmed-vocabulary", "FR-Spec and FastMTP heads", ""}, Place::kNone},
+    {{kCheckpointNamesId, "a checkpoint", "they become llama.cpp's, experts are stacked"}, Place::kAnywhere},
+    {{kMtpArchitectureId, "the first fork that drafted", "general.architecture is read without its _mtp"},
+     Place::kAnywhere},
+    {{kTrimmedVocabularyId, "FR-Spec and FastMTP heads", ""}, Place::kAnywhere},
 });
 
 constexpr std::string_view kWeight = ".weight";
@@ -145,10 +154,10 @@ bool is_spoken(const GgufFile& file, const Entry& entry, std::optional<std::uint
       return head_block && has_weight(file, entry.aliases.front());
     case Place::kSidecarRoot:
       return head_block && has_only_root_mixer(file, entry, *head_block);
-    case Place::kNone:
+    case Place::kAnywhere:
       break;
   }
-  return !find_trimmed_vocabulary(file).empty();
+  return false;
 }
 
 // What a tensor is called in llama.cpp, and which of its parts it is there.
@@ -176,15 +185,12 @@ StandardName standard_name(std::string_view name, const std::vector<const Entry*
 
 // Why rows of the two cannot stand one after the other as bytes; empty if they can.
 std::string find_join_problem(const TensorInfo& first, const TensorInfo& second) {
-  const auto* type = find_tensor_type(first.type);
   if (first.type != second.type || first.shape != second.shape || first.n_dims != 2 || second.n_dims != 2) {
     return fmt::format("'{}' is {} [{}] and '{}' is {} [{}]: their rows cannot be joined", first.name,
                        tensor_type_name(first.type), fmt::join(first.shape, ", "), second.name,
                        tensor_type_name(second.type), fmt::join(second.shape, ", "));
   }
-  // Rows of forks' types may have something in front, or lie interleaved.
-  if (!is_upstream_tensor_type(first.type) || type->row_bytes != 0 || first.shape[0] % type->block_elements != 0 ||
-      tensor_bytes(*type, first.shape) != first.size_bytes || first.size_bytes != second.size_bytes) {
+  if (!has_whole_rows(first) || first.size_bytes != second.size_bytes) {
     return fmt::format("'{}' has rows of {} values of type {}, which are no whole blocks that can be joined",
                        first.name, first.shape[0], tensor_type_name(first.type));
   }
@@ -195,17 +201,19 @@ constexpr auto kNoTensor = SIZE_MAX;
 
 // Gives a tensor of several parts its shape. Returns why that is impossible, or nothing.
 std::string join(const GgufFile& file, StandardTensor& joined) {
-  auto& [info, parts] = joined;
-  const auto present = std::ranges::find_if(parts, [](std::size_t part) { return part != kNoTensor; });
-  if (std::ranges::count(parts, kNoTensor) > 0) {
-    return fmt::format("'{}' is a part of '{}', the other is missing", file.tensors[*present].name, info.name);
+  auto& info = joined.info;
+  const auto& pieces = joined.pieces;
+  const auto is_missing = [](const TensorPiece& piece) { return piece.tensor == kNoTensor; };
+  if (std::ranges::any_of(pieces, is_missing)) {
+    const auto present = std::ranges::find_if_not(pieces, is_missing);
+    return fmt::format("'{}' is a part of '{}', the other is missing", file.tensors[present->tensor].name, info.name);
   }
-  const auto& first = file.tensors[parts.front()];
+  const auto& first = file.tensors[pieces.front().tensor];
   auto name = std::move(info.name);
   info = first;
   info.name = std::move(name);
-  for (auto part = parts.begin() + 1; part != parts.end(); ++part) {
-    const auto& other = file.tensors[*part];
+  for (const auto& piece : std::span(pieces).subspan(1)) {
+    const auto& other = file.tensors[piece.tensor];
     if (auto problem = find_join_problem(first, other); !problem.empty()) {
       return problem;
     }
@@ -215,15 +223,73 @@ std::string join(const GgufFile& file, StandardTensor& joined) {
   return {};
 }
 
+// All tensors of the file; what the checkpoint's names stand for is in the place of its first part.
+void add_tensors(const GgufFile& file, const std::vector<const Entry*>& spoken, CheckpointNames& checkpoint,
+                 Translation& translation) {
+  const auto head_block = find_head_block(file).value_or(0);
+  std::vector<bool> is_taken(file.tensors.size());
+  std::map<std::string, std::size_t> places;
+  auto& tensors = translation.tensors;
+  const auto place_of = [&](const std::string& name) { return places.try_emplace(name, tensors.size()); };
+  for (auto& tensor : checkpoint.tensors) {
+    for (const auto& piece : tensor.pieces) {
+      is_taken[piece.tensor] = true;
+    }
+  }
+  auto next = checkpoint.tensors.begin();
+  for (std::size_t i = 0; i < file.tensors.size(); ++i) {
+    for (; next != checkpoint.tensors.end() && next->pieces.front().tensor == i; ++next) {
+      if (!place_of(next->info.name).second) {
+        translation.problems.push_back(
+            fmt::format("'{}' stands for '{}', of which there is another", file.tensors[i].name, next->info.name));
+      }
+      tensors.push_back(std::move(*next));
+    }
+    if (is_taken[i]) {
+      continue;
+    }
+    const auto& tensor = file.tensors[i];
+    const auto [name, part, part_count] = standard_name(tensor.name, spoken, head_block);
+    if (name != tensor.name && !name.ends_with(kWeight)) {
+      translation.problems.push_back(
+          fmt::format("'{}' belongs to no tensor that llama.cpp has a name for", tensor.name));
+      continue;
+    }
+    const auto [place, is_new] = place_of(name);
+    if (is_new) {
+      tensors.push_back({tensor, std::vector<TensorPiece>(part_count, TensorPiece{kNoTensor})});
+      tensors.back().info.name = name;
+      tensors.back().joins_rows = part_count > 1;
+    }
+    auto& pieces = tensors[place->second].pieces;
+    if (pieces.size() != part_count || pieces[part].tensor != kNoTensor) {
+      translation.problems.push_back(fmt::format("'{}' stands for '{}', of which there is another", tensor.name, name));
+    } else {
+      pieces[part] = {i, 0, tensor.size_bytes};
+    }
+  }
+}
+
 }  // namespace
+
+bool has_whole_rows(const TensorInfo& tensor) {
+  const auto* type = find_tensor_type(tensor.type);
+  return is_upstream_tensor_type(tensor.type) && type->row_bytes == 0 && tensor.shape[0] % type->block_elements == 0 &&
+         tensor_bytes(*type, tensor.shape) == tensor.size_bytes;
+}
 
 const Dialect* find_dialect(std::string_view id) {
   const auto found = std::ranges::find(kEntries, id, [](const Entry& entry) { return entry.dialect.id; });
   return found != kEntries.end() ? &found->dialect : nullptr;
 }
 
-Translation find_translation(const GgufFile& file) {
+Translation find_translation(const GgufFile& stored) {
   Translation translation;
+  auto renamed = without_mtp_suffix(stored);
+  if (renamed) {
+    translation.dialects.push_back(kMtpArchitectureId);
+  }
+  const auto& file = renamed ? *renamed : stored;
   const auto head_block = find_head_block(file);
   std::vector<const Entry*> spoken;
   for (const auto& entry : kEntries) {
@@ -232,39 +298,35 @@ Translation find_translation(const GgufFile& file) {
       spoken.push_back(&entry);
     }
   }
-  if (std::ranges::all_of(spoken, [](const Entry* entry) { return entry->aliases.empty(); })) {
+  CheckpointNames checkpoint;
+  if (spoken.empty()) {
+    checkpoint = find_checkpoint_names(file);
+    translation.problems = checkpoint.problems;
+    if (checkpoint.block_count > 0) {
+      translation.dialects.push_back(kCheckpointNamesId);
+    }
+  }
+  if (!find_trimmed_vocabulary(file).empty()) {
+    translation.dialects.push_back(kTrimmedVocabularyId);
+  }
+  if (!translation.problems.empty() || (!renamed && spoken.empty() && checkpoint.block_count == 0)) {
     return translation;
   }
-  std::map<std::string, std::size_t> places;
-  auto& tensors = translation.tensors;
-  for (std::size_t i = 0; i < file.tensors.size(); ++i) {
-    const auto& tensor = file.tensors[i];
-    const auto [name, part, part_count] = standard_name(tensor.name, spoken, head_block.value_or(0));
-    if (name != tensor.name && !name.ends_with(kWeight)) {
-      translation.problems.push_back(
-          fmt::format("'{}' belongs to no tensor that llama.cpp has a name for", tensor.name));
-      continue;
-    }
-    const auto [place, is_new] = places.try_emplace(name, tensors.size());
-    if (is_new) {
-      tensors.push_back({tensor, std::vector<std::size_t>(part_count, kNoTensor)});
-      tensors.back().info.name = name;
-    }
-    auto& parts = tensors[place->second].parts;
-    if (parts.size() != part_count || parts[part] != kNoTensor) {
-      translation.problems.push_back(fmt::format("'{}' stands for '{}', of which there is another", tensor.name, name));
-    } else {
-      parts[part] = i;
-    }
-  }
-  for (auto& tensor : tensors) {
-    if (auto problem = tensor.parts.size() > 1 ? join(file, tensor) : ""; !problem.empty()) {
+  add_tensors(file, spoken, checkpoint, translation);
+  for (auto& tensor : translation.tensors) {
+    if (auto problem = tensor.joins_rows ? join(file, tensor) : ""; !problem.empty()) {
       translation.problems.push_back(std::move(problem));
     }
   }
   if (!translation.problems.empty()) {
-    tensors.clear();
+    translation.tensors.clear();
+    return translation;
   }
+  auto named = renamed ? std::move(*renamed) : stored;
+  if (checkpoint.block_count > 0) {
+    declare_head(checkpoint.first_block, checkpoint.block_count, named);
+  }
+  translation.keys = std::move(named.keys);
   return translation;
 }
 
@@ -273,6 +335,7 @@ std::optional<GgufFile> standard_names(const GgufFile& file, const Translation& 
     return std::nullopt;
   }
   auto named = file;
+  named.keys = translation.keys;
   named.tensors.clear();
   for (const auto& tensor : translation.tensors) {
     named.tensors.push_back(tensor.info);

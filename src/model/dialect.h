@@ -19,20 +19,38 @@ struct Dialect {
   std::string_view change;  // what is done to give the head llama.cpp's names; empty if that is nothing
 };
 
+// Whether the data are rows of whole blocks, which can be cut and joined as bytes. Rows of forks' types may have
+// something in front, or lie interleaved.
+bool has_whole_rows(const TensorInfo& tensor);
+
 // Null for an id that no dialect has.
 const Dialect* find_dialect(std::string_view id);
 
+// A part of a stored tensor's data.
+struct TensorPiece {
+  std::size_t tensor = 0;    // index into GgufFile::tensors
+  std::uint64_t offset = 0;  // from the start of its data
+  std::uint64_t size_bytes = 0;
+};
+
 // A tensor under its name in llama.cpp.
 struct StandardTensor {
-  TensorInfo info;                 // where there are several parts, its offsets are those of the first
-  std::vector<std::size_t> parts;  // in GgufFile::tensors; several: a row of it is their rows one after the other
+  TensorInfo info;  // where there are several pieces, its offsets are those of the first
+  std::vector<TensorPiece> pieces;
+  // The pieces are whole matrices, and a row is their rows one after the other; else they are one after the other.
+  bool joins_rows = false;
+  // A norm under a checkpoint's name, of an architecture whose checkpoints have norms without the 1 of GGUFs. Only its
+  // values tell whether the 1 is in them.
+  bool is_checkpoints_norm = false;
 };
 
 // What a file's tensors are called in llama.cpp.
 struct Translation {
   std::vector<std::string_view> dialects;  // ids, of all that the file has something of
   std::vector<StandardTensor> tensors;     // all of the file; empty if they have llama.cpp's names, or with problems
-  std::vector<std::string> problems;       // why the names cannot be made llama.cpp's, for people
+  // All of the file, as they must be for these tensors; what is altered or added has no offset.
+  std::vector<KeyValue> keys;
+  std::vector<std::string> problems;  // why the names cannot be made llama.cpp's, for people
 };
 
 Translation find_translation(const GgufFile& file);

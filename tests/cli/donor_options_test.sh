@@ -159,7 +159,7 @@ $ggml_hint
 END_OF_TEXT
 done
 expect_refusal 2 graft "$TARGET" "$DONOR" --norm-offset 1 -o out.gguf <<'END_OF_TEXT'
-mtpgraft: --norm-offset is for safetensors: norms of a GGUF are taken as they are
+mtpgraft: --norm-offset is for safetensors and for norms under a checkpoint's names: others are taken as they are
 END_OF_TEXT
 expect_refusal 2 graft "$TARGET" hf-base-8L --norm-offset 2 -o out.gguf <<'END_OF_TEXT'
 mtpgraft: --norm-offset: 2 not in {0,1}

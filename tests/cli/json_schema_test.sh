@@ -75,7 +75,7 @@ answer 0 inspect "$TARGET" "$GRAFT" target-placeholder.gguf target-broken-head.g
 answer 0 inspect --kv --tensors target-odd-keys.gguf
 mkdir dialects
 PYTHONPATH=$SOURCE_DIR/tests/support python3 -B "$SOURCE_DIR/tests/support/make_dialects.py" "$MODELS_DIR" dialects
-answer 0 inspect dialects/qwen4exp-*.gguf dialects/trimmed.gguf dialects/borrowing.gguf
+answer 0 inspect dialects/{qwen4exp-*,trimmed,borrowing,experts-apart,mtp-architecture}.gguf
 answer 0 graft -n dialects/deepseek4.gguf dialects/mtp-deepseek4.gguf -o none.gguf
 answer 0 inspect --tensors='*.nextn.*' four-00001-of-00005.gguf
 answer 0 inspect --mmproj mmproj-256.gguf "$GRAFT"

@@ -7,11 +7,12 @@ what the program must make of it.
 """
 
 import random
+import struct
 import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-from gguf_file import BLOCK, BOOL, F32, GgufFile, Tensor, tensor_bytes
+from gguf_file import BLOCK, BOOL, F32, STRING, U32, GgufFile, Tensor, tensor_bytes
 from make_tiny_archs import make_model
 
 I64_TENSOR = 27
@@ -93,6 +94,75 @@ def write_pair(out, name, model, names, block):
     model.write(out / "standard" / name)
 
 
+# What a checkpoint of Qwen3.5 calls the tensors, after "mtp." and in its layer.
+FUSION_NAMES = {"eh_proj": "mtp.fc", "enorm": "mtp.pre_fc_norm_embedding", "hnorm": "mtp.pre_fc_norm_hidden",
+                "shared_head_norm": "mtp.norm"}
+QWEN_NAMES = FUSION_NAMES | {
+    "attn_norm": "input_layernorm", "post_attention_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+    "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm", "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "ffn_gate_inp": "mlp.gate",
+    "ffn_gate_shexp": "mlp.shared_expert.gate_proj", "ffn_up_shexp": "mlp.shared_expert.up_proj",
+    "ffn_down_shexp": "mlp.shared_expert.down_proj", "ffn_gate_inp_shexp": "mlp.shared_expert_gate"}
+
+
+def in_checkpoint_names(tensor, block, layer, names):
+    """A tensor of the head under the checkpoint's name, a norm without the 1; what has no name in `names` keeps its own
+    behind `layer`, and the 1, as Ollama's exports of the first months have it."""
+    stem = tensor.name.removeprefix(f"blk.{block}.").removeprefix("nextn.").removesuffix(".weight")
+    name = names.get(stem)
+    full = name if name and name.startswith("mtp.") else layer + (name or stem)
+    data = tensor.read()
+    if name and name.endswith("norm") or name and "norm_" in name:
+        data = b"".join(struct.pack("<f", value - 1) for value, in struct.iter_unpack("<f", data))
+    return Tensor(full + ".weight", tensor.shape, tensor.type_id, data)
+
+
+def write_checkpoint_names(out, file, donor, layer, names):
+    """As a whole model's file that declares no head, beside the same head as a sidecar."""
+    standard = GgufFile(donor.version, dict(donor.keys), list(donor.tensors))
+    standard.write(out / "standard" / file)
+    donor = GgufFile(donor.version, dict(donor.keys))
+    donor.tensors = [in_checkpoint_names(tensor, 8, layer, names) if tensor.name.startswith("blk.8.") else tensor
+                     for tensor in standard.tensors]
+    donor.set("qwen35.block_count", U32, 8)
+    del donor.keys["qwen35.nextn_predict_layers"]
+    donor.write(out / file)
+
+
+def write_experts(out):
+    """A mixture of experts: one matrix for each expert, and all gates and ups of a layer in one tensor."""
+    model = make_model("qwen35moe").files()["full"]
+    block = model.keys["qwen35moe.block_count"][1] - 1
+    model.write(out / "standard" / "experts.gguf")
+    apart, fused = (GgufFile(model.version, dict(model.keys)) for _ in range(2))
+    for tensor in model.tensors:
+        name = tensor.name.removeprefix(f"blk.{block}.")
+        if name == tensor.name:
+            apart.tensors.append(tensor)
+            fused.tensors.append(tensor)
+        elif not name.endswith("_exps.weight"):
+            both = in_checkpoint_names(tensor, block, "mtp.layers.0.", QWEN_NAMES)
+            apart.tensors.append(both)
+            fused.tensors.append(both)
+        else:
+            kind = name.split("_")[1]
+            columns, rows, count = tensor.shape
+            data = tensor.read()
+            length = len(data) // count
+            apart.tensors += [Tensor(f"mtp.layers.0.mlp.experts.{k}.{kind}_proj.weight", (columns, rows),
+                                     tensor.type_id, data[k * length:][:length]) for k in range(count)]
+            if kind == "down":
+                fused.tensors.append(Tensor("mtp.layers.0.mlp.experts.down_proj", tensor.shape, tensor.type_id, data))
+            elif kind == "gate":
+                up = model.tensor(tensor.name.replace("gate", "up")).read()
+                fused.tensors.append(Tensor(
+                    "mtp.layers.0.mlp.experts.gate_up_proj", (columns, 2 * rows, count), tensor.type_id,
+                    b"".join(part[k * length:][:length] for k in range(count) for part in (data, up))))
+    apart.write(out / "experts-apart.gguf")
+    fused.write(out / "experts-fused.gguf")
+
+
 def main():
     models, out = map(Path, sys.argv[1:])
     # Heads that a target of the bundled models takes, in the types that they are published in.
@@ -122,6 +192,16 @@ def main():
     for tensor in raw.tensors:
         tensor.name = tensor.name.replace("blk.8.nextn.", "mtp.").replace("blk.8.", "mtp.layers.0.")
     raw.write(out / "raw.gguf")
+    for kind in ("BF16", "Q8_0", "Q4_K_M"):
+        donor = GgufFile.read(models / f"mtp-base-8L-{kind}.gguf")
+        write_checkpoint_names(out, f"checkpoint-names-{kind}.gguf", donor, "mtp.layers.0.", QWEN_NAMES)
+        write_checkpoint_names(out, f"half-renamed-{kind}.gguf", donor, "mtp.layers.0.", FUSION_NAMES)
+    write_experts(out)
+    forked = GgufFile.read(models / "mtp-base-8L-Q8_0.gguf")
+    forked.write(out / "standard" / "mtp-architecture.gguf")
+    forked.keys = {key.replace("qwen35.", "qwen35_mtp."): value for key, value in forked.keys.items()}
+    forked.set("general.architecture", STRING, "qwen35_mtp")
+    forked.write(out / "mtp-architecture.gguf")
     make_model("deepseek4").files()["trunk"].write(out / "deepseek4.gguf")
     deepseek4_sidecar().write(out / "mtp-deepseek4.gguf")
 

@@ -46,7 +46,7 @@ std::vector<std::string> tensor_names(const std::vector<TensorInfo>& tensors) {
 Model translated(const Model& model) {
   const auto translation = find_translation(model.gguf);
   const auto file = std::make_shared<MemoryFile>(model.file->path(), model.bytes());
-  return read_model(*rename_tensors(file, model.gguf, translation));
+  return read_model(*rename_tensors(file, model.gguf, translation).value());
 }
 
 TEST(Dialect, LlamaCppsOwnNamesAreLeftAlone) {
@@ -95,7 +95,7 @@ TEST_P(JoinedTensor, AreTheRowsOfBothSideBySide) {
   EXPECT_EQ(after.gguf.find_tensor("blk.4.nextn.fc_embd.weight"), nullptr);
   EXPECT_EQ(after.gguf.tensors.size(), before.gguf.tensors.size() - 1);
 
-  const auto file = rename_tensors(share(*before.file), before.gguf, find_translation(before.gguf));
+  const auto file = rename_tensors(share(*before.file), before.gguf, find_translation(before.gguf)).value();
   EXPECT_TRUE(read_in_odd_pieces(*file, 11) == read_whole(*file));
   EXPECT_TRUE(read_in_odd_pieces(*file, 300) == read_whole(*file));
 }
@@ -105,7 +105,7 @@ TEST(Dialect, AJoinedTensorReadsItsParts) {
   auto builder = sidecar();
   builder.floats("blk.4.nextn.fc_embd.weight", {8, 8}).floats("blk.4.nextn.fc_hidden.weight", {8, 8});
   const auto model = with_patterns(builder);
-  const auto file = rename_tensors(share(*model.file), model.gguf, find_translation(model.gguf));
+  const auto file = rename_tensors(share(*model.file), model.gguf, find_translation(model.gguf)).value();
   const auto after = read_model(*file);
   const auto* joined = after.gguf.find_tensor("blk.4.nextn.eh_proj.weight");
   const auto reads = file->reads({joined->offset, joined->size_bytes});
