@@ -34,6 +34,7 @@ struct Family {
   std::string_view count_key{};                    // of config.json: the number of head blocks; empty: it does not tell
   bool is_appended = false;                        // blocks follow the trunk's as layers.N; else they are mtp.layers.N
   bool has_latent_attention = false;
+  std::string_view held_to = "the converter of v0.5.0, read";  // what its conversion is compared with, for people
   std::array<std::span<const TensorRule>, 6> rules;
 };
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "donor/families.h"
 #include "edit_gguf.h"
 #include "matchers.h"
 #include "model/compatibility.h"
@@ -21,6 +22,7 @@ using testing::Contains;
 using testing::HasSubstr;
 
 constexpr std::string_view kBegin = "<!-- printed by tests/unit/architectures_test.cc -->\n";
+constexpr std::string_view kBeginCheckpoints = "<!-- checkpoints, printed by tests/unit/architectures_test.cc -->\n";
 constexpr std::string_view kEnd = "<!-- end -->\n";
 
 std::string_view head_in_model(const Architecture& architecture) {
@@ -115,18 +117,34 @@ std::string print_tables() {
   return text;
 }
 
+// One row for each family of checkpoints.
+std::string print_checkpoints() {
+  std::string text = "| architecture | checkpoint in: names in `config.json` | head in the checkpoint | held to |\n";
+  text += "|---|---|---|---|\n";
+  for (const auto& family : families()) {
+    text += fmt::format("| `{}` | {} | {} | {} |\n", family.architecture, quoted_names(family.config_names),
+                        family.is_appended ? "`model.layers.N.*` after the last" : "`mtp.*`", family.held_to);
+  }
+  return text;
+}
+
+// What is between the two marks becomes `expected`.
+std::string replace_between(const std::string& text, std::string_view begin_mark, const std::string& expected) {
+  const auto begin = text.find(begin_mark) + begin_mark.size();
+  return text.substr(0, begin) + expected + text.substr(text.find(kEnd, begin));
+}
+
 TEST(Architectures, ArePrintedInTheDocumentation) {
   const auto path = std::filesystem::path(GOLDEN_DIR).parent_path().parent_path() / "docs/architectures.md";
   std::stringstream page;
   page << std::ifstream(path).rdbuf();
-  const auto text = page.str();
-  const auto begin = text.find(kBegin) + kBegin.size();
-  const auto expected = print_tables();
-  if (text.substr(begin, text.find(kEnd, begin) - begin) == expected) {
+  const auto expected =
+      replace_between(replace_between(page.str(), kBegin, print_tables()), kBeginCheckpoints, print_checkpoints());
+  if (page.str() == expected) {
     return;
   }
   const auto made = std::filesystem::temp_directory_path() / "architectures.md";
-  std::ofstream(made) << text.substr(0, begin) << expected << text.substr(text.find(kEnd, begin));
+  std::ofstream(made) << expected;
   FAIL() << path << " differs from the table in the code; as it must be: " << made;
 }
 
