@@ -55,6 +55,23 @@ Result<Json> read_json(const ReadableFile& file) {
   return json;
 }
 
+// Models with other modalities have what concerns the text in an object of its own. What is null there is not said.
+Json with_text_config(Json config) {
+  for (const auto* const name : {"text_config", "llm_config", "language_config"}) {
+    const auto text = config.find(name);
+    if (text == config.end() || !text->is_object()) {
+      continue;
+    }
+    const Json inner = *text;
+    for (const auto& [key, value] : inner.items()) {
+      if (!value.is_null() || !config.contains(key)) {
+        config[key] = value;
+      }
+    }
+  }
+  return config;
+}
+
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
          name.find('\0') == std::string::npos;
@@ -95,11 +112,7 @@ Status Checkpoint::read_config(const std::string& folder) {
   }
   MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
   MTPGRAFT_TRY(config_, read_json(*descriptions_.back()));
-  const auto text = config_->find("text_config");
-  if (text != config_->end() && text->is_object()) {
-    const Json inner = *text;
-    config_->update(inner);
-  }
+  config_ = with_text_config(std::move(*config_));
   return ok_status();
 }
 

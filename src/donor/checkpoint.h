@@ -28,7 +28,7 @@ class Checkpoint {
   // .safetensors files in it) or one .safetensors file.
   static Result<Checkpoint> open(const std::string& path, FileSource& files);
 
-  // config.json with `text_config` merged into it; nothing if there is none.
+  // config.json with `text_config`, or what else holds the text's, merged into it; nothing if there is none.
   [[nodiscard]] const std::optional<nlohmann::json>& config() const { return config_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   // Every file of it that is there, also those of which nothing is read.

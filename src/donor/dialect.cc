@@ -3,11 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "donor/derived.h"
+#include "donor/side_by_side.h"
 #include "gguf/dequantize.h"
 #include "gguf/serialize.h"
 #include "gguf/tensor_types.h"
@@ -17,33 +17,6 @@ namespace {
 
 // Far above any norm.
 constexpr std::uint64_t kNormBytesMax = std::uint64_t{4} << 20;
-
-// Matrices of equal shape and type, a row of each one after the other. A ComposedFile::Maker.
-struct JoinedRows {
-  std::shared_ptr<const ReadableFile> file;
-  std::vector<FileRange> parts;
-  std::uint64_t part_row_bytes;
-
-  Status operator()(std::uint64_t offset, std::span<std::byte> out) const {
-    const auto row_bytes = part_row_bytes * parts.size();
-    const auto first = offset / row_bytes;
-    const auto end = (offset + out.size() - 1) / row_bytes + 1;
-    Bytes rows((end - first) * part_row_bytes);
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      MTPGRAFT_CHECK(file->read_at(parts[i].range.offset + first * part_row_bytes, rows));
-      for (auto row = first; row < end; ++row) {
-        const auto place = row * row_bytes + i * part_row_bytes;
-        const auto from = std::max(place, offset);
-        const auto to = std::min(place + part_row_bytes, offset + out.size());
-        if (from < to) {
-          std::memcpy(out.data() + (from - offset), rows.data() + (row - first) * part_row_bytes + (from - place),
-                      to - from);
-        }
-      }
-    }
-    return ok_status();
-  }
-};
 
 Result<DerivedTensor> add_to_norm(const ReadableFile& donor, const GgufFile& gguf, const StandardTensor& norm,
                                   int added) {
@@ -96,8 +69,16 @@ Result<std::shared_ptr<const ReadableFile>> rename_tensors(const std::shared_ptr
     if (standard.is_checkpoints_norm && norm_offset != 0) {
       MTPGRAFT_TRY(tensor, add_to_norm(*donor, gguf, standard, norm_offset));
     } else if (standard.joins_rows) {
-      tensor.add_data = [rows = JoinedRows{donor, parts, parts.front().range.length / standard.info.shape[1]}, parts,
-                         length = standard.info.size_bytes](ComposedFile& file) { file.add_made(parts, length, rows); };
+      std::vector<MatrixPart> matrices;
+      for (const auto& part : parts) {
+        const auto row_bytes = part.range.length / standard.info.shape[1];
+        matrices.push_back({row_bytes, {part}, [part, row_bytes](std::uint64_t first, std::span<std::byte> out) {
+                              return part.file->read_at(part.range.offset + first * row_bytes, out);
+                            }});
+      }
+      tensor.add_data = [matrices = std::move(matrices), rows = standard.info.shape[1]](ComposedFile& file) {
+        add_side_by_side(file, matrices, rows);
+      };
     } else {
       tensor.add_data = [parts](ComposedFile& file) {
         for (const auto& part : parts) {

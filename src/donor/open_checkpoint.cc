@@ -7,6 +7,7 @@
 
 #include "donor/checkpoint.h"
 #include "donor/config.h"
+#include "donor/config_keys.h"
 #include "donor/norm_offset.h"
 #include "donor/transforms.h"
 #include "gguf/foreign.h"
@@ -48,6 +49,13 @@ Error unknown_model(const Checkpoint& checkpoint, std::string message, std::stri
 
 Result<const Family*> choose_family(const Checkpoint& checkpoint, const std::string& architecture) {
   if (checkpoint.config()) {
+    if (const auto* unreadable = find_unreadable_family(*checkpoint.config())) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .message = fmt::format("config.json: the head of a {} cannot be read: {}",
+                                          unreadable->config_names.front(), unreadable->why),
+                   .path = checkpoint.path(),
+                   .hint = std::string(unreadable->hint)};
+    }
     const auto* family = find_family(*checkpoint.config());
     if (family == nullptr) {
       return unknown_model(checkpoint,
@@ -72,7 +80,7 @@ Result<std::optional<std::uint64_t>> read_trunk_blocks(const Checkpoint& checkpo
   if (!checkpoint.config()) {
     return std::optional<std::uint64_t>();
   }
-  const auto blocks = config_count(*checkpoint.config(), {"n_layers", "num_hidden_layers", "n_layer", "num_layers"});
+  const auto blocks = count_trunk_layers(*checkpoint.config());
   if (!blocks || *blocks > kBlocksMax) {
     return Error{.code = ErrorCode::kMalformed,
                  .message = fmt::format("config.json: num_hidden_layers is no number up to {}", kBlocksMax),
@@ -97,7 +105,8 @@ Error no_head(const Checkpoint& checkpoint, const Family& family) {
                 "fine-tunes that were saved by AutoModel have lost it; the base model's checkpoint has it")
           : incompatible(checkpoint,
                          fmt::format("the checkpoint has no MTP head (no tensors {})",
-                                     family.is_appended ? "of layers after the last, with 'eh_proj'" : "'mtp.*'"),
+                                     family.layout == HeadLayout::kAppended ? "of layers after the last, with 'eh_proj'"
+                                                                            : "'mtp.*'"),
                          "take the head from the checkpoint or GGUF of a model that has one");
   error.headless = declared > 0 ? Headless::kLost : Headless::kNever;
   return error;
@@ -240,14 +249,16 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
     head.notes.push_back(
         fmt::format("config.json does not tell {}: the tensors make it {}", family->count_key, head_blocks));
   }
-  const auto groups = group_sources(sources, trunk_blocks.value_or(0));
+  const bool shares_layers = checkpoint.config() && config_flag(*checkpoint.config(), family->shared_layer_key);
+  const auto groups =
+      group_sources(repeat_shared(*family, shares_layers, head_blocks, sources), trunk_blocks.value_or(0));
   if (!groups.ok()) {
     auto error = groups.error();
     error.path = checkpoint.path();
     return error;
   }
   MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups.value(), *family, options, head.notes));
-  const auto config = checkpoint.config() ? read_head_config(*checkpoint.config()) : HeadConfig();
+  const auto config = checkpoint.config() ? read_head_config(*family, *checkpoint.config()) : HeadConfig();
   std::vector<MadeTensor> tensors;
   for (const auto& [name, group] : groups.value()) {
     std::vector<ScaledTensor> found;

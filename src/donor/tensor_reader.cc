@@ -184,4 +184,19 @@ void add_transposed(ComposedFile& file, const std::shared_ptr<const TensorReader
                 }));
 }
 
+void add_multiplied(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t count,
+                    float factor) {
+  file.add_made(values->reads(0, count), count * sizeof(float),
+                from_any_byte(sizeof(float), [=](std::uint64_t element, std::span<std::byte> out) -> Status {
+                  MTPGRAFT_CHECK(values->read(element, out));
+                  for (; !out.empty(); out = out.subspan(sizeof(float))) {
+                    float value = 0;
+                    std::memcpy(&value, out.data(), sizeof value);
+                    value *= factor;
+                    std::memcpy(out.data(), &value, sizeof value);
+                  }
+                  return ok_status();
+                }));
+}
+
 }  // namespace mtpgraft

@@ -66,4 +66,8 @@ void add_elements(ComposedFile& file, const std::shared_ptr<const TensorReader>&
 void add_transposed(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                     std::uint64_t rows, std::uint64_t columns);
 
+// Elements of F32, each times `factor`.
+void add_multiplied(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t count,
+                    float factor);
+
 }  // namespace mtpgraft

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "donor/config.h"
+#include "donor/row_order.h"
+#include "donor/side_by_side.h"
 #include "donor/tensor_reader.h"
 #include "gguf/tensor_types.h"
 #include "model/norms.h"
@@ -45,7 +47,7 @@ std::uint64_t blocks_of(std::uint64_t extent, std::uint64_t side) { return (exte
 bool is_f32(std::string_view name, std::size_t n_dims) {
   return n_dims <= 1 || name.ends_with("_norm.weight") || name.ends_with(".ffn_gate_inp.weight") ||
          name.ends_with(".ffn_gate_inp_shexp.weight") || name.ends_with(".indexer.proj.weight") ||
-         !name.ends_with(".weight");
+         name.ends_with(".indexer_compressor_ape.weight") || !name.ends_with(".weight");
 }
 
 // Reads `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Rows of FP8 are scaled in groups of
@@ -136,6 +138,58 @@ Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::ve
   return std::vector{std::move(made)};
 }
 
+Result<std::vector<MadeTensor>> join_columns(const std::string& name, const std::vector<ScaledTensor>& sources,
+                                             const HeadConfig& config) {
+  const auto& first = sources.front().values;
+  Shape shape{first.shape.front(), 0};
+  std::vector<MatrixPart> parts;
+  ReaderPointer values;
+  for (const auto& source : sources) {
+    const auto& tensor = source.values;
+    if (tensor.shape.size() != 2 || tensor.shape[0] != shape[0] || tensor.dtype != first.dtype) {
+      return cannot_convert(tensor, fmt::format("it cannot stand beside '{}'", first.name));
+    }
+    MTPGRAFT_TRY(values, make_reader(source, name, shape.size(), 0, config));
+    const auto columns = tensor.shape[1];
+    parts.push_back({columns * values->element_bytes(), values->reads(0, shape[0] * columns),
+                     [values, columns](auto row, auto out) { return values->read(row * columns, out); }});
+    shape[1] += columns;
+  }
+  auto made = make_tensor(name, shape, values);
+  made.add_data = [parts = std::move(parts), rows = shape[0]](auto& file) { add_side_by_side(file, parts, rows); };
+  return std::vector{std::move(made)};
+}
+
+Result<std::vector<MadeTensor>> make_ordered(const std::string& name, Transform transform, const ScaledTensor& source,
+                                             const HeadConfig& config) {
+  auto shape = source.values.shape;
+  const auto ordered = order_rows(transform, name, shape.front(), config);
+  if (ordered.empty()) {
+    return cannot_convert(source.values,
+                          transform == Transform::kSplitIndexer
+                              ? "indexer_n_heads and indexer_head_dim of config.json do not tell where to cut it"
+                              : "head_dim, or hidden_size and num_attention_heads, of config.json do not tell which "
+                                "rows are of one attention head",
+                          "put the model's config.json beside the file");
+  }
+  const auto row_elements = shape.size() > 1 ? shape[1] : 1;
+  MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), 0, config));
+  std::vector<MadeTensor> tensors;
+  for (const auto& [made_name, ranges] : ordered) {
+    shape.front() = 0;
+    for (const auto& range : ranges) {
+      shape.front() += range.count;
+    }
+    auto& made = tensors.emplace_back(make_tensor(made_name, shape, values));
+    made.add_data = [values, ranges = ranges, row_elements](auto& file) {
+      for (const auto& range : ranges) {
+        add_elements(file, values, range.first * row_elements, range.count * row_elements);
+      }
+    };
+  }
+  return tensors;
+}
+
 // Makes two stacks: one of the first half of each matrix's rows, one of the second.
 Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const ScaledTensor& source,
                                               const HeadConfig& config) {
@@ -163,7 +217,7 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
 Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const ScaledTensor& source,
                                                 const HeadConfig& config) {
   const auto& shape = source.values.shape;
-  const auto heads = config.key_value_heads;
+  const auto heads = config.latent_heads;
   const auto key_rows = config.unrotated_key_width;
   const auto value_rows = config.value_width;
   if (heads == 0 || key_rows == 0 || value_rows == 0) {
@@ -253,6 +307,12 @@ Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform 
       return stack(name, sources, config);
     case Transform::kJoinRows:
       return join_rows(name, sources, config);
+    case Transform::kJoinColumns:
+      return join_columns(name, sources, config);
+    case Transform::kInterleaveHalves:
+    case Transform::kPartPairs:
+    case Transform::kSplitIndexer:
+      return make_ordered(name, transform, source, config);
     case Transform::kSplitGateUp:
       return split_gate_up(name, source, config);
     case Transform::kSplitKeyValue:
@@ -265,12 +325,19 @@ Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform 
     case Transform::kSqueeze:
       std::erase(shape, 1U);
       break;
+    case Transform::kRescaleQuery:
+    case Transform::kRescaleLatent:
     case Transform::kNone:
       break;
   }
   MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), norm_offset, config));
   auto made = make_tensor(name, shape, values);
-  made.add_data = [values, count = made.info.element_count()](auto& file) { add_elements(file, values, 0, count); };
+  const float factor = transform == Transform::kRescaleQuery    ? config.query_rank_factor
+                       : transform == Transform::kRescaleLatent ? config.latent_rank_factor
+                                                                : 1;
+  made.add_data = [values, count = made.info.element_count(), factor](auto& file) {
+    factor == 1 ? add_elements(file, values, 0, count) : add_multiplied(file, values, count, factor);
+  };
   return std::vector{std::move(made)};
 }
 

@@ -30,12 +30,8 @@ Result<bool> is_same(const OpenedModel& target, const TensorInfo& ours, const Op
 }  // namespace
 
 Status warn_of_displaced_tensors(const OpenedModel& target, const OpenedModel& donor, std::vector<Warning>& warnings) {
-  const auto names = find_architecture(target.gguf.architecture()).own_root;
-  if (names.empty() || find_head(donor.gguf).state != HeadState::kSidecar) {
-    return ok_status();
-  }
   std::vector<std::string_view> lost;
-  for (const auto name : names) {
+  for (const auto name : own_root_tensors(target.gguf.architecture(), find_head(donor.gguf).state)) {
     const auto* ours = target.gguf.find_tensor(name);
     const auto* theirs = donor.gguf.find_tensor(name);
     if (ours == nullptr || theirs == nullptr) {
@@ -48,9 +44,11 @@ Status warn_of_displaced_tensors(const OpenedModel& target, const OpenedModel& d
   }
   if (!lost.empty()) {
     warnings.push_back(
-        {"head-mixer-lost", fmt::format("the sidecar has {} of its own; in a model llama.cpp uses the trunk's, and the "
-                                        "head drafts worse: run the sidecar beside the model (-md) instead",
-                                        fmt::join(lost, ", "))});
+        {"head-mixer-lost",
+         fmt::format(
+             "the donor has {} of its own; in a model llama.cpp uses the trunk's, and the head "
+             "drafts worse: run the sidecar beside the model (-md) instead, which extract makes of other donors",
+             fmt::join(lost, ", "))});
   }
   return ok_status();
 }

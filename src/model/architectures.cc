@@ -217,6 +217,7 @@ constexpr auto kArchitectures = std::to_array<Architecture>({
      .arrays = kCompressRatios,
      .blocks_max = 1,
      .placeholder = kLoads,
+     .norms_are_shifted = true,
      .has_output_norm = false,
      .hnorm_covers_streams = true,
      .since = "v0.5.0",
@@ -244,6 +245,11 @@ Architecture find_architecture(std::string_view name) {
 
 std::array<std::string_view, 2> sidecar_tensors(const Architecture& architecture) {
   return {"token_embd.weight", architecture.has_output_norm ? "output_norm.weight" : "output.weight"};
+}
+
+std::span<const std::string_view> own_root_tensors(std::string_view architecture, HeadState state) {
+  return state == HeadState::kSidecar || state == HeadState::kTensorsOnly ? find_architecture(architecture).own_root
+                                                                          : std::span<const std::string_view>();
 }
 
 const LayerArray* find_layer_array(std::string_view architecture, std::string_view key) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "mtpgraft/head.h"
+
 namespace mtpgraft {
 
 // The builds that statements about llama.cpp hold for.
@@ -90,6 +92,9 @@ Architecture find_architecture(std::string_view name);
 // The tensors outside of its head that a sidecar must have. Where there is no output_norm, a mixer of which the head
 // has one of its own stands in for it.
 std::array<std::string_view, 2> sidecar_tensors(const Architecture& architecture);
+
+// Tensors of no block that are the head's in a donor that is in this state: in a whole model they are the trunk's.
+std::span<const std::string_view> own_root_tensors(std::string_view architecture, HeadState state);
 
 // What is known of `{architecture}.key`; null if nothing is.
 const LayerArray* find_layer_array(std::string_view architecture, std::string_view key);

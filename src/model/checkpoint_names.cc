@@ -100,6 +100,9 @@ std::string add_pieces(const GgufFile& file, const HeadTensorGroup& group, const
     case Transform::kSqueeze:
       drop_extents_of_1(tensor.info);
       return {};
+    case Transform::kJoinColumns:
+      tensor.joins_rows = true;
+      return {};
     case Transform::kStackExperts:
     case Transform::kJoinRows:
       if (unlike != tensor.pieces.end()) {
@@ -123,9 +126,15 @@ std::string add_pieces(const GgufFile& file, const HeadTensorGroup& group, const
       return has_whole_rows(first) ? cut_gate_up(first, tensor.pieces.front().tensor, tensors)
                                    : fmt::format("'{}' has no rows that can be cut", first.name);
     case Transform::kSplitKeyValue:
+    case Transform::kInterleaveHalves:
+    case Transform::kPartPairs:
+    case Transform::kSplitIndexer:
+    case Transform::kRescaleQuery:
+    case Transform::kRescaleLatent:
       break;
   }
-  return fmt::format("'{}' is cut and transposed for llama.cpp, which is done of a checkpoint only", first.name);
+  return fmt::format("'{}' is changed for llama.cpp by what config.json says, which is done of a checkpoint only",
+                     first.name);
 }
 
 }  // namespace
@@ -153,14 +162,18 @@ CheckpointNames find_checkpoint_names(const GgufFile& file) {
     }
   }
   const auto sources = map_head(*family, names, found.first_block);
-  const auto groups =
-      sources.ok() ? group_sources(sources.value(), found.first_block) : Result<HeadTensorGroups>(sources.error());
-  if (!groups.ok()) {
-    found.problems.push_back(groups.error().message);
+  if (!sources.ok()) {
+    found.problems.push_back(sources.error().message);
     return found;
   }
   for (const auto& source : sources.value()) {
     found.block_count = std::max(found.block_count, source.block + 1);
+  }
+  const auto groups =
+      group_sources(repeat_shared(*family, false, found.block_count, sources.value()), found.first_block);
+  if (!groups.ok()) {
+    found.problems.push_back(groups.error().message);
+    return found;
   }
   for (const auto& [name, group] : groups.value()) {
     auto& tensor = tensors.emplace_back();

@@ -1,196 +1,223 @@
 #include "model/families.h"
 
+#include <array>
+
+#include "model/family_rules.h"
+
 namespace mtpgraft {
 namespace {
 
-using enum Transform;
-
-constexpr auto kQwenFusion = std::to_array<TensorRule>({
-    {"mtp.fc", "nextn.eh_proj"},
-    {"mtp.pre_fc_norm_embedding", "nextn.enorm"},
-    {"mtp.pre_fc_norm_hidden", "nextn.hnorm"},
-    {"mtp.norm", "nextn.shared_head_norm"},
-});
-
-constexpr auto kFusion = std::to_array<TensorRule>({
-    {"eh_proj", "nextn.eh_proj"},
-    {"enorm", "nextn.enorm"},
-    {"hnorm", "nextn.hnorm"},
-    {"embed_tokens", "nextn.embed_tokens"},
-    {"shared_head.norm", "nextn.shared_head_norm"},
-    {"shared_head.head", "nextn.shared_head_head"},
-});
-
-constexpr auto kAttention = std::to_array<TensorRule>({
-    {"input_layernorm", "attn_norm"},
-    {"self_attn.q_proj", "attn_q"},
-    {"self_attn.k_proj", "attn_k"},
-    {"self_attn.v_proj", "attn_v"},
-    {"self_attn.o_proj", "attn_output"},
-    {"self_attn.q_norm", "attn_q_norm"},
-    {"self_attn.k_norm", "attn_k_norm"},
-});
-
-constexpr auto kLatentAttention = std::to_array<TensorRule>({
-    {"input_layernorm", "attn_norm"},
-    {"self_attn.q_proj", "attn_q"},
-    {"self_attn.q_a_proj", "attn_q_a"},
-    {"self_attn.q_a_layernorm", "attn_q_a_norm"},
-    {"self_attn.q_b_proj", "attn_q_b"},
-    {"self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"},
-    {"self_attn.kv_a_layernorm", "attn_kv_a_norm"},
-    {"self_attn.kv_b_proj.weight", "attn_k_b.weight", kSplitKeyValue},
-    {"self_attn.o_proj", "attn_output"},
-});
-
-constexpr auto kIndexer = std::to_array<TensorRule>({
-    {"self_attn.indexer.wq_b", "indexer.attn_q_b"},
-    {"self_attn.indexer.wk", "indexer.attn_k"},
-    {"self_attn.indexer.k_norm", "indexer.k_norm"},
-    {"self_attn.indexer.weights_proj", "indexer.proj"},
-});
-
-constexpr auto kPostAttentionNorm = std::to_array<TensorRule>({{"post_attention_layernorm", "post_attention_norm"}});
-constexpr auto kFeedForwardNorm = std::to_array<TensorRule>({{"post_attention_layernorm", "ffn_norm"}});
-
-constexpr auto kDense = std::to_array<TensorRule>({
-    {"mlp.gate_proj", "ffn_gate"},
-    {"mlp.up_proj", "ffn_up"},
-    {"mlp.down_proj", "ffn_down"},
-});
-
-constexpr auto kExperts = std::to_array<TensorRule>({
-    {"mlp.gate.weight", "ffn_gate_inp.weight"},
-    {"mlp.gate.e_score_correction_bias", "exp_probs_b.bias"},
-    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
-    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
-    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
-    {"mlp.shared_experts.gate_proj", "ffn_gate_shexp"},
-    {"mlp.shared_experts.up_proj", "ffn_up_shexp"},
-    {"mlp.shared_experts.down_proj", "ffn_down_shexp"},
-});
-
-constexpr auto kQwenExperts = std::to_array<TensorRule>({
-    {"mlp.gate.weight", "ffn_gate_inp.weight"},
-    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
-    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
-    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
-    {"mlp.experts.gate_up_proj", "ffn_gate_exps.weight", kSplitGateUp},
-    {"mlp.experts.down_proj", "ffn_down_exps.weight"},
-    {"mlp.shared_expert_gate.weight", "ffn_gate_inp_shexp.weight", kSqueeze},
-    {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
-    {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
-    {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
-});
-
-// llama.cpp's graph of the head wants queries, keys and values in one matrix, however the checkpoint has them.
-constexpr auto kMimo = std::to_array<TensorRule>({
-    {"self_attn.q_proj.weight", "attn_qkv.weight", kJoinRows, 0},
-    {"self_attn.k_proj.weight", "attn_qkv.weight", kJoinRows, 1},
-    {"self_attn.v_proj.weight", "attn_qkv.weight", kJoinRows, 2},
-    {"pre_mlp_layernorm", "ffn_norm"},
-    {"final_layernorm", "layer_output_norm"},
-    {"self_attn.qkv_proj.weight", "attn_qkv.weight", kFuseQkv},
-    {"self_attn.attention_sink_bias", "attn_sinks.weight"},
-});
-
-constexpr auto kStep = std::to_array<TensorRule>({
-    {"transformer.shared_head.norm", "nextn.shared_head_norm"},
-    {"transformer.shared_head.output", "nextn.shared_head_head"},
-    {"self_attn.g_proj", "attn_gate", kSqueeze},
-    {"moe.gate.weight", "ffn_gate_inp.weight", kSqueeze},
-    {"moe.router_bias", "exp_probs_b.bias"},
-    {"moe.gate_proj", "ffn_gate_exps", kSqueeze},
-    {"moe.up_proj", "ffn_up_exps", kSqueeze},
-    {"moe.down_proj", "ffn_down_exps", kSqueeze},
-    {"share_expert.gate_proj", "ffn_gate_shexp"},
-    {"share_expert.up_proj", "ffn_up_shexp"},
-    {"share_expert.down_proj", "ffn_down_shexp"},
-});
-
-constexpr auto kHunyuan = std::to_array<TensorRule>({
-    {"final_layernorm", "nextn.shared_head_norm"},
-    {"mlp.router.gate.weight", "ffn_gate_inp.weight"},
-    {"mlp.expert_bias", "exp_probs_b"},
-    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
-    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
-    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
-    {"mlp.shared_mlp.gate_proj", "ffn_gate_shexp"},
-    {"mlp.shared_mlp.up_proj", "ffn_up_shexp"},
-    {"mlp.shared_mlp.down_proj", "ffn_down_shexp"},
-});
+namespace rules = family_rules;
 
 constexpr auto kQwen35Names = std::to_array<std::string_view>(
     {"Qwen3_5ForConditionalGeneration", "Qwen3_5ForCausalLM", "qwen3_5", "qwen3_5_text"});
 constexpr auto kQwen35MoeNames = std::to_array<std::string_view>(
     {"Qwen3_5MoeForConditionalGeneration", "Qwen3_5MoeForCausalLM", "qwen3_5_moe", "qwen3_5_moe_text"});
 constexpr auto kQwen3NextNames = std::to_array<std::string_view>({"Qwen3NextForCausalLM", "qwen3_next"});
-constexpr auto kGlm4MoeNames =
-    std::to_array<std::string_view>({"Glm4MoeForCausalLM", "Glm4vMoeForConditionalGeneration", "glm4_moe"});
+constexpr auto kGlm4MoeNames = std::to_array<std::string_view>(
+    {"Glm4MoeForCausalLM", "Glm4vMoeForConditionalGeneration", "glm4_moe", "glm4v_moe", "glm4v_moe_text"});
 constexpr auto kGlm4MoeLiteNames = std::to_array<std::string_view>({"Glm4MoeLiteForCausalLM", "glm4_moe_lite"});
+constexpr auto kDeepseek3Names = std::to_array<std::string_view>({"DeepseekV3ForCausalLM", "deepseek_v3"});
 constexpr auto kGlmDsaNames = std::to_array<std::string_view>({"GlmMoeDsaForCausalLM", "glm_moe_dsa"});
 constexpr auto kDeepseek32Names = std::to_array<std::string_view>({"DeepseekV32ForCausalLM", "deepseek_v32"});
+constexpr auto kDeepseek4Names = std::to_array<std::string_view>({"DeepseekV4ForCausalLM", "deepseek_v4"});
 constexpr auto kMimoNames =
-    std::to_array<std::string_view>({"MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "mimo_v2_flash"});
-constexpr auto kStepNames = std::to_array<std::string_view>({"Step3p5ForCausalLM", "step3p5"});
+    std::to_array<std::string_view>({"MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "mimo_v2_flash", "mimo_v2"});
+constexpr auto kStepNames =
+    std::to_array<std::string_view>({"Step3p5ForCausalLM", "Step3p7ForConditionalGeneration", "step3p5", "step3p7"});
 constexpr auto kHunyuanNames = std::to_array<std::string_view>({"HYV3ForCausalLM", "hy_v3"});
+constexpr auto kCohereNames = std::to_array<std::string_view>({"Cohere2MoeForCausalLM", "cohere2_moe"});
+constexpr auto kNemotronNames = std::to_array<std::string_view>({"NemotronHForCausalLM", "nemotron_h"});
+constexpr auto kLing3Names = std::to_array<std::string_view>({"BailingMoeV3ForCausalLM", "bailing_moe_v3"});
+constexpr auto kLing2Names = std::to_array<std::string_view>({"BailingMoeV2ForCausalLM", "bailing_moe_v2"});
+constexpr auto kGlmOcrNames =
+    std::to_array<std::string_view>({"GlmOcrForConditionalGeneration", "glm_ocr", "glm_ocr_text"});
+constexpr auto kExaoneMoeNames =
+    std::to_array<std::string_view>({"ExaoneMoEForCausalLM", "ExaoneMoeForCausalLM", "exaone_moe"});
+constexpr auto kExaone45Names =
+    std::to_array<std::string_view>({"Exaone4_5_ForConditionalGeneration", "exaone4_5", "exaone4_5_text"});
+constexpr auto kDots3Names =
+    std::to_array<std::string_view>({"Dots3NoteForCausalLM", "Dots3NoteForConditionalGeneration",
+                                     "Dots3NoteTextForCausalLM", "dots3_note", "dots3_note_text"});
+constexpr auto kQwen4Names = std::to_array<std::string_view>(
+    {"Qwen4ExpForConditionalGeneration", "Qwen4ExpForCausalLM", "qwen4_exp", "qwen4_exp_text"});
+constexpr auto kGlm5NextNames = std::to_array<std::string_view>(
+    {"Glm5NextForConditionalGeneration", "Glm5NextForCausalLM", "glm5_next", "glm5_next_text"});
 
 constexpr std::string_view kQwenCount = "mtp_num_hidden_layers";
 constexpr std::string_view kNextnCount = "num_nextn_predict_layers";
+
+constexpr std::string_view kConverterRun = "the converter of v0.5.0, run";
 
 constexpr auto kFamilies = std::to_array<Family>({
     {.architecture = "qwen35",
      .config_names = kQwen35Names,
      .count_key = kQwenCount,
-     .rules = {kQwenFusion, kAttention, kPostAttentionNorm, kDense}},
+     .held_to = kConverterRun,
+     .rules = {rules::kQwenFusion, rules::kAttention, rules::kPostAttentionNorm, rules::kDense}},
     {.architecture = "qwen35moe",
      .config_names = kQwen35MoeNames,
      .count_key = kQwenCount,
-     .rules = {kQwenFusion, kAttention, kPostAttentionNorm, kQwenExperts}},
+     .held_to = kConverterRun,
+     .rules = {rules::kQwenFusion, rules::kAttention, rules::kPostAttentionNorm, rules::kQwenExperts}},
     {.architecture = "qwen3next",
      .config_names = kQwen3NextNames,
      .count_key = kQwenCount,
-     .rules = {kQwenFusion, kAttention, kPostAttentionNorm, kQwenExperts}},
+     .held_to = kConverterRun,
+     .rules = {rules::kQwenFusion, rules::kAttention, rules::kPostAttentionNorm, rules::kQwenExperts}},
     {.architecture = "glm4moe",
      .config_names = kGlm4MoeNames,
      .count_key = kNextnCount,
-     .is_appended = true,
-     .rules = {kFusion, kAttention, kPostAttentionNorm, kExperts, kDense}},
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kAttention, rules::kPostAttentionNorm, rules::kExperts,
+               rules::kDense}},
     {.architecture = "deepseek2",
      .config_names = kGlm4MoeLiteNames,
      .count_key = kNextnCount,
-     .is_appended = true,
-     .has_latent_attention = true,
-     .rules = {kFusion, kLatentAttention, kFeedForwardNorm, kExperts, kDense}},
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kLatentAttention, rules::kFeedForwardNorm, rules::kExperts,
+               rules::kDense}},
+    {.architecture = "deepseek2",
+     .config_names = kDeepseek3Names,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kAppended,
+     .held_to = "what the converter of v0.5.0 makes of GLM-4.7-Flash, run; of these it leaves the head out",
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kLatentAttention, rules::kFeedForwardNorm, rules::kExperts,
+               rules::kDense}},
     {.architecture = "glm-dsa",
      .config_names = kGlmDsaNames,
      .count_key = kNextnCount,
-     .is_appended = true,
-     .has_latent_attention = true,
-     .rules = {kFusion, kLatentAttention, kIndexer, kFeedForwardNorm, kExperts, kDense}},
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kLatentAttention, rules::kIndexer, rules::kFeedForwardNorm,
+               rules::kExperts, rules::kDense}},
     {.architecture = "deepseek32",
      .config_names = kDeepseek32Names,
      .count_key = kNextnCount,
-     .is_appended = true,
-     .has_latent_attention = true,
-     .rules = {kFusion, kLatentAttention, kIndexer, kFeedForwardNorm, kExperts, kDense}},
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kLatentAttention, rules::kIndexer, rules::kFeedForwardNorm,
+               rules::kExperts, rules::kDense}},
+    {.architecture = "deepseek4",
+     .config_names = kDeepseek4Names,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kNumbered,
+     .held_to = "the converter of v0.5.0, run; it takes experts in MXFP4 only",
+     .rules = {rules::kDeepseek4}},
     {.architecture = "mimo2",
      .config_names = kMimoNames,
-     .rules = {kFusion, kMimo, kAttention, kFeedForwardNorm, kExperts, kDense}},
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kMimo, rules::kAttention, rules::kFeedForwardNorm,
+               rules::kExperts, rules::kDense}},
     {.architecture = "step35",
      .config_names = kStepNames,
      .count_key = kNextnCount,
-     .is_appended = true,
-     .rules = {kFusion, kAttention, kFeedForwardNorm, kStep, kDense}},
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kAttention, rules::kFeedForwardNorm, rules::kStep,
+               rules::kDense}},
     {.architecture = "hy_v3",
      .config_names = kHunyuanNames,
      .count_key = kNextnCount,
-     .is_appended = true,
-     .rules = {kFusion, kAttention, kFeedForwardNorm, kHunyuan, kDense}},
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kAttention, rules::kFeedForwardNorm, rules::kHunyuan,
+               rules::kDense}},
+    {.architecture = "cohere2moe",
+     .config_names = kCohereNames,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kAttention, rules::kExperts, rules::kOneSharedExpert}},
+    {.architecture = "nemotron_h_moe",
+     .config_names = kNemotronNames,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kFolded,
+     .held_to = kConverterRun,
+     .rules = {rules::kNemotron}},
+    {.architecture = "bailingmoe3",
+     .config_names = kLing3Names,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kAppended,
+     .latent = {.heads = "num_attention_heads"},
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kLing, rules::kLing3, rules::kFeedForwardNorm, rules::kExperts}},
+    {.architecture = "glm4",
+     .config_names = kGlmOcrNames,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kGlm4}},
+    {.architecture = "bailingmoe2",
+     .config_names = kLing2Names,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kAppended,
+     .held_to = kConverterRun,
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kLing, rules::kLing2, rules::kFeedForwardNorm,
+               rules::kExperts}},
+    {.architecture = "exaone-moe",
+     .config_names = kExaoneMoeNames,
+     .count_key = kNextnCount,
+     .shares_fusion = true,
+     .held_to = kConverterRun,
+     .rules = {rules::kQwenFusion, rules::kAttention, rules::kFeedForwardNorm, rules::kDense}},
+    {.architecture = "exaone4",
+     .config_names = kExaone45Names,
+     .count_key = kNextnCount,
+     .shares_fusion = true,
+     .shared_layer_key = "mtp_share_layers",
+     .held_to = kConverterRun,
+     .rules = {rules::kQwenFusion, rules::kAttention, rules::kPostAttentionNorm, rules::kPostFeedForwardNorm,
+               rules::kDense}},
+    {.architecture = "dots3note",
+     .config_names = kDots3Names,
+     .layout = HeadLayout::kAppended,
+     .latent = {.heads = "swa_num_attention_heads",
+                .unrotated_width = "swa_qk_nope_head_dim",
+                .value_width = "swa_v_head_dim"},
+     .held_to = kConverterRun,
+     .rules = {rules::kDots3, rules::kFusion, rules::kSharedHead, rules::kLatentAttention, rules::kFeedForwardNorm,
+               rules::kExperts, rules::kDense}},
+    {.architecture = "qwen4exp",
+     .config_names = kQwen4Names,
+     .count_key = kQwenCount,
+     .held_to = "the converter of llama.cpp #28243, read; v0.5.0 leaves the head out, and its trunk, run, is alike",
+     .rules = {rules::kQwen4, rules::kAttention, rules::kQwenExperts}},
+    {.architecture = "glm5next",
+     .config_names = kGlm5NextNames,
+     .count_key = kNextnCount,
+     .layout = HeadLayout::kAppended,
+     .latent = {.heads = "num_attention_heads"},
+     .held_to = "the converter of unsloth's fork, read; v0.5.0 does not know the model, and its glm-dsa, run, is alike",
+     .rules = {rules::kFusion, rules::kSharedHead, rules::kLatentAttention, rules::kIndexer, rules::kPooledIndexer,
+               rules::kFeedForwardNorm, rules::kExperts}},
+});
+
+constexpr auto kPuzzleNames = std::to_array<std::string_view>({"NemotronHPuzzleForCausalLM"});
+constexpr auto kHunyuan4Names = std::to_array<std::string_view>({"HYV4ForCausalLM", "hy_v4"});
+constexpr auto kErnieNames = std::to_array<std::string_view>({"Ernie4_5_MoeForCausalLM", "ernie4_5_moe"});
+constexpr auto kDrafterNames = std::to_array<std::string_view>(
+    {"DeepseekV4DSparkModel", "Qwen3DSparkModel", "DSparkDraftModel", "DSparkSpeculator", "LingDSparkModel",
+     "DFlashDraftModel", "DFlash2DraftModel", "Gemma4AssistantForCausalLM", "Gemma4UnifiedAssistantForCausalLM"});
+
+constexpr std::string_view kNoCode = "llama.cpp v0.5.0 has no code for such a head, so that no GGUF can have it";
+constexpr std::string_view kOtherDrafts = "draft with a small model of the same vocabulary instead (-md)";
+
+constexpr auto kUnreadable = std::to_array<UnreadableFamily>({
+    {kPuzzleNames, "its blocks are laid out by mtp_block_configs, and llama.cpp v0.5.0 does not run them",
+     kOtherDrafts},
+    {kHunyuan4Names, kNoCode, kOtherDrafts},
+    {kErnieNames, kNoCode, kOtherDrafts},
+    {kDrafterNames, "it is a drafter, a model of its own, and no head of another",
+     "convert it with llama.cpp's convert_hf_to_gguf.py, and give it to llama-server with -md"},
 });
 
 }  // namespace
 
 std::span<const Family> families() { return kFamilies; }
+
+std::span<const UnreadableFamily> unreadable_families() { return kUnreadable; }
 
 }  // namespace mtpgraft

@@ -102,7 +102,13 @@ inline constexpr auto kNemotron =
          kSharedHeadNorm);
 inline constexpr auto kNemotronOptional = names({"attn_output.bias"});
 
-inline constexpr auto kBailing3 = join(kLatentBlock, kExperts, kRouterBias, kAttentionGate, kOutputNorm);
+// Queries are of full rank in some models.
+inline constexpr auto kBailing3 =
+    join(kAttentionNorm,
+         names({"attn_q_a.weight|attn_q.weight", "attn_q_a_norm.weight|attn_q.weight", "attn_q_b.weight|attn_q.weight",
+                "attn_kv_a_mqa.weight", "attn_kv_a_norm.weight", "attn_k_b.weight", "attn_v_b.weight",
+                "attn_output.weight"}),
+         kFeedForwardNorm, kRouter, kSharedExpert, kFusion, kExperts, kRouterBias, kAttentionGate, kOutputNorm);
 inline constexpr auto kBailing2 = join(kAttentionNorm, kFusedAttention, kQueryKeyNorms, kFeedForwardNorm, kRouter,
                                        kExperts, kSharedExpert, kFusion, kOutputNorm);
 

@@ -59,9 +59,7 @@ Status check_shared_tensors(const GgufFile& model, const Architecture& architect
 
 // Those of the model, but what the head has of its own in its sidecar.
 Result<std::vector<TensorEntry>> share_tensors(const GgufFile& model, const GgufFile& donor, const Head& donor_head) {
-  const auto architecture = find_architecture(model.architecture());
-  const auto own =
-      donor_head.state == HeadState::kSidecar ? architecture.own_root : std::span<const std::string_view>();
+  const auto own = own_root_tensors(model.architecture(), donor_head.state);
   std::vector<TensorEntry> entries;
   for (const auto& tensor : model.tensors) {
     if (split_block_name(tensor.name)) {
@@ -78,6 +76,17 @@ Result<std::vector<TensorEntry>> share_tensors(const GgufFile& model, const Gguf
                    .offset = theirs->info_offset};
     } else {
       entries.push_back({Source::kDonor, theirs});
+    }
+  }
+  return entries;
+}
+
+// What goes with the head's blocks where nothing else does.
+std::vector<TensorEntry> take_own_tensors(const GgufFile& model, const GgufFile& donor, const Head& donor_head) {
+  std::vector<TensorEntry> entries;
+  for (const auto name : own_root_tensors(model.architecture(), donor_head.state)) {
+    if (const auto* tensor = donor.find_tensor(name)) {
+      entries.push_back(&model == &donor ? keep_tensor(*tensor) : TensorEntry{Source::kDonor, tensor});
     }
   }
   return entries;
@@ -119,6 +128,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   }
   if (form == ExtractForm::kTensorsOnly) {
     assembly.keys = keys_of_tensors_only(model);
+    assembly.tensors = take_own_tensors(model, donor, donor_head);
   } else {
     const auto architecture = find_architecture(model.architecture());
     MTPGRAFT_CHECK(check_shared_tensors(model, architecture, target != nullptr));

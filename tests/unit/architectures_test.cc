@@ -8,10 +8,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "donor/families.h"
 #include "edit_gguf.h"
 #include "matchers.h"
 #include "model/compatibility.h"
+#include "model/families.h"
 #include "models.h"
 #include "mtpgraft/summary.h"
 
@@ -123,7 +123,8 @@ std::string print_checkpoints() {
   text += "|---|---|---|---|\n";
   for (const auto& family : families()) {
     text += fmt::format("| `{}` | {} | {} | {} |\n", family.architecture, quoted_names(family.config_names),
-                        family.is_appended ? "`model.layers.N.*` after the last" : "`mtp.*`", family.held_to);
+                        family.layout == HeadLayout::kAppended ? "`model.layers.N.*` after the last" : "`mtp.*`",
+                        family.held_to);
   }
   return text;
 }

@@ -52,7 +52,7 @@ struct Tensor {
 std::map<std::string, Tensor> head_tensors(const ReadableFile& file, const GgufFile& gguf) {
   std::map<std::string, Tensor> tensors;
   for (const auto& tensor : gguf.tensors) {
-    if (tensor.name.starts_with("blk.")) {
+    if (tensor.name.starts_with("blk.") || tensor.name.starts_with("output_hc_")) {
       tensors[tensor.name] = {fmt::format("{} [{}] in {} dimensions", tensor_type_name(tensor.type),
                                           fmt::join(tensor.shape, ", "), tensor.n_dims),
                               read_tensor(file, tensor)};
@@ -385,6 +385,35 @@ TEST_F(CheckpointConfig, IsRefusedWhereItMakesNoSense) {
   EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kMalformed, "nested more than 64 levels"));
 }
 
+// A class counts before the type, which Nemotron's Puzzle models share with those that can be read.
+TEST_F(CheckpointConfig, OfAHeadThatLlamaCppDoesNotRunIsRefused) {
+  write_tensors("model.safetensors", small_head());
+  const Json puzzle{{"architectures", {"NemotronHPuzzleForCausalLM"}}, {"model_type", "nemotron_h"}};
+  write_json(path("config.json"), puzzle);
+  const auto head = open_folder();
+  ASSERT_THAT(head, FailsWith(ErrorCode::kUnsupported, "NemotronHPuzzleForCausalLM cannot be read"));
+  EXPECT_THAT(head.error().hint, HasSubstr("-md"));
+  write_json(path("config.json"), {{"model_type", "hy_v4"}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "no code for such a head"));
+  write_json(path("config.json"), {{"architectures", {"DeepseekV4DSparkModel"}}, {"model_type", "deepseek_v4"}});
+  EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "a drafter"));
+}
+
+TEST_F(CheckpointConfig, OfTheTextCountsBeforeThatOfTheWhole) {
+  write_tensors("model.safetensors", small_head());
+  write_json(path("config.json"), {{"architectures", {"SomeForConditionalGeneration"}},
+                                   {"model_type", "some"},
+                                   {"num_hidden_layers", 99},
+                                   {"text_config",
+                                    {{"model_type", "qwen3_5_text"},
+                                     {"architectures", nullptr},
+                                     {"num_hidden_layers", 4},
+                                     {"mtp_num_hidden_layers", 1}}}});
+  const auto head = open_folder();
+  ASSERT_THAT(head, IsOk());
+  EXPECT_NE(parse_head(head.value()).find_tensor("blk.4.nextn.eh_proj.weight"), nullptr);
+}
+
 TEST_F(CheckpointConfig, ThatDeclaresASmallerHeadIsRefused) {
   write_tensors("model.safetensors", small_head().floats("mtp.layers.1.input_layernorm.weight", {2}, 0));
   write_config();
@@ -678,6 +707,32 @@ TEST_F(CheckpointTensors, ThatAreSplitNeedTheConfig) {
   other["v_head_dim"] = 3;
   write_json(path("config.json"), other);
   EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "2 heads of 3 + 3 rows"));
+}
+
+TEST_F(CheckpointTensors, ThatAreJoinedMustAllBeThere) {
+  write_json(path("config.json"), {{"model_type", "qwen4_exp"}, {"num_hidden_layers", 4}});
+  const auto half = SafetensorsBuilder().floats("mtp.fc_embedding.weight", {2, 2}, 1);
+  write_tensors("x.safetensors", half);
+  const auto head = open_head(path("x.safetensors"));
+  ASSERT_THAT(head, FailsWith(ErrorCode::kIncompatible, "'blk.4.nextn.eh_proj.weight' is joined from 2 tensors"));
+  EXPECT_THAT(head.error().message, HasSubstr("'mtp.fc_embedding.weight'"));
+  write_tensors("x.safetensors", SafetensorsBuilder(half).floats("mtp.fc_hidden.weight", {3, 2}, 1));
+  EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "cannot stand beside"));
+}
+
+// Which rows are of one attention head is in config.json only.
+TEST_F(CheckpointTensors, WhoseRowsAreOrderedNeedTheConfig) {
+  write_tensors("x.safetensors", SafetensorsBuilder()
+                                     .floats("mtp.layers.0.eh_proj.weight", {2, 4}, 1)
+                                     .floats("mtp.layers.0.mixer.q_proj.weight", {12, 2}, 1));
+  const CheckpointOptions options{.architecture = "nemotron_h_moe", .norm_offset = {}};
+  EXPECT_THAT(open_head(path("x.safetensors"), options), FailsWith(ErrorCode::kUnsupported, "head_dim"));
+  Json config{{"model_type", "nemotron_h"}, {"num_hidden_layers", 3}, {"head_dim", 4}};
+  write_json(path("config.json"), config);
+  EXPECT_THAT(open_head(path("x.safetensors")), IsOk());
+  config["head_dim"] = 5;
+  write_json(path("config.json"), config);
+  EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "'mtp.layers.0.mixer.q_proj"));
 }
 
 }  // namespace

@@ -92,12 +92,17 @@ TEST(DialectRefusals, RowsThatAreNoWholeBlocks) {
   EXPECT_THAT(find_translation(gguf).problems, ElementsAre(HasSubstr("no whole blocks that can be joined")));
 }
 
+// Of an architecture whose checkpoints are known the first is named, with that; of another all are.
 TEST(DialectRefusals, UnknownNamesAreListed) {
   auto builder = sidecar();
   builder.floats("mtp.layers.0.q.weight", {8}).floats("mtp.fc.weight", {8});
-  const auto head = find_head(parse_model("donor.gguf", builder.build()).gguf);
-  EXPECT_THAT(head.problems, Contains("2 tensors keep names of a checkpoint; llama.cpp wants 'blk.N.nextn.*': "
-                                      "mtp.layers.0.q.weight, mtp.fc.weight"));
+  auto model = parse_model("donor.gguf", builder.build());
+  EXPECT_THAT(find_head(model.gguf).problems,
+              Contains("head tensor 'mtp.layers.0.q.weight' is none that qwen4exp models are known to have"));
+  rename_architecture(model.gguf, "unheard-of");
+  EXPECT_THAT(find_head(model.gguf).problems,
+              Contains("2 tensors keep names of a checkpoint; llama.cpp wants 'blk.N.nextn.*': "
+                       "mtp.layers.0.q.weight, mtp.fc.weight"));
 }
 
 // The block is whole, and drafts over all tokens where the model's output matrix has them.

@@ -39,6 +39,14 @@ TEST(DisplacedTensors, AreWarnedOfWhereTheyDiffer) {
   EXPECT_THAT(displaced_warnings(target, parse_model("donor.gguf", deepseek4("sidecar", 1).build())), IsEmpty());
 }
 
+// As a checkpoint's head without config.json is read.
+TEST(DisplacedTensors, OfAHeadWithoutKeysAreItsOwn) {
+  const auto target = parse_model("target.gguf", deepseek4("trunk", 1).build());
+  auto bare = edit_model("archs/deepseek4/bare");
+  const auto donor = bare.floats("output_hc_fn.weight", {256, 4}, 2).build();
+  EXPECT_THAT(displaced_warnings(target, parse_model("donor.gguf", donor)), testing::SizeIs(1));
+}
+
 TEST(DisplacedTensors, OfAnotherShapeDiffer) {
   const auto target = parse_model("target.gguf", deepseek4("trunk", 1).build());
   auto donor = deepseek4("sidecar", 1);
