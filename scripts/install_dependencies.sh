@@ -7,7 +7,7 @@ build=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json
   libcurl4-openssl-dev)
 declare -A packages=(
   [build]="${build[*]}"
-  [test]="${build[*]} git libgtest-dev pkgconf python3 python3-numpy python3-jsonschema xxhash nodejs npm libgomp1 e2fsprogs xfsprogs btrfs-progs exfat-fuse exfatprogs ntfs-3g mount util-linux nginx openssl"
+  [test]="${build[*]} git libgtest-dev pkgconf python3 python3-numpy python3-jsonschema python3-torch python3-yaml xxhash nodejs npm libgomp1 e2fsprogs xfsprogs btrfs-progs exfat-fuse exfatprogs ntfs-3g mount util-linux nginx openssl"
   [bench]="${build[*]} python3 time xxhash e2fsprogs xfsprogs btrfs-progs mount util-linux"
   [asan]="${build[*]} libgtest-dev python3 python3-numpy e2fsprogs mount util-linux clang libclang-rt-14-dev"
   [tidy]="${build[*]} libgtest-dev python3 clang clang-tidy clang-format"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# End-to-end tests with llama.cpp in two versions, its ggml and an independent GGUF reader from npm, and 20 seconds of
-# random files that ggml and mtpgraft must judge alike: `test_e2e.sh PATH-OF-MTPGRAFT`, where the unit tests are built,
+# End-to-end tests with llama.cpp in two versions, its ggml, its converter and an independent GGUF reader from npm, and 20
+# seconds of random files that ggml and mtpgraft must judge alike: `test_e2e.sh PATH-OF-MTPGRAFT`, where the unit tests are built,
 # too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,3 +22,9 @@ node tests/e2e/e2e.mjs --mtpgraft "$1"
 tests/e2e/build_runtime.sh build/e2e
 tests/e2e/e2e_architectures.py --mtpgraft "$1" --runtime build/e2e/runtime --report build/e2e/architectures.md ||
   { cat build/e2e/architectures.md && exit 1; }
+
+# Debian's torch and yaml are for Debian's python3, which need not be the first one.
+python=/usr/bin/python3
+python3 -c 'import numpy, torch, yaml' 2>/dev/null && python=python3
+"$python" tests/e2e/e2e_checkpoints.py --mtpgraft "$1" --llama-cpp build/e2e/llama.cpp --runtime build/e2e/runtime \
+  --report build/e2e/checkpoints.md || { cat build/e2e/checkpoints.md && exit 1; }

@@ -38,4 +38,6 @@ tests/e2e/build_runtime.sh "$build/runtime"
 
 node scripts/interop/interop.mjs --mtpgraft "$mtpgraft" >"$build/interop.md"
 tests/e2e/e2e_architectures.py --mtpgraft "$mtpgraft" --runtime "$build/runtime/runtime" >"$build/architectures.md"
-cat "$build/interop.md" <(echo) "$build/architectures.md" >docs/interop.md
+/usr/bin/python3 tests/e2e/e2e_checkpoints.py --mtpgraft "$mtpgraft" --llama-cpp "$build/runtime/llama.cpp" \
+  --runtime "$build/runtime/runtime" >"$build/checkpoints.md"
+cat "$build/interop.md" <(echo) "$build/architectures.md" <(echo) "$build/checkpoints.md" >docs/interop.md

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compiles runtime.cc against npm's libraries of llama.cpp v0.5.0, to OUT_DIR/runtime: `build_runtime.sh OUT_DIR`
+# Compiles runtime.cc against npm's libraries of llama.cpp v0.5.0, to OUT_DIR/runtime: `build_runtime.sh OUT_DIR`. Its
+# converter of checkpoints is then in OUT_DIR/llama.cpp.
 # Needs git, and what package.json names installed. x86-64 only, as the libraries are.
 set -euo pipefail
 mkdir -p "${1:?the directory}"
@@ -18,9 +19,10 @@ if [[ ! -d $out/llama.cpp ]]; then
   sha512sum --check --quiet <<<"$sha512  $fetched/$package"
   tar -xzf "$fetched/$package" -C "$fetched" package/llama/gitRelease.bundle
   git clone -q --no-checkout "$fetched/package/llama/gitRelease.bundle" "$fetched/llama.cpp"
-  git -C "$fetched/llama.cpp" checkout -q HEAD -- common ggml/include include
   mv "$fetched/llama.cpp" "$out"
 fi
+
+git -C "$out/llama.cpp" checkout -q HEAD -- common conversion ggml/include gguf-py include
 
 # Libraries for each processor are looked for where the program is.
 ln -sf "$libraries"/*.so "$out"
