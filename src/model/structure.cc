@@ -22,6 +22,8 @@ constexpr auto kQueryKeyValue = std::to_array<std::string_view>({"attn_q", "attn
 constexpr auto kGateUp = std::to_array<std::string_view>({"ffn_gate_exps", "ffn_up_exps"});
 constexpr auto kJoined = std::to_array<Joined>({{"attn_qkv", kQueryKeyValue}, {"ffn_gate_up_exps", kGateUp}});
 
+constexpr std::string_view kExpertMarker = "ffn_up_exps.weight";
+
 // As many as a person reads. A hostile file can have a hundred thousand.
 constexpr std::size_t kProblemsMax = 100;
 
@@ -167,32 +169,49 @@ class BlockCheck {
         }
       }
     }
-    std::optional<std::vector<std::string_view>> fewest;
-    std::uint64_t like = 0;
-    for (const auto& [number, tensors] : trunk_) {
-      std::vector<std::string_view> missing;
-      for (const auto& [name, extents] : tensors) {
-        if (missing.size() > kProblemsMax || (fewest && missing.size() > fewest->size())) {
-          break;
-        }
-        if (!may_lack(name)) {
-          missing.push_back(name);
-        }
-      }
-      if (!fewest || missing.size() <= fewest->size()) {
-        fewest = std::move(missing);
-        like = number;
-      }
+    auto missing = fewest_missing({}, {});
+    // Where blocks have attention or experts, and the head has both, no block is like all of it.
+    if (missing.names.empty() && has(block_, kExpertMarker)) {
+      missing = fewest_missing(kExpertMarker, "ffn_");
     }
-    for (const auto name : fewest.value_or(std::vector<std::string_view>())) {
+    for (const auto name : missing.names) {
       const bool loads = is_listed(architecture_.optional, name) || name.ends_with(".bias");
-      auto problem = fmt::format("the head lacks '{}{}', which blk.{} of the trunk has", prefix_, name, like);
+      auto problem = fmt::format("the head lacks '{}{}', which blk.{} of the trunk has", prefix_, name, missing.like);
       if (is_known_ && loads) {
         add(report_.warnings, problem + "; it loads, and drafts worse");
       } else {
         refuse(std::move(problem));
       }
     }
+  }
+
+  struct Missing {
+    std::vector<std::string_view> names;
+    std::uint64_t like = 0;
+  };
+
+  // What the head lacks of the trunk's block that it is most like: of blocks that have `marker`, if there is one, and
+  // of tensors whose names begin so.
+  [[nodiscard]] Missing fewest_missing(std::string_view marker, std::string_view beginning) const {
+    std::optional<Missing> fewest;
+    for (const auto& [number, tensors] : trunk_) {
+      if (!marker.empty() && !has(tensors, marker)) {
+        continue;
+      }
+      Missing missing{{}, number};
+      for (const auto& [name, extents] : tensors) {
+        if (missing.names.size() > kProblemsMax || (fewest && missing.names.size() > fewest->names.size())) {
+          break;
+        }
+        if (name.starts_with(beginning) && !may_lack(name)) {
+          missing.names.push_back(name);
+        }
+      }
+      if (!fewest || missing.names.size() <= fewest->names.size()) {
+        fewest = std::move(missing);
+      }
+    }
+    return fewest.value_or(Missing());
   }
 
   void check_extents(const std::string& name, const Extents& extents) {

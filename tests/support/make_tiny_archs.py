@@ -317,14 +317,19 @@ class Block:
         self.matrix("ffn_up.weight", EMBEDDING, width)
         self.into_stream("ffn_down.weight", width, EMBEDDING)
 
-    def experts(self, has_gate=True, bias=None):
+    def experts(self, has_gate=True, bias=None, latent=None):
+        """With `latent`, experts work on that many values: one matrix makes them of the stream's, another turns back."""
+        width = latent or EMBEDDING
         self.matrix("ffn_gate_inp.weight", EMBEDDING, EXPERTS, tensor_type="f32")
         if bias:
             self.vector(bias, EXPERTS)
+        if latent:
+            self.matrix("ffn_latent_down.weight", EMBEDDING, latent)
+            self.into_stream("ffn_latent_up.weight", latent, EMBEDDING)
         if has_gate:
-            self.matrix("ffn_gate_exps.weight", EMBEDDING, EXPERT_FORWARD, EXPERTS)
-        self.matrix("ffn_up_exps.weight", EMBEDDING, EXPERT_FORWARD, EXPERTS)
-        self.into_stream("ffn_down_exps.weight", EXPERT_FORWARD, EMBEDDING, EXPERTS)
+            self.matrix("ffn_gate_exps.weight", width, EXPERT_FORWARD, EXPERTS)
+        self.matrix("ffn_up_exps.weight", width, EXPERT_FORWARD, EXPERTS)
+        (self.matrix if latent else self.into_stream)("ffn_down_exps.weight", EXPERT_FORWARD, width, EXPERTS)
 
     def shared_expert(self, width=EXPERT_FORWARD, has_gate=True, gated=False):
         if gated:
@@ -670,8 +675,13 @@ def make_cohere2moe(model):
             block.fusion()
 
 
+@architecture("nemotron_h_moe-latent", architecture="nemotron_h_moe")
+def make_nemotron_super(model):
+    make_nemotron_h_moe(model, latent=32)
+
+
 @architecture("nemotron_h_moe")
-def make_nemotron_h_moe(model):
+def make_nemotron_h_moe(model, latent=None):
     """Blocks of one kind each: state space, attention, experts; the head's has attention and experts."""
     kinds = ["mamba", "experts", "attention", "mamba"]
     state, groups, ranks, inner = 32, 2, 2, 64
@@ -682,6 +692,8 @@ def make_nemotron_h_moe(model):
                     [EXPERT_FORWARD])
     model.counts(expert_shared_feed_forward_length=EXPERT_FORWARD, ssm__conv_kernel=4, ssm__state_size=state,
                  ssm__group_count=groups, ssm__time_step_rank=ranks, ssm__inner_size=inner, vocab_size=VOCABULARY)
+    if latent:
+        model.counts(moe_latent_size=latent)
     model.number("expert_weights_scale", 1.0)
     model.flag("expert_weights_norm", True)
     model.add_embeddings()
@@ -703,20 +715,27 @@ def make_nemotron_h_moe(model):
         if kind == "head":
             block.norm("post_attention_norm.weight", EMBEDDING)
         if kind in ("experts", "head"):
-            block.experts(has_gate=False, bias="exp_probs_b.bias")
+            block.experts(has_gate=False, bias="exp_probs_b.bias", latent=latent)
             block.shared_expert(has_gate=False)
         if kind == "head":
             block.fusion()
 
 
+@architecture("bailingmoe3-full-rank", architecture="bailingmoe3")
+def make_bailingmoe3_full_rank(model):
+    make_bailingmoe3(model, has_q_rank=False)
+
+
 @architecture("bailingmoe3")
-def make_bailingmoe3(model):
+def make_bailingmoe3(model, has_q_rank=True):
     """Kimi's delta attention in three of four blocks, gated latent attention in the others and in the head."""
     inner = HEADS * HEAD
     add_common_keys(model, kv_heads=([0, 0, 0, 1], [1]), key_length=KV_RANK + LATENT_ROPE, value_length=KV_RANK,
                     rope=LATENT_ROPE)
     add_expert_keys(model)
-    model.counts(attention__q_lora_rank=Q_RANK, attention__kv_lora_rank=KV_RANK,
+    if has_q_rank:
+        model.counts(attention__q_lora_rank=Q_RANK)
+    model.counts(attention__kv_lora_rank=KV_RANK,
                  attention__key_length_mla=NOPE + LATENT_ROPE, attention__value_length_mla=HEAD,
                  feed_forward_length=FEED_FORWARD, leading_dense_block_count=1, expert_gating_func=2,
                  vocab_size=VOCABULARY, ssm__conv_kernel=4, kda__head_dim=HEAD,
@@ -730,7 +749,7 @@ def make_bailingmoe3(model):
     for block in model.blocks():
         block.norm("attn_norm.weight", EMBEDDING)
         if block.is_head or block.index == 3:
-            block.latent_attention()
+            block.latent_attention(has_q_rank=has_q_rank)
             block.matrix("attn_gate.weight", EMBEDDING, HEADS)
         else:
             for name in ("q", "k", "v"):

@@ -51,6 +51,17 @@ TEST(Structure, OfEveryArchitecturesOwnHeadIsSound) {
   }
 }
 
+// Its blocks have either attention or experts, the head both: no block is like all of it.
+TEST(Structure, OfAHeadsExpertsIsThatOfBlocksWithExperts) {
+  const auto target = tiny("nemotron_h_moe-latent", "trunk");
+  auto donor = tiny("nemotron_h_moe-latent", "full");
+  std::erase_if(donor.gguf.tensors,
+                [](const TensorInfo& tensor) { return tensor.name == "blk.4.ffn_latent_down.weight"; });
+  EXPECT_THAT(
+      report_of(target, donor).refusals,
+      testing::ElementsAre(HasSubstr("the head lacks 'blk.4.ffn_latent_down.weight', which blk.1 of the trunk has")));
+}
+
 TEST(Structure, HoldsForArchitecturesOfNoTable) {
   for (const auto& name : tiny_architectures()) {
     auto target = tiny(name, "trunk");
