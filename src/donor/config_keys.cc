@@ -88,10 +88,8 @@ std::optional<std::vector<std::uint8_t>> blocks_of_kind(const Model& model, Name
 // `value` where a block is of the kind, `other` where not; for the head `of_head`.
 template <class T>
 std::vector<T> by_kind(const Model& model, const std::vector<std::uint8_t>& is_of_kind, T value, T other, T of_head) {
-  std::vector<T> values;
-  for (const auto is_one : is_of_kind) {
-    values.push_back(is_one != 0 ? value : other);
-  }
+  std::vector<T> values(is_of_kind.size());
+  std::ranges::transform(is_of_kind, values.begin(), [&](std::uint8_t is_one) { return is_one != 0 ? value : other; });
   values.resize(model.blocks(), of_head);
   return values;
 }

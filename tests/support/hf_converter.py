@@ -41,6 +41,11 @@ class Converter:
         import logging
         logging.disable(logging.WARNING)
 
+    def classes_with_heads(self):
+        """The names in config.json of all models whose heads the converter can keep."""
+        self.conversion.load_all_models()
+        return [name for name, made_by in self.base._model_classes[self.type].items() if made_by.supports_mtp_export]
+
     def convert(self, folder, out, name=None, prepare=lambda model: None, is_whole=False):
         """Writes the GGUF of `folder` to `out`. `name` stands for the class in config.json; `prepare` changes the
         converter's object before it converts; `is_whole`: the trunk too, even if the converter can leave it out."""
