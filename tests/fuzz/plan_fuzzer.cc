@@ -38,7 +38,11 @@ OpenedModel translate(OpenedModel donor) {
   if (translation.tensors.empty()) {
     return donor;
   }
-  auto file = rename_tensors(donor.file, donor.gguf, translation);
+  auto renamed = rename_tensors(donor.file, donor.gguf, translation);
+  if (!renamed.ok()) {
+    return donor;
+  }
+  auto file = std::move(renamed).value();
   auto gguf = parse_gguf(*file);
   require(gguf.ok(), gguf.ok() ? "" : "a translated donor is a GGUF: " + gguf.error().message);
   require(gguf.value().tensors.size() == translation.tensors.size(), "a translated donor has its tensors");
