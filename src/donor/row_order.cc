@@ -5,6 +5,9 @@
 namespace mtpgraft {
 namespace {
 
+// Each is a piece of its own. The largest models have 65,536.
+constexpr std::uint64_t kRowsMax = std::uint64_t{1} << 17;
+
 std::vector<RowRange> interleave_halves(std::uint64_t rows, std::uint64_t width) {
   std::vector<RowRange> ranges;
   for (std::uint64_t head = 0; head < rows; head += width) {
@@ -47,7 +50,7 @@ std::vector<OrderedRows> order_rows(Transform transform, const std::string& name
                : std::vector<OrderedRows>();
   }
   const auto width = config.head_width;
-  if (width == 0 || rows % width != 0) {
+  if (width == 0 || rows % width != 0 || rows > kRowsMax) {
     return {};
   }
   if (transform == Transform::kInterleaveHalves) {

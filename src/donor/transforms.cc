@@ -163,7 +163,8 @@ Result<std::vector<MadeTensor>> join_columns(const std::string& name, const std:
 Result<std::vector<MadeTensor>> make_ordered(const std::string& name, Transform transform, const ScaledTensor& source,
                                              const HeadConfig& config) {
   auto shape = source.values.shape;
-  const auto ordered = order_rows(transform, name, shape.front(), config);
+  const auto ordered =
+      shape.size() <= 2 ? order_rows(transform, name, shape.front(), config) : std::vector<OrderedRows>();
   if (ordered.empty()) {
     return cannot_convert(source.values,
                           transform == Transform::kSplitIndexer

@@ -733,6 +733,12 @@ TEST_F(CheckpointTensors, WhoseRowsAreOrderedNeedTheConfig) {
   config["head_dim"] = 5;
   write_json(path("config.json"), config);
   EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "'mtp.layers.0.mixer.q_proj"));
+  config["head_dim"] = 4;
+  write_json(path("config.json"), config);
+  for (const auto& shape : {std::vector<std::uint64_t>{1 << 18, 1}, {4, 2, 2}}) {
+    write_tensors("x.safetensors", SafetensorsBuilder().floats("mtp.layers.0.mixer.q_proj.weight", shape, 1));
+    EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "'mtp.layers.0.mixer.q_proj"));
+  }
 }
 
 }  // namespace
