@@ -35,7 +35,7 @@ REPLACE, RECORD, FILL, SPLIT_HEAD, YARN = 1, 2, 4, 8, 16
 NO_CONVERSION = 255
 # Those of safetensors_fuzzer.cc.
 ARCHITECTURES = ("", "qwen35", "qwen35moe", "qwen3next", "glm4moe", "deepseek2", "glm-dsa", "deepseek32", "mimo2",
-                 "step35", "hy_v3")
+                 "step35", "hy_v3", "nemotron_h_moe", "deepseek4", "exaone-moe", "dots3note", "qwen4exp")
 
 
 def smaller(extent):
@@ -229,8 +229,9 @@ def safetensors_seeds(seeds, fixtures):
             parts = [config, safetensors_header(files[0])]
         seeds.add("safetensors", b"\0" + BETWEEN_FILES.join(parts))
         seeds.add("safetensors", b"\x60" + BETWEEN_FILES.join(parts))
-        family = ARCHITECTURES.index(GgufFile.read(folder.with_suffix(".gguf")).architecture)
-        seeds.add("safetensors", bytes([family]) + parts[-1])
+        architecture = GgufFile.read(folder.with_suffix(".gguf")).architecture
+        if architecture in ARCHITECTURES:
+            seeds.add("safetensors", bytes([ARCHITECTURES.index(architecture)]) + parts[-1])
 
 
 def checksum_seeds(seeds):

@@ -12,9 +12,10 @@
 namespace mtpgraft::fuzz {
 namespace {
 
-constexpr std::array<std::string_view, 11> kArchitectures{"",        "qwen35",    "qwen35moe", "qwen3next",
-                                                          "glm4moe", "deepseek2", "glm-dsa",   "deepseek32",
-                                                          "mimo2",   "step35",    "hy_v3"};
+// As many as four bits count: of families that are alike, one.
+constexpr std::array<std::string_view, 16> kArchitectures{
+    "",      "qwen35", "qwen35moe", "qwen3next",      "glm4moe",   "deepseek2",  "glm-dsa",   "deepseek32",
+    "mimo2", "step35", "hy_v3",     "nemotron_h_moe", "deepseek4", "exaone-moe", "dots3note", "qwen4exp"};
 
 // Which files a checkpoint has is asked of the real file system; what is in them comes from memory.
 class EmptyFiles {
