@@ -78,6 +78,15 @@ TEST(DisplacedTensors, StayInASidecar) {
   EXPECT_EQ(sidecar.gguf.tensors.size(), donor.gguf.tensors.size());
 }
 
+TEST(DisplacedTensors, GoWithTheHeadAlone) {
+  const auto donor = parse_model("donor.gguf", deepseek4("sidecar", 2).build());
+  const auto plan = make_extract_plan(donor.gguf, head_data_of(donor), nullptr, ExtractForm::kTensorsOnly);
+  ASSERT_THAT(plan, IsOk());
+  const auto bare = parse_model("bare.gguf", spell(plan.value(), donor, donor));
+  EXPECT_TRUE(std::ranges::equal(data_named(bare, "output_hc_fn.weight"), data_named(donor, "output_hc_fn.weight")));
+  EXPECT_EQ(bare.gguf.find_tensor("output.weight"), nullptr);
+}
+
 TEST(DisplacedTensors, OfAnotherShapeDoNotFitASidecar) {
   const auto target = parse_model("target.gguf", deepseek4("trunk", 1).build());
   auto builder = deepseek4("sidecar", 1);
