@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # End-to-end tests with llama.cpp in two versions, its ggml, its converter and an independent GGUF reader from npm, and 20
-# seconds of random files that ggml and mtpgraft must judge alike: `test_e2e.sh PATH-OF-MTPGRAFT`, where the unit tests are built,
-# too.
+# seconds of random files that ggml and mtpgraft must judge alike: `test_e2e.sh PATH-OF-MTPGRAFT`, where the unit tests
+# are built, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -57,7 +57,7 @@ Result<Json> read_json(const ReadableFile& file) {
 
 // Models with other modalities have what concerns the text in an object of its own. What is null there is not said.
 Json with_text_config(Json config) {
-  for (const auto* const name : {"text_config", "llm_config", "language_config"}) {
+  for (const auto* const name : {"text_config", "llm_config", "lm_config", "language_config"}) {
     const auto text = config.find(name);
     if (text == config.end() || !text->is_object()) {
       continue;

@@ -25,6 +25,9 @@ constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{4} << 20;
 // The scales of a row are held in memory; real rows have some hundred.
 constexpr std::uint64_t kRowScalesMax = std::uint64_t{1} << 20;
 
+// Far above any bias.
+constexpr std::uint64_t kLeftOutMax = std::uint64_t{1} << 20;
+
 Error cannot_convert(const CheckpointTensor& tensor, std::string_view why, std::string hint = {}) {
   return {.code = ErrorCode::kUnsupported,
           .message = fmt::format("tensor '{}' of shape [{}]: {}", tensor.name, fmt::join(tensor.shape, ", "), why),
@@ -191,6 +194,22 @@ Result<std::vector<MadeTensor>> make_ordered(const std::string& name, Transform 
   return tensors;
 }
 
+// Makes nothing.
+Result<std::vector<MadeTensor>> leave_out(const std::string& name, const ScaledTensor& source,
+                                          const HeadConfig& config) {
+  const auto& tensor = source.values;
+  if (tensor.shape.size() != 1 || tensor.shape[0] > kLeftOutMax) {
+    return cannot_convert(tensor, "it is no vector that a model can do without");
+  }
+  MTPGRAFT_TRY(const auto reader, make_reader(source, name, 1, 0, config));
+  std::vector<float> values(tensor.shape[0]);
+  MTPGRAFT_CHECK(reader->read(0, std::as_writable_bytes(std::span(values))));
+  if (std::ranges::any_of(values, [](float value) { return value != 0; })) {
+    return cannot_convert(tensor, "llama.cpp does without it, and it is not 0");
+  }
+  return std::vector<MadeTensor>();
+}
+
 // Makes two stacks: one of the first half of each matrix's rows, one of the second.
 Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const ScaledTensor& source,
                                               const HeadConfig& config) {
@@ -326,6 +345,8 @@ Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform 
     case Transform::kSqueeze:
       std::erase(shape, 1U);
       break;
+    case Transform::kLeaveOut:
+      return leave_out(name, source, config);
     case Transform::kRescaleQuery:
     case Transform::kRescaleLatent:
     case Transform::kNone:

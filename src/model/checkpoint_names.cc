@@ -131,6 +131,7 @@ std::string add_pieces(const GgufFile& file, const HeadTensorGroup& group, const
     case Transform::kSplitIndexer:
     case Transform::kRescaleQuery:
     case Transform::kRescaleLatent:
+    case Transform::kLeaveOut:
       break;
   }
   return fmt::format("'{}' is changed for llama.cpp by what config.json says, which is done of a checkpoint only",

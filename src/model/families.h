@@ -24,6 +24,7 @@ enum class Transform : std::uint8_t {
   kSplitIndexer,   // index_qk_proj: the first rows are indexer.q_proj, the rest indexer.k_proj
   kRescaleQuery,   // a norm, times the factor that config.json gives the rank of queries
   kRescaleLatent,  // the same for the rank of keys and values
+  kLeaveOut,       // values that llama.cpp does without: they must all be 0
 };
 
 struct TensorRule {

@@ -129,6 +129,19 @@ inline constexpr auto kHunyuan = std::to_array<TensorRule>({
     {"mlp.shared_mlp.down_proj", "ffn_down_shexp"},
 });
 
+// Before what has the same names without ".bias".
+inline constexpr auto kCohereBiases = std::to_array<TensorRule>({
+    {"input_layernorm.bias", "attn_norm.bias", kLeaveOut},
+    {"self_attn.q_proj.bias", "attn_q.bias", kLeaveOut},
+    {"self_attn.k_proj.bias", "attn_k.bias", kLeaveOut},
+    {"self_attn.v_proj.bias", "attn_v.bias", kLeaveOut},
+    {"self_attn.o_proj.bias", "attn_output.bias", kLeaveOut},
+    {"enorm.bias", "nextn.enorm.bias", kLeaveOut},
+    {"hnorm.bias", "nextn.hnorm.bias", kLeaveOut},
+    {"eh_proj.bias", "nextn.eh_proj.bias", kLeaveOut},
+    {"shared_head.norm.bias", "nextn.shared_head_norm.bias", kLeaveOut},
+});
+
 inline constexpr auto kOneSharedExpert = std::to_array<TensorRule>({
     {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
     {"mlp.shared_expert.up_proj", "ffn_up_shexp"},

@@ -703,9 +703,10 @@ def hy3():
 # Cohere: attention and feed-forward side by side behind one norm
 
 @case("cohere2moe")
-@case("cohere2moe-one-shared-expert", shared="shared_expert")
-def cohere2moe(shared="shared_experts", hidden=40, heads=6, kv_heads=2, head=10, experts=11, width=22, dense=52,
-               trunk=3, **options):
+# Whatever biases there are, are 0: the converter leaves them out.
+@case("cohere2moe-one-shared-expert", shared="shared_expert", biases=True)
+def cohere2moe(shared="shared_experts", biases=False, hidden=40, heads=6, kv_heads=2, head=10, experts=11, width=22,
+               dense=52, trunk=3, **options):
     config = {"architectures": ["Cohere2MoeForCausalLM"], "model_type": "cohere2_moe", "hidden_size": hidden,
               "num_hidden_layers": trunk, "num_nextn_predict_layers": 1, "num_attention_heads": heads,
               "num_key_value_heads": kv_heads, "head_dim": head, "intermediate_size": width,
@@ -717,6 +718,8 @@ def cohere2moe(shared="shared_experts", hidden=40, heads=6, kv_heads=2, head=10,
     source, block = f"model.layers.{trunk}.", f"blk.{trunk}."
     appended(c, trunk, hidden)
     attention(c, source + "self_attn.", block, hidden, heads, kv_heads, head)
+    for name, rows in (("q_proj", heads * head), ("o_proj", hidden)) if biases else ():
+        c.store(f"{source}self_attn.{name}.bias", "BF16", np.zeros(rows))
     c.rows(source, block, [
         ("mlp.gate", "ffn_gate_inp", (experts, hidden)),
         (f"mlp.{shared}.gate_proj", "ffn_gate_shexp", (width, hidden)),

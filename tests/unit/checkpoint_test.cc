@@ -720,6 +720,17 @@ TEST_F(CheckpointTensors, ThatAreJoinedMustAllBeThere) {
   EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "cannot stand beside"));
 }
 
+TEST_F(CheckpointTensors, ThatModelsDoWithoutMustBe0) {
+  write_json(path("config.json"), {{"model_type", "cohere2_moe"}, {"num_hidden_layers", 3}});
+  const auto head = SafetensorsBuilder().floats("model.layers.3.eh_proj.weight", {2, 4}, 1);
+  write_tensors("x.safetensors", SafetensorsBuilder(head).floats("model.layers.3.self_attn.q_proj.bias", {2}, 0));
+  const auto opened = open_head(path("x.safetensors"));
+  ASSERT_THAT(opened, IsOk());
+  EXPECT_EQ(parse_head(opened.value()).tensors.size(), 1U);
+  write_tensors("x.safetensors", SafetensorsBuilder(head).floats("model.layers.3.self_attn.q_proj.bias", {2}, 1));
+  EXPECT_THAT(open_head(path("x.safetensors")), FailsWith(ErrorCode::kUnsupported, "does without it, and it is not 0"));
+}
+
 // Which rows are of one attention head is in config.json only.
 TEST_F(CheckpointTensors, WhoseRowsAreOrderedNeedTheConfig) {
   write_tensors("x.safetensors", SafetensorsBuilder()
