@@ -62,6 +62,9 @@ std::optional<std::uint32_t> matrix_type(std::string_view dtype);
 void add_elements(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                   std::uint64_t count);
 
+// Of a matrix that is transposed. The keys of an attention head of real models have 0.2 MiB.
+inline constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{4} << 20;
+
 // The elements from `first` on are a matrix, which is added with rows and columns exchanged. It is made in memory.
 void add_transposed(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                     std::uint64_t rows, std::uint64_t columns);

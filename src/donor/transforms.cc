@@ -19,9 +19,6 @@ namespace {
 using Shape = std::vector<std::uint64_t>;  // as in the checkpoint: the row length last
 using ReaderPointer = std::shared_ptr<const TensorReader>;
 
-// The keys of one attention head are held in memory; real ones have 0.2 MiB.
-constexpr std::uint64_t kTransposedBytesMax = std::uint64_t{4} << 20;
-
 // The scales of a row are held in memory; real rows have some hundred.
 constexpr std::uint64_t kRowScalesMax = std::uint64_t{1} << 20;
 
@@ -221,9 +218,8 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
   MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), 0, config));
   std::vector<MadeTensor> tensors;
   for (const auto half : {std::uint64_t{0}, std::uint64_t{1}}) {
-    auto up_name = name;
-    up_name.replace(up_name.find("gate"), 4, "up");
-    auto& made = tensors.emplace_back(make_tensor(half == 0 ? name : up_name, shape, values));
+    auto& made =
+        tensors.emplace_back(make_tensor(half == 0 ? name : second_name(Transform::kSplitGateUp, name), shape, values));
     made.add_data = [values, half, experts = shape[0], count = shape[1] * shape[2]](auto& file) {
       for (std::uint64_t expert = 0; expert < experts; ++expert) {
         add_elements(file, values, (2 * expert + half) * count, count);
@@ -243,27 +239,25 @@ Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const S
   if (heads == 0 || key_rows == 0 || value_rows == 0) {
     return cannot_convert(source.values,
                           "to split it, num_key_value_heads, qk_nope_head_dim and v_head_dim of config.json are needed",
-                          "put the model's config.json beside the file");
+                          "put the model's config.json beside the file, or name a target, whose keys tell them too");
   }
   const auto head_rows = key_rows + value_rows;
   if (shape.size() != 2 || shape[0] / head_rows != heads || shape[0] % head_rows != 0) {
     return cannot_convert(source.values,
-                          fmt::format("config.json says {} heads of {} + {} rows", heads, key_rows, value_rows));
+                          fmt::format("the model has {} heads of {} + {} rows", heads, key_rows, value_rows));
   }
   const auto rank = shape[1];
   MTPGRAFT_TRY(const auto values, make_reader(source, name, 3, 0, config));
   if (key_rows * rank > kTransposedBytesMax / values->element_bytes()) {
     return cannot_convert(source.values, "a head's keys are too large to be transposed");
   }
-  auto value_name = name;
-  value_name.replace(value_name.find("_k_b"), 4, "_v_b");
   auto keys_made = make_tensor(name, {heads, rank, key_rows}, values);
   keys_made.add_data = [=](auto& file) {
     for (std::uint64_t head = 0; head < heads; ++head) {
       add_transposed(file, values, head * head_rows * rank, key_rows, rank);
     }
   };
-  auto values_made = make_tensor(value_name, {heads, value_rows, rank}, values);
+  auto values_made = make_tensor(second_name(Transform::kSplitKeyValue, name), {heads, value_rows, rank}, values);
   values_made.add_data = [=](auto& file) {
     for (std::uint64_t head = 0; head < heads; ++head) {
       add_elements(file, values, (head * head_rows + key_rows) * rank, (head_rows - key_rows) * rank);

@@ -58,8 +58,11 @@ struct Family {
   bool shares_fusion = false;           // what is of no layer is of every block of the head
   std::string_view shared_layer_key{};  // of config.json: whether the one layer that there is, is every block
   LatentNames latent{};
-  std::string_view held_to;  // what its conversion is compared with, for people
-  std::array<std::span<const TensorRule>, 8> rules;
+  std::string_view held_to;           // what its conversion is compared with, for people
+  std::string_view written_prefix{};  // of a block's number, where a head is written; empty: that of the layout
+  std::array<std::span<const TensorRule>, 8>
+      rules;                                 // of several for one tensor of a GGUF the first is how it is written
+  std::span<const TensorRule> alternates{};  // are read too, before the others, and never written
 };
 
 // Models whose checkpoints have MTP tensors that are no head for llama.cpp.

@@ -29,6 +29,13 @@ inline constexpr auto kSharedHead = std::to_array<TensorRule>({
     {"shared_head.head", "nextn.shared_head_head"},
 });
 
+// Of families that call the norm, or both, otherwise.
+inline constexpr auto kOwnEmbeddings = std::to_array<TensorRule>({{"embed_tokens", "nextn.embed_tokens"}});
+inline constexpr auto kHeadNorm = std::to_array<TensorRule>({{"shared_head.norm", "nextn.shared_head_norm"}});
+inline constexpr auto kHeadMatrix = std::to_array<TensorRule>({{"shared_head.head", "nextn.shared_head_head"}});
+inline constexpr auto kHeadNormAndMatrix = std::to_array<TensorRule>(
+    {{"shared_head.norm", "nextn.shared_head_norm"}, {"shared_head.head", "nextn.shared_head_head"}});
+
 inline constexpr auto kAttention = std::to_array<TensorRule>({
     {"input_layernorm", "attn_norm"},
     {"self_attn.q_proj", "attn_q"},
@@ -81,22 +88,36 @@ inline constexpr auto kExperts = std::to_array<TensorRule>({
 
 inline constexpr auto kQwenExperts = std::to_array<TensorRule>({
     {"mlp.gate.weight", "ffn_gate_inp.weight"},
-    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
-    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
-    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
-    {"mlp.experts.gate_up_proj", "ffn_gate_exps.weight", kSplitGateUp},
-    {"mlp.experts.down_proj", "ffn_down_exps.weight"},
     {"mlp.shared_expert_gate.weight", "ffn_gate_inp_shexp.weight", kSqueeze},
     {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
     {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
     {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
 });
 
+// Qwen3.5's BF16 checkpoints have their experts in one tensor; Qwen3-Next's, and those in FP8, one by one.
+inline constexpr auto kFusedExperts = std::to_array<TensorRule>({
+    {"mlp.experts.gate_up_proj", "ffn_gate_exps.weight", kSplitGateUp},
+    {"mlp.experts.down_proj", "ffn_down_exps.weight"},
+});
+inline constexpr auto kSingleExperts = std::to_array<TensorRule>({
+    {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
+    {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
+    {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
+});
+
 // llama.cpp's graph of the head wants queries, keys and values in one matrix, however the checkpoint has them.
-inline constexpr auto kMimo = std::to_array<TensorRule>({
+inline constexpr auto kMimoAlternates = std::to_array<TensorRule>({
+    {"post_attention_layernorm", "ffn_norm"},
     {"self_attn.q_proj.weight", "attn_qkv.weight", kJoinRows, 0},
     {"self_attn.k_proj.weight", "attn_qkv.weight", kJoinRows, 1},
     {"self_attn.v_proj.weight", "attn_qkv.weight", kJoinRows, 2},
+});
+
+inline constexpr auto kMimo = std::to_array<TensorRule>({
+    {"input_layernorm", "attn_norm"},
+    {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"},
+    {"self_attn.k_norm", "attn_k_norm"},
     {"pre_mlp_layernorm", "ffn_norm"},
     {"final_layernorm", "layer_output_norm"},
     {"self_attn.qkv_proj.weight", "attn_qkv.weight", kFuseQkv},
@@ -160,7 +181,6 @@ inline constexpr auto kNemotron = std::to_array<TensorRule>({
     {"layers.1.norm", "post_attention_norm"},
     {"layers.1.mixer.gate.weight", "ffn_gate_inp.weight"},
     {"layers.1.mixer.gate.e_score_correction_bias", "exp_probs_b.bias"},
-    {"layers.1.mixer.gate.e_score_correction.bias", "exp_probs_b.bias"},
     {"layers.1.mixer.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
     {"layers.1.mixer.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
     {"layers.1.mixer.shared_experts.up_proj", "ffn_up_shexp"},
@@ -169,6 +189,9 @@ inline constexpr auto kNemotron = std::to_array<TensorRule>({
     {"layers.1.mixer.fc2_latent_proj", "ffn_latent_up"},
     {"layers.1.final_layernorm", "nextn.shared_head_norm"},
 });
+
+inline constexpr auto kNemotronAlternates =
+    std::to_array<TensorRule>({{"layers.1.mixer.gate.e_score_correction.bias", "exp_probs_b.bias"}});
 
 inline constexpr auto kLing = std::to_array<TensorRule>({
     {"input_layernorm", "attn_norm"},

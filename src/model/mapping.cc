@@ -51,7 +51,9 @@ std::optional<std::string_view> match(const TensorRule& rule, std::string_view n
 
 // How many rules say what the same tensor of a GGUF is joined from.
 std::uint64_t count_parts(const Family& family, const TensorRule& joined) {
-  std::uint64_t parts = 0;
+  auto parts = static_cast<std::uint64_t>(std::ranges::count_if(family.alternates, [&](const TensorRule& rule) {
+    return rule.transform == joined.transform && rule.gguf_name == joined.gguf_name;
+  }));
   for (const auto& rules : family.rules) {
     parts += static_cast<std::uint64_t>(std::ranges::count_if(rules, [&](const TensorRule& rule) {
       return rule.transform == joined.transform && rule.gguf_name == joined.gguf_name;
@@ -60,9 +62,13 @@ std::uint64_t count_parts(const Family& family, const TensorRule& joined) {
   return parts;
 }
 
+bool has_suffix(std::string_view name) { return name.ends_with(".weight") || name.ends_with(".bias"); }
+
 std::optional<HeadTensorSource> find_rule(const Family& family, std::string_view name) {
   const auto root = find_architecture(family.architecture).own_root;
-  for (const auto& rules : family.rules) {
+  auto lists = std::vector{family.alternates};
+  lists.insert(lists.end(), family.rules.begin(), family.rules.end());
+  for (const auto& rules : lists) {
     for (const auto& rule : rules) {
       HeadTensorSource source;
       source.part = rule.part;
@@ -75,7 +81,7 @@ std::optional<HeadTensorSource> find_rule(const Family& family, std::string_view
         source.parts = count_parts(family, rule);
       }
       source.gguf_name = rule.gguf_name;
-      if (!source.gguf_name.ends_with(".weight") && !source.gguf_name.ends_with(".bias")) {
+      if (!has_suffix(rule.gguf_name)) {
         source.gguf_name += *suffix;
       }
       source.is_root = std::ranges::find(root, source.gguf_name) != root.end();
@@ -143,6 +149,61 @@ std::uint64_t find_first_block(const Family& family, const std::vector<std::stri
     }
   }
   return first;
+}
+
+// What follows the rule's name in a checkpoint for the tensor `name` of a GGUF's block; nothing if the rule is for
+// others.
+std::optional<std::string_view> match_back(const TensorRule& rule, std::string_view name) {
+  if (!take_prefix(name, rule.gguf_name)) {
+    return std::nullopt;
+  }
+  const bool is_all = name.empty() || (!has_suffix(rule.gguf_name) && (name == ".weight" || name == ".bias"));
+  return is_all ? std::optional(name) : std::nullopt;
+}
+
+bool is_join(const TensorRule& rule) {
+  return rule.transform == Transform::kJoinRows || rule.transform == Transform::kJoinColumns;
+}
+
+// Of several rules for one tensor of a GGUF the first, and all that it is joined by.
+std::vector<TensorRule> list_written_rules(const Family& family) {
+  std::vector<TensorRule> written;
+  for (const auto& rules : family.rules) {
+    for (const auto& rule : rules) {
+      const auto known = std::ranges::find(written, rule.gguf_name, &TensorRule::gguf_name);
+      const bool is_first = known == written.end() && rule.transform != Transform::kLeaveOut;
+      if (is_first || (known != written.end() && is_join(rule) && is_join(*known))) {
+        written.push_back(rule);
+      }
+    }
+  }
+  return written;
+}
+
+// Nothing if only the first block of a head has such a tensor, and this is another.
+std::optional<std::string> name_in_checkpoint(const Family& family, const TensorRule& rule, std::string_view suffix,
+                                              std::uint64_t block, std::uint64_t first_block) {
+  const auto number = block - first_block;
+  if (rule.name.starts_with("mtp.")) {
+    return number == 0 ? std::optional(fmt::format("{}{}", rule.name, suffix)) : std::nullopt;
+  }
+  switch (family.layout) {
+    case HeadLayout::kFolded:
+      return number == 0 ? std::optional(fmt::format("mtp.{}{}", rule.name, suffix)) : std::nullopt;
+    case HeadLayout::kAppended:
+    case HeadLayout::kNumbered:
+    case HeadLayout::kMtp:
+      break;
+  }
+  return fmt::format("{}{}.{}{}", written_prefix(family), family.layout == HeadLayout::kAppended ? block : number,
+                     rule.name, suffix);
+}
+
+Error not_in_table(const Family& family, const BlockTensorName& tensor) {
+  return {.code = ErrorCode::kUnsupported,
+          .message = fmt::format("head tensor 'blk.{}.{}' is none that checkpoints of {} models are known to have",
+                                 tensor.block, tensor.name, family.architecture),
+          .hint = "extract the head to a .gguf file instead"};
 }
 
 }  // namespace
@@ -219,6 +280,117 @@ Result<HeadTensorGroups> group_sources(const std::vector<HeadTensorSource>& sour
     }
   }
   return groups;
+}
+
+bool has_inverse(Transform transform) {
+  switch (transform) {
+    case Transform::kJoinRows:      // where one ends is not known
+    case Transform::kPartPairs:     // nor how many rows are rotated
+    case Transform::kRescaleQuery:  // nor the factor, and dividing is not exact
+    case Transform::kRescaleLatent:
+      return false;
+    case Transform::kNone:
+    case Transform::kSqueeze:
+    case Transform::kStackExperts:
+    case Transform::kSplitGateUp:
+    case Transform::kSplitKeyValue:
+    case Transform::kFuseQkv:
+    case Transform::kJoinColumns:
+    case Transform::kInterleaveHalves:
+    case Transform::kSplitIndexer:
+    case Transform::kLeaveOut:
+      break;
+  }
+  return true;
+}
+
+std::string_view written_prefix(const Family& family) {
+  if (!family.written_prefix.empty()) {
+    return family.written_prefix;
+  }
+  return family.layout == HeadLayout::kAppended ? "model.layers."
+         : family.layout == HeadLayout::kMtp    ? "mtp.layers."
+                                                : "mtp.";
+}
+
+std::string second_name(Transform transform, std::string_view first) {
+  const auto with = [&](std::string_view part, std::string_view other) {
+    const auto at = first.find(part);
+    return fmt::format("{}{}{}", first.substr(0, at), other, first.substr(at + part.size()));
+  };
+  switch (transform) {
+    case Transform::kSplitGateUp:
+      return with("gate", "up");
+    case Transform::kSplitKeyValue:
+      return with("_k_b", "_v_b");
+    case Transform::kSplitIndexer:
+      return with("q_proj", "k_proj");
+    case Transform::kNone:
+    case Transform::kSqueeze:
+    case Transform::kStackExperts:
+    case Transform::kFuseQkv:
+    case Transform::kJoinRows:
+    case Transform::kJoinColumns:
+    case Transform::kInterleaveHalves:
+    case Transform::kPartPairs:
+    case Transform::kRescaleQuery:
+    case Transform::kRescaleLatent:
+    case Transform::kLeaveOut:
+      break;
+  }
+  return {};
+}
+
+Result<std::vector<WrittenTensor>> map_back(const Family& family, std::span<const BlockTensorName> tensors,
+                                            std::uint64_t first_block) {
+  const auto find = [&](std::uint64_t block, std::string_view name) -> std::optional<std::size_t> {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (tensors[i].block == block && tensors[i].name == name) {
+        return i;
+      }
+    }
+    return std::nullopt;
+  };
+  const auto lacks = [](const BlockTensorName& tensor, std::string_view other) {
+    return Error{.code = ErrorCode::kIncompatible,
+                 .message = fmt::format("head tensor 'blk.{}.{}' has no '{}' beside it, which stands in one tensor of "
+                                        "a checkpoint with it",
+                                        tensor.block, tensor.name, other)};
+  };
+  const auto rules = list_written_rules(family);
+  std::vector<WrittenTensor> written;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& tensor = tensors[i];
+    bool is_known = false;
+    for (const auto& rule : rules) {
+      const auto second = second_name(rule.transform, rule.gguf_name);
+      if (!second.empty() && tensor.name == second) {
+        if (!find(tensor.block, rule.gguf_name)) {
+          return lacks(tensor, rule.gguf_name);
+        }
+        is_known = true;  // written with the first
+        continue;
+      }
+      const auto suffix = match_back(rule, tensor.name);
+      auto name = suffix ? name_in_checkpoint(family, rule, *suffix, tensor.block, first_block) : std::nullopt;
+      if (!name) {
+        continue;
+      }
+      is_known = true;
+      auto& made = written.emplace_back(WrittenTensor{std::move(*name), rule.transform, rule.part, {i}});
+      if (!second.empty()) {
+        const auto other = find(tensor.block, second);
+        if (!other) {
+          return lacks(tensor, second);
+        }
+        made.sources.push_back(*other);
+      }
+    }
+    if (!is_known) {
+      return not_in_table(family, tensor);
+    }
+  }
+  return written;
 }
 
 }  // namespace mtpgraft

@@ -1,13 +1,16 @@
-// The tensors of a checkpoint that are its head, and what each is called in a GGUF.
+// The tensors of a checkpoint that are its head, and what each is called in a GGUF; and the other way round.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/families.h"
+#include "mtpgraft/head.h"
 #include "mtpgraft/result.h"
 
 namespace mtpgraft {
@@ -45,5 +48,28 @@ std::vector<HeadTensorSource> repeat_shared(const Family& family, bool shares_la
 // The GGUF's tensors, the head's first block being `first_block`. Fails with kMalformed if two tensors are the same
 // one, with kIncompatible if of several parts one is missing.
 Result<HeadTensorGroups> group_sources(const std::vector<HeadTensorSource>& sources, std::uint64_t first_block);
+
+// Whether a head's tensor that a transform has made can be made the checkpoint's again, by what a GGUF tells.
+bool has_inverse(Transform transform);
+
+// What is in front of a block's number where a head of the family is written: "model.layers.".
+std::string_view written_prefix(const Family& family);
+
+// The name of the second of the two tensors that a transform makes, by that of the first: "ffn_up_exps.weight" for
+// "ffn_gate_exps.weight". Empty for a transform that makes one.
+std::string second_name(Transform transform, std::string_view first);
+
+// A tensor as a checkpoint has it, made of one or two of a GGUF's head; of kStackExperts those of all experts.
+struct WrittenTensor {
+  std::string name;  // a '*' stands for the number of the expert
+  Transform transform = Transform::kNone;
+  std::uint64_t part = 0;            // as the rule has it
+  std::vector<std::size_t> sources;  // indices into the tensors that were given
+};
+
+// What the tensors of a GGUF's head, whose blocks count from `first_block`, are written as: the inverse of map_head().
+// Fails with kUnsupported for a tensor that is not in the table, with kIncompatible if one of a pair is missing.
+Result<std::vector<WrittenTensor>> map_back(const Family& family, std::span<const BlockTensorName> tensors,
+                                            std::uint64_t first_block);
 
 }  // namespace mtpgraft

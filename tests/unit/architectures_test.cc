@@ -12,6 +12,7 @@
 #include "matchers.h"
 #include "model/compatibility.h"
 #include "model/families.h"
+#include "model/mapping.h"
 #include "models.h"
 #include "mtpgraft/summary.h"
 
@@ -117,14 +118,32 @@ std::string print_tables() {
   return text;
 }
 
+std::string alternate_names(const Family& family) {
+  std::vector<std::string_view> names;
+  std::ranges::transform(family.alternates, std::back_inserter(names), &TensorRule::name);
+  return quoted_names(names);
+}
+
+std::string written_names(const Family& family) {
+  for (const auto& rules : family.rules) {
+    const auto lost = std::ranges::find_if(rules, [](const TensorRule& rule) { return !has_inverse(rule.transform); });
+    if (lost != rules.end()) {
+      return fmt::format("no: how `{}` was is not told by a GGUF", lost->name);
+    }
+  }
+  return family.layout == HeadLayout::kFolded ? "`mtp.*`" : fmt::format("`{}N.*`", written_prefix(family));
+}
+
 // One row for each family of checkpoints.
 std::string print_checkpoints() {
-  std::string text = "| architecture | checkpoint in: names in `config.json` | head in the checkpoint | held to |\n";
-  text += "|---|---|---|---|\n";
+  std::string text =
+      "| architecture | checkpoint in: names in `config.json` | head in the checkpoint | held to | checkpoint out | "
+      "read, never written |\n";
+  text += "|---|---|---|---|---|---|\n";
   for (const auto& family : families()) {
-    text += fmt::format("| `{}` | {} | {} | {} |\n", family.architecture, quoted_names(family.config_names),
+    text += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", family.architecture, quoted_names(family.config_names),
                         family.layout == HeadLayout::kAppended ? "`model.layers.N.*` after the last" : "`mtp.*`",
-                        family.held_to);
+                        family.held_to, written_names(family), alternate_names(family));
   }
   return text;
 }
