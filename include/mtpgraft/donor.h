@@ -17,10 +17,23 @@
 
 namespace mtpgraft {
 
+// By which tensors of a checkpoint are cut, and their rows ordered; 0 where the model does not tell.
+struct HeadSizes {
+  std::uint64_t latent_heads = 0;         // of latent attention, as the next two
+  std::uint64_t unrotated_key_width = 0;  // of a head
+  std::uint64_t value_width = 0;
+  std::uint64_t head_width = 0;  // of any other attention
+  std::uint64_t indexer_query_rows = 0;
+};
+
+// What the keys of a GGUF say of them.
+HeadSizes read_head_sizes(const GgufFile& model);
+
 struct CheckpointOptions {
   std::string architecture;        // the target's general.architecture: what a head without config.json is read as
   std::optional<int> norm_offset;  // is added to norm weights, 0 or 1; nothing: the values decide
   std::vector<TrunkNorm> trunk_norms{};  // of the target, which the head's are compared with
+  HeadSizes head_sizes{};                // of the target, for a head without config.json
 };
 
 // A checkpoint's head as the GGUF that llama.cpp's converter would make of it, without trunk and tokenizer. It is made
@@ -70,6 +83,7 @@ struct DonorRequest {
   std::string head_type{};           // converts the matrices, as "q8_0" in any case; empty: as the donor has them
   std::string ggml_path{};           // see ConvertOptions
   bool searches_ggml = true;         // likewise
+  bool dequantizes = false;          // likewise
   std::optional<int> norm_offset{};  // see CheckpointOptions; kUsage where the donor is no checkpoint
   RemoteFlags remote{};              // for a path on a server
 };
@@ -90,13 +104,13 @@ struct Donor {
 };
 
 // Opens a donor and reads its header; of a checkpoint also its norms. `architecture` is the target's, empty if there is
-// none; `trunk_norms` are its norms (head_data.h), which help to judge those of a checkpoint. `recorded_norm_offset` is
-// used for a checkpoint where the request does not say it. `remote` is used for paths on a server; null: one is opened.
-// Fails with kUsage for an empty path, an unknown type, a norm_offset for what is no
-// checkpoint, or a repository with several heads; else as open_checkpoint(), convert_head() and parse_gguf() do.
+// none; `trunk_norms` are its norms (head_data.h), which help to judge those of a checkpoint, and `head_sizes` are
+// its too. `recorded_norm_offset` is used for a checkpoint where the request does not say it. `remote` is used for
+// paths on a server; null: one is opened. Fails with kUsage for an empty path, an unknown type, a norm_offset for what
+// is no checkpoint, or a repository with several heads; else as open_checkpoint(), convert_head() and parse_gguf() do.
 Result<Donor> open_donor(const DonorRequest& request, std::string_view architecture, const Context& context,
                          std::optional<int> recorded_norm_offset = {},
                          const std::shared_ptr<RemoteSource>& remote = nullptr,
-                         const std::vector<TrunkNorm>& trunk_norms = {});
+                         const std::vector<TrunkNorm>& trunk_norms = {}, const HeadSizes& head_sizes = {});
 
 }  // namespace mtpgraft

@@ -39,6 +39,9 @@ enum class RequestField {
   kYarn,
   kStrict,
   kDonor,
+  kForTarget,
+  kTensorsOnly,
+  kNoSharedTensors,
 };
 
 // Says what in the request would mend it, or what else to call. Front ends have their own words for it: a program that
@@ -69,6 +72,7 @@ enum class Remedy {
   kSayNormOffset,     // say whether 1 is to be added to norms (1) or is in them (0)
   kAllowGgml,         // name the ggml to load, `subject` if it is known: none is loaded on the word of a file
   kNameGgml,          // name the file of ggml's library, of another llama.cpp where one was found
+  kDequantise,        // ask for F32, F16 or BF16 matrices: DonorRequest::head_type
   kHeadBeside,        // extract a sidecar for the target: the head does not fit into it, and drafts beside it
   kExtractForTarget,  // name a target, which gives its keys and shared tensors, or extract the tensors alone
   kMakeList,          // write a list of checksums first

@@ -20,12 +20,16 @@ Result<Plan> make_strip_plan(const GgufFile& file, const StripOptions& options);
 enum class ExtractForm : std::uint8_t {
   kSidecar,      // what llama.cpp loads with -md: keys, the head, and the tensors that it shares with the trunk
   kTensorsOnly,  // the head's tensors and the name of the architecture
+  kSlimSidecar,  // a sidecar that says that its shared tensors are the target's, and has none; not every runtime reads
+                 // it
+  kCheckpoint,   // a .safetensors file in the names of the family's checkpoints; make_extract_plan() makes none
 };
 
 // Plans a file with the donor's head alone. With a `target` the head is renumbered for that model, whose keys and
 // shared tensors it gets; `target` is otherwise null, and then the plan's Source::kTarget is the donor as well.
 // `head_data` is what read_head_data() makes of the donor, else kUsage. Fails with kIncompatible if the head does not
-// fit, or if a donor without keys or shared tensors is to become a sidecar.
+// fit, or if a donor without keys or shared tensors is to become a sidecar; with kUnsupported for a slim sidecar that
+// nothing is known to read.
 Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data, const GgufFile* target,
                                ExtractForm form);
 

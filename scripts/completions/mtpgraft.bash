@@ -41,7 +41,8 @@ _mtpgraft() {
         ;;
       extract)
         options="-h --help -o --output -n --dry-run -f --force --checksums --copy --no-sync --for --tensors-only
-          --head-type --ggml --norm-offset --no-cache --allow-http -v --verbose --json -q --quiet --progress"
+          --no-shared-tensors --head-type --ggml --norm-offset --no-cache --allow-http -v --verbose --json -q --quiet
+          --progress"
         words="" files=('*.gguf' '*.safetensors')
         case $previous in
           -o | --output | --for) words="" files=('*.gguf') ;;

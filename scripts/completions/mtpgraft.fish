@@ -50,6 +50,7 @@ complete -c mtpgraft -n '__fish_seen_subcommand_from graft extract' -s v -l verb
 complete -c mtpgraft -n '__fish_seen_subcommand_from extract' -s o -l output -x -k -a '(__fish_complete_suffix .gguf)' -d 'Output file (default: Base-MTP-Q8_0.gguf gives mtp-Base-Q8_0.gguf)'
 complete -c mtpgraft -n '__fish_seen_subcommand_from extract' -l for -x -k -a '(__fish_complete_suffix .gguf)' -d 'Number the head for this model, and take keys and shared tensors from it'
 complete -c mtpgraft -n '__fish_seen_subcommand_from extract' -l tensors-only -d 'Only the head'\''s tensors: a small donor, not for -md'
+complete -c mtpgraft -n '__fish_seen_subcommand_from extract' -l no-shared-tensors -d 'A sidecar that borrows the target'\''s tensors, where a runtime reads that (qwen4exp)'
 complete -c mtpgraft -n '__fish_seen_subcommand_from strip' -s o -l output -x -k -a '(__fish_complete_suffix .gguf)' -d 'Output file'
 complete -c mtpgraft -n '__fish_seen_subcommand_from strip' -l in-place -d 'Change FILE itself'
 complete -c mtpgraft -n '__fish_seen_subcommand_from strip' -s v -l verbose -d 'Print every tensor that is taken out'

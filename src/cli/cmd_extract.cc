@@ -37,15 +37,22 @@ void add_extract(CLI::App& app, Program& program) {
   command->add_option("DONOR", request.donor.path, "What has the head, as for graft")
       ->required()
       ->type_name(kDonorFiles);
-  add_write_options(*command, options->write, "Output file (default: Base-MTP-Q8_0.gguf gives mtp-Base-Q8_0.gguf)",
-                    nullptr);
+  add_write_options(
+      *command, options->write,
+      "Output file (default: Base-MTP-Q8_0.gguf gives mtp-Base-Q8_0.gguf); .safetensors: as a checkpoint has it",
+      nullptr);
   command
       ->add_option("--for", request.target, "Number the head for this model, and take keys and shared tensors from it")
       ->option_text("TARGET")
       ->type_name(kModelFiles);
-  command->add_flag_callback(
+  auto* tensors_only = command->add_flag_callback(
       "--tensors-only", [&request] { request.form = ExtractForm::kTensorsOnly; },
       "Only the head's tensors: a small donor, not for -md");
+  command
+      ->add_flag_callback(
+          "--no-shared-tensors", [&request] { request.form = ExtractForm::kSlimSidecar; },
+          "A sidecar that borrows the target's tensors, where a runtime reads that (qwen4exp)")
+      ->excludes(tensors_only);
   add_donor_options(*command, request.donor);
   command->add_flag("-v,--verbose", options->write.verbose,
                     "Print every tensor of the head, and how each range was copied");
@@ -54,6 +61,7 @@ void add_extract(CLI::App& app, Program& program) {
       "  mtpgraft extract Base-MTP-Q8_0.gguf                              # writes mtp-Base-Q8_0.gguf\n"
       "  mtpgraft extract Base-MTP-Q8_0.gguf --for Model-Q4_K_M.gguf      # writes mtp-Model-Q8_0.gguf\n"
       "  mtpgraft extract hf://Qwen/Qwen3.5-9B --for Model-Q4_K_M.gguf    # writes mtp-Model-BF16.gguf\n"
+      "  mtpgraft extract Model-MTP-BF16.gguf -o mtp.safetensors          # as the checkpoint has it\n"
       "The files are for llama-server -md, and donors; llama.cpp's -hf and others look for names that begin with "
       "mtp-.\n");
 }

@@ -132,9 +132,22 @@ void summarise_check(const ListReport& report, const VerifyOptions& options) {
   }
 }
 
+// A checkpoint's file is for a list of files only: its tensors have other names in a GGUF.
+Result<OpenedModel> open_listed(const std::string& path, FileSystem& files) {
+  if (!path.ends_with(".safetensors")) {
+    return open_model(files, path);
+  }
+  MTPGRAFT_TRY(std::shared_ptr<const ReadableFile> file, files.open(path));
+  GgufFile whole;
+  whole.path = path;
+  whole.size = file->size();
+  whole.files = {{.path = path, .size = file->size(), .data_end = file->size()}};
+  return OpenedModel{std::move(file), std::move(whole)};
+}
+
 Result<int> verify_list(const VerifyOptions& options, const OutputOptions& output, const Context& context) {
   const auto& path = options.request.file;
-  auto opened = open_model(context.files, path);
+  auto opened = open_listed(path, context.files);
   if (!opened.ok() && opened.error().code != ErrorCode::kIo && open_model(context.files, options.checkfile).ok()) {
     return Error{.code = ErrorCode::kUsage,
                  .message = "the file and the list were given in each other's places",

@@ -166,7 +166,7 @@ Result<Checkpoint::OpenFile*> Checkpoint::open_file(const std::string& path) {
       return std::move(error);
     }
     open.file = std::move(opened).value();
-    MTPGRAFT_TRY(open.tensors, parse_safetensors(*open.file));
+    MTPGRAFT_TRY(open.tensors, parse_safetensors(*open.file, &open.description));
     std::ranges::sort(open.tensors, {}, &SafetensorsTensor::name);
   }
   return &open;
@@ -280,6 +280,15 @@ Result<CheckpointTensor> Checkpoint::find(const std::string& name) {
                  .hint = "the files of the checkpoint do not belong together; download them again"};
   }
   return CheckpointTensor{*found, open->file};
+}
+
+std::optional<HeadDescription> Checkpoint::describe(const std::vector<std::string>& names) const {
+  std::set<std::string> paths;
+  for (const auto& name : names) {
+    paths.insert(files_of_tensors_.at(name));
+  }
+  const auto open = paths.size() == 1 ? open_files_.find(*paths.begin()) : open_files_.end();
+  return open != open_files_.end() ? parse_description(open->second.description) : std::nullopt;
 }
 
 }  // namespace mtpgraft

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "donor/head_description.h"
 #include "donor/safetensors.h"
 #include "mtpgraft/file.h"
 #include "mtpgraft/result.h"
@@ -51,11 +52,15 @@ class Checkpoint {
 
   // Opens the tensor's file when it is asked for the first time.
   Result<CheckpointTensor> find(const std::string& name);
+  // What the file that has all tensors of these names says of the head in it; nothing if they are in several, or if it
+  // was not opened yet.
+  [[nodiscard]] std::optional<HeadDescription> describe(const std::vector<std::string>& names) const;
 
  private:
   struct OpenFile {
     std::shared_ptr<const ReadableFile> file;
     std::vector<SafetensorsTensor> tensors;  // by name
+    std::string description;
   };
 
   Checkpoint(std::string path, FileSource& files);

@@ -97,7 +97,17 @@ struct ConvertedMatrix {
   std::shared_ptr<const ReadableFile> file;
   TensorInfo source;
   const TensorType* type;
-  std::optional<GgmlLibrary> ggml;  // if the type is not built in
+  std::optional<GgmlLibrary> ggml;  // if the type is not built in, or the source's is not
+
+  Result<std::vector<float>> read_values(const Bytes& stored) const {
+    if (auto values = dequantize(source.type, stored)) {
+      return *std::move(values);
+    }
+    const auto& source_type = *find_tensor_type(source.type);
+    std::vector<float> values(stored.size() / source_type.block_bytes * source_type.block_elements);
+    MTPGRAFT_CHECK(ggml->dequantize(source_type, stored, values));
+    return values;
+  }
 
   Result<Bytes> convert_rows(std::uint64_t first, std::uint64_t count) const {
     const auto row_length = source.shape[0];
@@ -105,7 +115,7 @@ struct ConvertedMatrix {
     const auto offset = source.offset + first * source_row_bytes;
     Bytes stored(count * source_row_bytes);
     MTPGRAFT_CHECK(file->read_at(offset, stored));
-    const auto values = dequantize(source.type, stored).value();
+    MTPGRAFT_TRY(const auto values, read_values(stored));
     const auto is_finite = [](float value) { return std::isfinite(value); };
     // NaNs would turn blocks into noise, or make ggml end the program.
     if (type->block_elements > 1 && !std::ranges::all_of(values, is_finite)) {
@@ -117,7 +127,7 @@ struct ConvertedMatrix {
                    .offset = offset + static_cast<std::uint64_t>(at) * (stored.size() / values.size())};
     }
     Bytes converted(count * row_bytes(*type, row_length));
-    if (ggml) {
+    if (!can_quantize(type->id)) {
       MTPGRAFT_CHECK(ggml->quantize(*type, values, row_length, converted));
     } else {
       quantize(type->id, values, converted);
@@ -151,13 +161,25 @@ struct ConvertedMatrix {
   }
 };
 
+bool is_plain_type(std::uint32_t type) {
+  return type == tensor_type::kF32 || type == tensor_type::kF16 || type == tensor_type::kBF16;
+}
+
+// Those whose rows are blocks alone can be read, if ggml knows them.
+bool can_dequantize(const TensorInfo& tensor) {
+  const auto* type = find_tensor_type(tensor.type);
+  return type != nullptr && type->origin == TypeOrigin::kUpstream && type->block_elements > 1 && type->row_bytes == 0 &&
+         tensor.type != tensor_type::kNvfp4;
+}
+
 // The tensors as they will be, but for their offsets.
-Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorType& wanted,
+Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorType& wanted, bool dequantizes,
                                              std::vector<Warning>& warnings) {
   auto tensors = gguf.tensors;
   for (const auto index : find_head(gguf).tensors) {
     auto& tensor = tensors[index];
-    if (!is_convertible(tensor)) {
+    const bool is_quantized = dequantizes && !tensor.is_vector() && can_dequantize(tensor);
+    if (!is_convertible(tensor) && !is_quantized) {
       continue;
     }
     const auto& type = type_for_rows(wanted, tensor.shape[0]);
@@ -169,7 +191,7 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
     if (tensor.type == type.id) {
       continue;
     }
-    if (tensor.type != tensor_type::kF32 && tensor.type != tensor_type::kF16 && tensor.type != tensor_type::kBF16) {
+    if (!is_plain_type(tensor.type) && !is_quantized) {
       return Error{.code = ErrorCode::kIncompatible,
                    .message = fmt::format("head tensor '{}' has type {}; only F32, F16 and BF16 can become {}",
                                           tensor.name, tensor_type_name(tensor.type), type.name),
@@ -192,16 +214,34 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
 }
 
 // The ggml that makes those types, ready to do so; nothing if all are built in.
-Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& types, const ConvertOptions& options) {
+Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& made,
+                                             const std::set<const TensorType*>& read, const ConvertOptions& options) {
   std::optional<GgmlLibrary> ggml;
-  for (const auto* type : types) {
-    if (can_quantize(type->id)) {
-      continue;
-    }
+  const auto load = [&]() -> Status {
     if (!ggml) {
       MTPGRAFT_TRY(ggml, GgmlLibrary::load(options.ggml_path, options.searches_ggml));
     }
-    MTPGRAFT_CHECK(ggml->prepare(*type));
+    return ok_status();
+  };
+  for (const auto* type : made) {
+    if (!can_quantize(type->id)) {
+      MTPGRAFT_CHECK(load());
+      MTPGRAFT_CHECK(ggml->prepare(*type));
+    }
+  }
+  for (const auto* type : read) {
+    if (!dequantize(type->id, {})) {
+      auto loaded = load();
+      if (!loaded.ok()) {
+        if (options.ggml_path.empty()) {
+          loaded.error().code = ErrorCode::kUnsupported;  // the head is at fault, and not the system
+        }
+        loaded.error().message =
+            fmt::format("the head has matrices of {}, which ggml reads: {}", type->name, loaded.error().message);
+        return std::move(loaded.error());
+      }
+      MTPGRAFT_CHECK(ggml->prepare_to_read(*type));
+    }
   }
   return ggml;
 }
@@ -212,14 +252,20 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
                                     const ConvertOptions& options) {
   MTPGRAFT_CHECK(check_wanted_type(options.type));
   ConvertedDonor converted;
-  MTPGRAFT_TRY(const auto tensors, choose_types(gguf, *find_tensor_type(options.type), converted.warnings));
+  MTPGRAFT_TRY(const auto tensors,
+               choose_types(gguf, *find_tensor_type(options.type), options.dequantizes, converted.warnings));
   std::set<const TensorType*> types;
+  std::set<const TensorType*> read;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].type != gguf.tensors[i].type) {
       types.insert(find_tensor_type(tensors[i].type));
+      if (const auto* type = find_tensor_type(gguf.tensors[i].type);
+          !is_plain_type(type->id) && read.insert(type).second) {
+        converted.dequantized.emplace_back(type->name);
+      }
     }
   }
-  MTPGRAFT_TRY(const auto ggml, load_ggml(types, options));
+  MTPGRAFT_TRY(const auto ggml, load_ggml(types, read, options));
   if (ggml) {
     converted.ggml_version = ggml->version();
     converted.ggml_path = ggml->path();
@@ -233,8 +279,8 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
       tensor.add_data = [donor, range](ComposedFile& file) { file.add_range(donor, range); };
     } else {
       const auto* type = find_tensor_type(tensors[i].type);
-      tensor.add_data = [matrix = ConvertedMatrix{donor, source, type, can_quantize(type->id) ? std::nullopt : ggml},
-                         range, length = tensors[i].size_bytes](ComposedFile& file) {
+      tensor.add_data = [matrix = ConvertedMatrix{donor, source, type, ggml}, range,
+                         length = tensors[i].size_bytes](ComposedFile& file) {
         file.add_made({{matrix.file, range}}, length, matrix);
       };
     }

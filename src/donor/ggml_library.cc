@@ -67,11 +67,13 @@ fs::path find_library(const std::string& path) {
 }
 
 // ggml's function for one type, "quantize_q4_K".
-std::string quantizer_name(const TensorType& type) {
+std::string function_name(std::string_view verb, const TensorType& type) {
   auto type_in_name = lowered(type.name);
   std::ranges::replace(type_in_name, 'k', 'K');
-  return "quantize_" + type_in_name;
+  return fmt::format("{}_{}", verb, type_in_name);
 }
+
+constexpr std::string_view kRowReader = "dequantize_row";
 
 template <class Function>
 void find_symbol(void* handle, const char* name, Function*& function, std::vector<std::string>& missing) {
@@ -79,6 +81,14 @@ void find_symbol(void* handle, const char* name, Function*& function, std::vecto
   if (function == nullptr) {
     missing.emplace_back(name);
   }
+}
+
+Error refuse(const std::string& path, std::string message) {
+  return {.code = ErrorCode::kUnsupported,
+          .message = std::move(message),
+          .path = path,
+          .hint = "use another type",
+          .remedy = Remedy::kNameGgml};
 }
 
 }  // namespace
@@ -178,37 +188,37 @@ Result<GgmlLibrary> GgmlLibrary::load(const std::string& path, bool searches) {
 
 std::string GgmlLibrary::version() const { return functions_.version != nullptr ? functions_.version() : "unknown"; }
 
-Status GgmlLibrary::prepare(const TensorType& type) const {
+// Says what this ggml calls the type, and how it lays out its blocks.
+Status GgmlLibrary::check_layout(const TensorType& type) const {
   const auto id = static_cast<int>(type.id);
-  const auto refuse = [&](ErrorCode code, std::string message) {
-    return Error{.code = code,
-                 .message = std::move(message),
-                 .path = path_,
-                 .hint = "use another type",
-                 .remedy = Remedy::kNameGgml};
-  };
-  // Before anything is asked of the type: ggml looks ids up in its table without a check, and ends the program where it
-  // cannot make a type.
-  if (const auto quantizer = quantizer_name(type); find_in_library(handle_, quantizer.c_str()) == nullptr) {
-    return refuse(ErrorCode::kUnsupported,
-                  fmt::format("this ggml, version {}, cannot make {}: it has no {}", version(), type.name, quantizer));
-  }
   const char* name = functions_.type_name(id);
   if (name == nullptr || find_tensor_type(std::string_view(name)) != find_tensor_type(type.name)) {
-    return refuse(ErrorCode::kUnsupported,
+    return refuse(path_,
                   fmt::format("this ggml calls the type {} '{}', not {}", id, name != nullptr ? name : "", type.name));
   }
   const auto elements = functions_.block_elements(id);
   const auto bytes = functions_.block_bytes(id);
   if (elements != type.block_elements || bytes != type.block_bytes) {
-    return refuse(ErrorCode::kUnsupported,
-                  fmt::format("this ggml's {} has blocks of {} values in {} bytes; expected are {} in {}", type.name,
-                              elements, bytes, type.block_elements, type.block_bytes));
+    return refuse(path_, fmt::format("this ggml's {} has blocks of {} values in {} bytes; expected are {} in {}",
+                                     type.name, elements, bytes, type.block_elements, type.block_bytes));
   }
+  return ok_status();
+}
+
+Status GgmlLibrary::prepare(const TensorType& type) const {
+  const auto id = static_cast<int>(type.id);
+  // Before anything is asked of the type: ggml looks ids up in its table without a check, and ends the program where it
+  // cannot make a type.
+  if (const auto quantizer = function_name("quantize", type); find_in_library(handle_, quantizer.c_str()) == nullptr) {
+    return refuse(path_,
+                  fmt::format("this ggml, version {}, cannot make {}: it has no {}", version(), type.name, quantizer));
+  }
+  MTPGRAFT_CHECK(check_layout(type));
   if (functions_.requires_imatrix(id)) {
-    return refuse(
-        ErrorCode::kUsage,
-        fmt::format("{} cannot be made without an importance matrix, and there are none of heads", type.name));
+    auto error = refuse(
+        path_, fmt::format("{} cannot be made without an importance matrix, and there are none of heads", type.name));
+    error.code = ErrorCode::kUsage;
+    return error;
   }
   functions_.quantize_init(id);
   return ok_status();
@@ -224,6 +234,23 @@ Status GgmlLibrary::quantize(const TensorType& type, std::span<const float> valu
                  .message = fmt::format("made {} bytes of {} where {} were expected", made, type.name, out.size()),
                  .path = path_};
   }
+  return ok_status();
+}
+
+Status GgmlLibrary::prepare_to_read(const TensorType& type) const {
+  if (const auto reader = function_name(kRowReader, type); find_in_library(handle_, reader.c_str()) == nullptr) {
+    auto error =
+        refuse(path_, fmt::format("this ggml, version {}, cannot read {}: it has no {}", version(), type.name, reader));
+    error.hint = "take the head of an unquantised donor";
+    return error;
+  }
+  return check_layout(type);
+}
+
+Status GgmlLibrary::dequantize(const TensorType& type, std::span<const std::byte> bytes, std::span<float> out) const {
+  using Reader = void(const void*, float*, std::int64_t);
+  auto* const read = reinterpret_cast<Reader*>(find_in_library(handle_, function_name(kRowReader, type).c_str()));
+  read(bytes.data(), out.data(), static_cast<std::int64_t>(out.size()));
   return ok_status();
 }
 

@@ -27,6 +27,12 @@ class GgmlLibrary {
   Status quantize(const TensorType& type, std::span<const float> values, std::uint64_t row_length,
                   std::span<std::byte> out) const;
 
+  // The same for dequantize(). Fails if ggml cannot read the type.
+  Status prepare_to_read(const TensorType& type) const;
+
+  // `bytes` are whole blocks, `out` gets their values. Called from several threads.
+  Status dequantize(const TensorType& type, std::span<const std::byte> bytes, std::span<float> out) const;
+
  private:
   // As ggml declares them; `int` stands for enum ggml_type.
   struct InitParams {
@@ -48,6 +54,7 @@ class GgmlLibrary {
 
   GgmlLibrary() = default;
   static Result<GgmlLibrary> load_file(const std::string& file);
+  Status check_layout(const TensorType& type) const;
   static Result<GgmlLibrary> load_given(const std::string& path);
 
   std::string path_;

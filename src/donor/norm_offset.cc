@@ -91,10 +91,34 @@ std::vector<TrunkNorm> read_own_trunk(Checkpoint& checkpoint, const HeadTensorGr
   return trunk;
 }
 
+int offset_of(NormVerdict verdict) { return verdict == NormVerdict::kRaw ? 1 : 0; }
+
+Error ask_for_offset(const JudgedNorms& judged, double median, std::optional<int> described, const std::string& path) {
+  const auto* const what = judged.verdict == NormVerdict::kMixed     ? "they are not all alike, and this"
+                           : judged.verdict == NormVerdict::kDoubled ? "that is 1 too many, and it"
+                                                                     : "this";
+  Error error{
+      .code = ErrorCode::kIncompatible,
+      .message = described
+                     ? fmt::format("the norm weights have a mean of about {:.2f}, but the file says of itself that {} "
+                                   "is to be added to them",
+                                   median, *described)
+                     : fmt::format("the norm weights have a mean of about {:.2f}: {} does not tell whether they are "
+                                   "the checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
+                                   median, what),
+      .path = path,
+      .remedy = Remedy::kSayNormOffset};
+  for (const auto& norm : judged.norms) {
+    error.details.push_back(describe_norm(norm));
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& groups, const Family& family,
-                               const CheckpointOptions& options, std::vector<std::string>& notes) {
+                               const CheckpointOptions& options, std::optional<int> described,
+                               std::vector<std::string>& notes) {
   if (options.norm_offset) {
     return *options.norm_offset;
   }
@@ -104,33 +128,26 @@ Result<int> choose_norm_offset(Checkpoint& checkpoint, const HeadTensorGroups& g
   MTPGRAFT_TRY(auto means, read_norm_means(checkpoint, groups));
   return judge_norm_offset(std::move(means),
                            options.trunk_norms.empty() ? read_own_trunk(checkpoint, groups) : options.trunk_norms,
-                           checkpoint.path(), notes);
+                           checkpoint.path(), notes, described);
 }
 
 Result<int> judge_norm_offset(std::vector<NormMean> means, const std::vector<TrunkNorm>& trunk, const std::string& path,
-                              std::vector<std::string>& notes) {
+                              std::vector<std::string>& notes, std::optional<int> described) {
   const auto median = median_of_means(means);
   if (!median) {
-    return 1;
+    return described.value_or(1);
   }
   const auto judged = judge_norms(std::move(means), trunk);
-  if (judged.verdict != NormVerdict::kRaw && judged.verdict != NormVerdict::kRight) {
-    const auto* const what = judged.verdict == NormVerdict::kMixed     ? "they are not all alike, and this"
-                             : judged.verdict == NormVerdict::kDoubled ? "that is 1 too many, and it"
-                                                                       : "this";
-    Error error{
-        .code = ErrorCode::kIncompatible,
-        .message = fmt::format("the norm weights have a mean of about {:.2f}: {} does not tell whether they are the "
-                               "checkpoint's own (about 0) or have the 1 that llama.cpp expects (about 1)",
-                               *median, what),
-        .path = path,
-        .remedy = Remedy::kSayNormOffset};
-    for (const auto& norm : judged.norms) {
-      error.details.push_back(describe_norm(norm));
-    }
-    return error;
+  const bool is_told = judged.verdict == NormVerdict::kRaw || judged.verdict == NormVerdict::kRight;
+  if (described && judged.verdict == NormVerdict::kUnclear) {
+    notes.push_back(fmt::format("norm weights have a mean of about {:.2f}: {}, as the file says of itself", *median,
+                                *described == 1 ? "1 is added" : "the 1 is in them"));
+    return *described;
   }
-  const int offset = judged.verdict == NormVerdict::kRaw ? 1 : 0;
+  if (!is_told || (described && *described != offset_of(judged.verdict))) {
+    return ask_for_offset(judged, *median, described, path);
+  }
+  const int offset = offset_of(judged.verdict);
   notes.push_back(offset == 1 ? fmt::format("norm weights have a mean of about {:.2f}: 1 is added", *median)
                               : fmt::format("norm weights have a mean of about {:.2f}: the 1 is in them", *median));
   return offset;

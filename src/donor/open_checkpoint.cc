@@ -15,6 +15,7 @@
 #include "gguf/serialize.h"
 #include "io/composed_file.h"
 #include "model/architectures.h"
+#include "model/compatibility.h"
 #include "model/mapping.h"
 #include "mtpgraft/donor.h"
 #include "util/checked.h"
@@ -47,7 +48,7 @@ Error unknown_model(const Checkpoint& checkpoint, std::string message, std::stri
   return error;
 }
 
-Result<const Family*> choose_family(const Checkpoint& checkpoint, const std::string& architecture) {
+Result<const Family*> choose_family(const Checkpoint& checkpoint, std::string_view architecture) {
   if (checkpoint.config()) {
     if (const auto* unreadable = find_unreadable_family(*checkpoint.config())) {
       return Error{.code = ErrorCode::kUnsupported,
@@ -125,12 +126,18 @@ Status refuse_adapter(const Checkpoint& checkpoint) {
   return error;
 }
 
+using FileOfTensor = std::map<std::string, std::string>::value_type;
+
+template <class Items, class Name>
+std::vector<std::string> names_of(const Items& items, Name name) {
+  std::vector<std::string> names;
+  std::ranges::transform(items, std::back_inserter(names), name);
+  return names;
+}
+
 Result<std::vector<HeadTensorSource>> map_head(const Checkpoint& checkpoint, const Family& family,
                                                std::optional<std::uint64_t> trunk_blocks) {
-  std::vector<std::string> names;
-  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
-    names.push_back(name);
-  }
+  const auto names = names_of(checkpoint.files_of_tensors(), &FileOfTensor::first);
   auto sources = map_head(family, names, trunk_blocks);
   if (!sources.ok()) {
     sources.error().path = checkpoint.path();
@@ -218,7 +225,47 @@ Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint
   return std::shared_ptr<const ReadableFile>(std::move(file));
 }
 
+// In the order of the GGUF that they come from. Others follow, as they are.
+void sort_as_described(const HeadDescription& description, std::uint64_t first_block,
+                       std::vector<MadeTensor>& tensors) {
+  const auto place = [&](const MadeTensor& tensor) {
+    const auto name = split_block_name(tensor.info.name);
+    const auto relative = name ? fmt::format("{}.{}", name->block - first_block, name->name) : tensor.info.name;
+    return std::ranges::find(description.tensors, relative) - description.tensors.begin();
+  };
+  std::ranges::stable_sort(tensors, {}, place);
+}
+
+void complete(HeadConfig& config, const HeadSizes& sizes) {
+  const auto fill = [](std::uint64_t& size, std::uint64_t told) { size = size == 0 ? told : size; };
+  fill(config.latent_heads, sizes.latent_heads);
+  fill(config.unrotated_key_width, sizes.unrotated_key_width);
+  fill(config.value_width, sizes.value_width);
+  fill(config.head_width, sizes.head_width);
+  fill(config.indexer_query_rows, sizes.indexer_query_rows);
+}
+
 }  // namespace
+
+HeadSizes read_head_sizes(const GgufFile& model) {
+  const auto number = [&](std::string_view key) { return hyper_parameter(model, key).value_or(0); };
+  const auto rank = number("attention.kv_lora_rank");
+  const auto key = number("attention.key_length");
+  HeadSizes sizes{.indexer_query_rows =
+                      number("attention.indexer.head_count") * number("attention.indexer.key_length")};
+  if (rank == 0) {
+    sizes.head_width = key;
+    return sizes;
+  }
+  // What all heads share is the latent and the rotated part; each has another and the rotated part.
+  const auto own_key = number("attention.key_length_mla");
+  if (key >= rank && own_key > key - rank) {
+    sizes.latent_heads = number("attention.head_count");
+    sizes.unrotated_key_width = own_key - (key - rank);
+    sizes.value_width = number("attention.value_length_mla");
+  }
+  return sizes;
+}
 
 bool is_checkpoint(const std::string& path, const FileSource& files) {
   return path.ends_with(".safetensors") || files.is_folder(path);
@@ -232,8 +279,16 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   }
   MTPGRAFT_TRY(auto checkpoint, Checkpoint::open(path, files));
   MTPGRAFT_CHECK(refuse_adapter(checkpoint));
-  MTPGRAFT_TRY(const auto* family, choose_family(checkpoint, options.architecture));
-  MTPGRAFT_TRY(const auto trunk_blocks, read_trunk_blocks(checkpoint));
+  std::optional<HeadDescription> alone;  // in the place of config.json
+  if (!checkpoint.config()) {
+    alone = checkpoint.describe(names_of(checkpoint.files_of_tensors(), &FileOfTensor::first));
+  }
+  MTPGRAFT_TRY(const auto* family,
+               choose_family(checkpoint, alone ? alone->model.architecture() : options.architecture));
+  MTPGRAFT_TRY(auto trunk_blocks, read_trunk_blocks(checkpoint));
+  if (alone) {
+    trunk_blocks = alone->first_block;
+  }
   CheckpointHead head;
   MTPGRAFT_TRY(const auto sources, find_sources(checkpoint, *family, trunk_blocks, head.notes));
   const auto last = std::ranges::max_element(sources, {}, &HeadTensorSource::block);
@@ -257,8 +312,18 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
     error.path = checkpoint.path();
     return error;
   }
-  MTPGRAFT_TRY(head.norm_offset, choose_norm_offset(checkpoint, groups.value(), *family, options, head.notes));
-  const auto config = checkpoint.config() ? read_head_config(*family, *checkpoint.config()) : HeadConfig();
+  MTPGRAFT_CHECK(checkpoint.find(sources.front().name));  // opens its file
+  const auto described = checkpoint.describe(names_of(sources, &HeadTensorSource::name));
+  MTPGRAFT_TRY(head.norm_offset,
+               choose_norm_offset(checkpoint, groups.value(), *family, options,
+                                  described ? std::optional(described->norm_offset) : std::nullopt, head.notes));
+  auto config = checkpoint.config() ? read_head_config(*family, *checkpoint.config()) : HeadConfig();
+  if (alone) {
+    complete(config, read_head_sizes(alone->model));
+  }
+  if (!checkpoint.config()) {
+    complete(config, options.head_sizes);
+  }
   std::vector<MadeTensor> tensors;
   for (const auto& [name, group] : groups.value()) {
     std::vector<ScaledTensor> found;
@@ -268,8 +333,15 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
     MTPGRAFT_TRY(auto made, make_tensors(name, group.transform, std::move(found), head.norm_offset, config));
     std::ranges::move(made, std::back_inserter(tensors));
   }
+  if (described) {
+    sort_as_described(*described, trunk_blocks.value_or(0), tensors);
+  }
   std::vector<Bytes> keys{serialize_key("general.architecture", string_value(family->architecture))};
-  if (trunk_blocks) {
+  if (alone) {
+    for (std::size_t i = 1; i < alone->model.keys.size(); ++i) {  // the first is the architecture
+      keys.push_back(serialize_key(alone->model.keys[i].key, alone->model.keys[i].value));
+    }
+  } else if (trunk_blocks) {
     std::ranges::move(make_keys(*family, *checkpoint.config(), *trunk_blocks, head_blocks), std::back_inserter(keys));
   }
   MTPGRAFT_TRY(head.file, compose(checkpoint, keys, tensors));

@@ -1,4 +1,4 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -33,11 +33,16 @@ Status convert(const DonorRequest& request, Donor& donor) {
         .hint = "f32, f16, bf16, q8_0; with ggml also q6_k, q5_k, q4_k and others (q4_k_m is a mixture of types)",
         .field = RequestField::kHeadType};
   }
-  MTPGRAFT_TRY(auto converted, convert_head(donor.file, donor.gguf, {*type, request.ggml_path, request.searches_ggml}));
+  MTPGRAFT_TRY(auto converted, convert_head(donor.file, donor.gguf,
+                                            {*type, request.ggml_path, request.searches_ggml, request.dequantizes}));
   donor.file = std::move(converted.file);
   donor.warnings = std::move(converted.warnings);
   donor.labels.head_type = tensor_type_name(*type);
   donor.labels.ggml_version = converted.ggml_version;
+  if (!converted.dequantized.empty()) {
+    donor.notes.push_back(
+        fmt::format("matrices were {}: what that has lost stays lost", fmt::join(converted.dequantized, ", ")));
+  }
   donor.notes.push_back(converted.ggml_version.empty()
                             ? fmt::format("matrices converted to {}", donor.labels.head_type)
                             : fmt::format("matrices converted to {} by ggml {}, {}", donor.labels.head_type,
@@ -252,7 +257,7 @@ Result<std::shared_ptr<RemoteSource>> open_remote_source(const RemoteFlags& flag
 
 Result<Donor> open_donor(const DonorRequest& request, std::string_view architecture, const Context& context,
                          std::optional<int> recorded_norm_offset, const std::shared_ptr<RemoteSource>& remote,
-                         const std::vector<TrunkNorm>& trunk_norms) {
+                         const std::vector<TrunkNorm>& trunk_norms, const HeadSizes& head_sizes) {
   if (request.path.empty()) {
     return Error{.code = ErrorCode::kUsage, .message = "the donor has no name"};
   }
@@ -273,7 +278,7 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
   const NormChoice norms{request.norm_offset, recorded_norm_offset, trunk_norms};
   if (donor.is_checkpoint) {
     donor.labels.norm_offset = norms.offset();
-    const CheckpointOptions options{std::string(architecture), norms.offset(), trunk_norms};
+    const CheckpointOptions options{std::string(architecture), norms.offset(), trunk_norms, head_sizes};
     MTPGRAFT_TRY(auto head, donor.remote ? open_remote_checkpoint(path, options, *donor.remote)
                                          : open_checkpoint(path, options, *source));
     donor.file = std::move(head.file);

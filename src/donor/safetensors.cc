@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
@@ -48,6 +49,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   [[nodiscard]] std::vector<Entry>& entries() { return entries_; }
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
+  [[nodiscard]] std::string& description() { return description_; }
 
   bool null() override { return fail("null"); }
   bool boolean(bool /*value*/) override { return fail("a boolean"); }
@@ -65,6 +67,9 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
 
   bool string(string_t& value) override {
     if (depth_ == 2 && in_metadata_) {
+      if (field_ == kDescriptionKey) {
+        description_ = value;
+      }
       return true;
     }
     if (depth_ != 2 || field_ != "dtype" || array_ != nullptr) {
@@ -153,6 +158,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   std::vector<std::uint64_t>* array_ = nullptr;
   std::string problem_;
   std::uint64_t position_ = 0;
+  std::string description_;
 };
 
 std::optional<std::uint64_t> tensor_bits(const Entry& entry) {
@@ -195,7 +201,7 @@ Result<std::string> read_header(const ReadableFile& file) {
 }
 
 // The entries in the order of their names, of which none is there twice.
-Result<std::vector<Entry>> parse_header(const ReadableFile& file, const std::string& header) {
+Result<std::vector<Entry>> parse_header(const ReadableFile& file, const std::string& header, std::string* description) {
   // The parser takes a zero byte for the end.
   if (!header.starts_with('{') || header.find('\0') != std::string::npos) {
     return malformed(file, "the header is not a JSON object", kLengthBytes);
@@ -206,6 +212,9 @@ Result<std::vector<Entry>> parse_header(const ReadableFile& file, const std::str
   HeaderHandler handler;
   if (!Json::sax_parse(header, &handler)) {
     return malformed(file, fmt::format("the header {}", handler.problem()), kLengthBytes + handler.position());
+  }
+  if (description != nullptr) {
+    *description = std::move(handler.description());
   }
   auto& entries = handler.entries();
   std::ranges::sort(entries, {}, &Entry::name);
@@ -218,9 +227,9 @@ Result<std::vector<Entry>> parse_header(const ReadableFile& file, const std::str
 
 }  // namespace
 
-Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file) {
+Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file, std::string* description) {
   MTPGRAFT_TRY(const auto header, read_header(file));
-  MTPGRAFT_TRY(auto entries, parse_header(file, header));
+  MTPGRAFT_TRY(auto entries, parse_header(file, header, description));
   std::ranges::sort(entries, {}, &Entry::data_offsets);
   const auto data_offset = kLengthBytes + header.size();
   std::vector<SafetensorsTensor> tensors;
@@ -254,6 +263,24 @@ Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& fil
                      data_offset + end);
   }
   return tensors;
+}
+
+std::string serialize_safetensors_header(const std::vector<SafetensorsTensor>& tensors,
+                                         const std::string& description) {
+  auto json = nlohmann::ordered_json::object();
+  // What the reference implementation writes of PyTorch's tensors; transformers asks for it.
+  json[std::string(kMetadata)] = {{"format", "pt"}, {std::string(kDescriptionKey), description}};
+  for (const auto& tensor : tensors) {
+    json[tensor.name] = {{"dtype", tensor.dtype},
+                         {"shape", tensor.shape},
+                         {"data_offsets", {tensor.offset, tensor.offset + tensor.size_bytes}}};
+  }
+  auto text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
+  const std::uint64_t length = text.size();
+  std::string header(kLengthBytes, '\0');
+  std::memcpy(header.data(), &length, kLengthBytes);
+  return header + text;
 }
 
 }  // namespace mtpgraft

@@ -20,7 +20,15 @@ struct SafetensorsTensor {
   std::uint64_t size_bytes = 0;
 };
 
-// The tensors in the order of their data. Fails with kMalformed.
-Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file);
+// The key of the metadata in which a head that was extracted is described (head_description.h).
+inline constexpr std::string_view kDescriptionKey = "mtpgraft";
+
+// The tensors in the order of their data. Fails with kMalformed. `description`, if it is not null, gets what the
+// metadata have under kDescriptionKey, or nothing.
+Result<std::vector<SafetensorsTensor>> parse_safetensors(const ReadableFile& file, std::string* description = nullptr);
+
+// The bytes in front of the data: the length and the JSON, padded so that data begin at a multiple of 8. The offsets of
+// `tensors` count from the start of the data here.
+std::string serialize_safetensors_header(const std::vector<SafetensorsTensor>& tensors, const std::string& description);
 
 }  // namespace mtpgraft

@@ -86,7 +86,8 @@ class BaseSearch {
   Result<Donor> open(const std::string& path) const {
     auto donor = donor_;
     donor.path = path;
-    return open_donor(donor, job_.target.architecture(), context_, {}, remote_, job_.trunk_norms);
+    return open_donor(donor, job_.target.architecture(), context_, {}, remote_, job_.trunk_norms,
+                      read_head_sizes(job_.target));
   }
 
   // Whether the head fits, as the plan of a graft judges it.
@@ -370,8 +371,8 @@ class BaseSearch {
 
 Status open_graft_donor(const GraftRequest& request, const Context& context, Job& job) {
   if (!request.from_base) {
-    MTPGRAFT_TRY(job.donor,
-                 open_donor(request.donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms));
+    MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms,
+                                       read_head_sizes(job.target)));
     return ok_status();
   }
   if (!request.donor.path.empty()) {

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "donor/export_checkpoint.h"
 #include "gguf/snapshot.h"
 #include "io/stream.h"
 #include "job/base_donor.h"
@@ -16,6 +17,7 @@
 #include "job/edit_texts.h"
 #include "job/exchanged.h"
 #include "job/explain_donor.h"
+#include "job/extract_form.h"
 #include "job/open_target.h"
 #include "job/output_path.h"
 #include "job/source_digests.h"
@@ -54,11 +56,12 @@ Error refuse_warnings(const std::vector<Warning>& warnings) {
   return error;
 }
 
-std::optional<Fetch> plan_fetch(const Donor& donor, const Plan& plan) {
+std::optional<Fetch> plan_fetch(const Job& job) {
+  const auto& donor = *job.donor;
   if (!donor.remote) {
     return std::nullopt;
   }
-  return Fetch{plan_fetches(*donor.file, copied_ranges(plan, Source::kDonor)), donor.repository_bytes,
+  return Fetch{plan_fetches(*job.sources.donor, copied_ranges(job.plan, Source::kDonor)), donor.repository_bytes,
                donor.remote->received_bytes()};
 }
 
@@ -67,7 +70,11 @@ Result<HeadData> make_plan(Job& job, DigestHead digest, const Progress& progress
   const auto& donor = *job.donor;
   MTPGRAFT_TRY(auto head_data, read_head_data(*donor.file, donor.gguf, digest, progress));
   head_data.trunk_norms = job.trunk_norms;
-  if (job.extract_form) {
+  if (job.extract_form == ExtractForm::kCheckpoint) {
+    MTPGRAFT_TRY(auto exported, export_checkpoint(donor.file, donor.gguf, head_data));
+    job.plan = std::move(exported.plan);
+    job.sources = {exported.data, exported.data};
+  } else if (job.extract_form) {
     MTPGRAFT_TRY(job.plan, make_extract_plan(donor.gguf, head_data, job.is_for_target ? &job.target : nullptr,
                                              *job.extract_form));
   } else {
@@ -115,6 +122,14 @@ Status compare_models(Job& job) {
 
 // Looks for signs that target or donor, as far as the plan copies them, are not all there.
 std::vector<Warning> find_unfinished_sources(const Job& job, FileSource& files) {
+  if (job.extract_form == ExtractForm::kCheckpoint) {
+    const auto& gguf = job.donor->gguf;
+    std::vector<ByteRange> of_head;
+    for (const auto index : find_head(gguf).tensors) {
+      of_head.push_back({gguf.tensors[index].offset, gguf.tensors[index].size_bytes});
+    }
+    return find_unfinished({job.donor->file, gguf}, of_head, files);
+  }
   const auto& target = job.sources.target;
   const auto& donor = job.sources.donor;
   auto of_target = copied_ranges(job.plan, Source::kTarget);
@@ -218,7 +233,7 @@ Result<Job> prepare_as_named(const GraftRequest& request, const Context& context
   }
   // Without the digest first: what does not fit is refused before gigabytes are read.
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
-  job.fetch = plan_fetch(*job.donor, job.plan);
+  job.fetch = plan_fetch(job);
   MTPGRAFT_TRY(job.output.path, choose_output(request, job.target, job.plan.files.size()));
   MTPGRAFT_CHECK(compare_models(job));
   std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.donor->warnings));
@@ -262,7 +277,8 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
   const auto progress = context.begin(Phase::kPlan, 0);
   Job job;
   job.request = request.output;
-  job.extract_form = request.form;
+  MTPGRAFT_TRY(job.extract_form, choose_extract_form(request));
+  const bool is_checkpoint = job.extract_form == ExtractForm::kCheckpoint;
   job.is_for_target = !request.target.empty();
   if (job.is_for_target) {
     MTPGRAFT_TRY(auto target, open_model(context.files, request.target));
@@ -270,17 +286,25 @@ Result<Job> prepare_extract(const ExtractRequest& request, const Context& contex
     job.sources.target = std::move(target.file);
     job.target = std::move(target.gguf);
   }
-  MTPGRAFT_TRY(job.donor, open_donor(request.donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms));
+  auto donor = request.donor;
+  donor.dequantizes = is_checkpoint;
+  MTPGRAFT_TRY(job.donor, open_donor(donor, job.target.architecture(), context, {}, nullptr, job.trunk_norms,
+                                     read_head_sizes(job.target)));
   MTPGRAFT_CHECK(report_progress(progress, 0));
   job.sources.donor = job.donor->file;
   if (!job.is_for_target) {
     job.sources.target = job.sources.donor;
     job.target = job.donor->gguf;
   }
+  if (is_checkpoint && !job.donor->remote) {
+    MTPGRAFT_TRY(job.trunk_norms, read_trunk_norms(*job.donor->file, job.donor->gguf));
+  }
   MTPGRAFT_CHECK(make_plan(job, DigestHead::kNo, context.begin(Phase::kReadHead, 0)));
-  job.fetch = plan_fetch(*job.donor, job.plan);
+  job.fetch = plan_fetch(job);
   MTPGRAFT_TRY(job.output.path, choose_head_output(request, job));
-  MTPGRAFT_CHECK(compare_models(job));
+  if (!is_checkpoint) {
+    MTPGRAFT_CHECK(compare_models(job));
+  }
   std::ranges::move(find_unfinished_sources(job, context.files), std::back_inserter(job.donor->warnings));
   MTPGRAFT_CHECK(collect_warnings(job));
   MTPGRAFT_CHECK(report_progress(progress, 0));

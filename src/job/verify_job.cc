@@ -68,7 +68,8 @@ Result<VerifyReport> verify(const VerifyRequest& request, const Context& context
   }
   MTPGRAFT_TRY(const auto trunk_norms, read_trunk_norms(*target.file, target.gguf));
   MTPGRAFT_TRY(auto donor, open_donor(donor_request, target.gguf.architecture(), context,
-                                      recorded ? recorded->norm_offset : std::nullopt, nullptr, trunk_norms));
+                                      recorded ? recorded->norm_offset : std::nullopt, nullptr, trunk_norms,
+                                      read_head_sizes(target.gguf)));
   MTPGRAFT_CHECK(refuse_itself(*files.front(), *target.file, "target"));
   MTPGRAFT_CHECK(refuse_itself(*files.front(), *donor.file, "donor"));
   donor.labels.target_file = base_name(request.target);

@@ -9,6 +9,8 @@
 #include "job/check_output.h"
 #include "mtpgraft/job.h"
 #include "mtpgraft/verify.h"
+#include "util/hash.h"
+#include "util/path.h"
 
 namespace mtpgraft {
 namespace {
@@ -145,6 +147,31 @@ Status write_checksums_by_reading(const Job& job, const Context& context) {
   return name_checksums(*staged, job.request);
 }
 
+// Of a checkpoint's file all bytes have one checksum, as other programs make and check it.
+class Summer {
+ public:
+  explicit Summer(const Job& job) : name_(base_name(job.output.path)), collector_(job.plan.files.front()) {
+    sums_whole_ = job.extract_form == ExtractForm::kCheckpoint;
+  }
+  void observe(std::span<const std::byte> bytes) {
+    if (sums_whole_) {
+      hasher_.update(bytes);
+    } else {
+      collector_.observe(bytes);
+    }
+  }
+  std::vector<Checksum> finish() {
+    return sums_whole_ ? std::vector{Checksum{name_, DigestAlgorithm::kXxh128, to_hex(hasher_.finish())}}
+                       : collector_.finish();
+  }
+
+ private:
+  std::string name_;
+  bool sums_whole_ = false;
+  Hasher hasher_;
+  ChecksumCollector collector_;
+};
+
 void close_sources(Job& job) {
   job.sources = {};
   if (job.donor) {
@@ -165,7 +192,7 @@ Status write_and_read_again(Job& job, const Context& context) {
 // The checksums are those of the bytes that were written; they are complete on disk, too, before the output gets its
 // name.
 Status write_with_checksums(Job& job, const Context& context) {
-  ChecksumCollector collector(job.plan.files.front());
+  Summer collector(job);
   Writer writer(job, context);
   MTPGRAFT_CHECK(writer.stage(
       [&](std::size_t) { return ByteSink([&](std::span<const std::byte> bytes) { collector.observe(bytes); }); }));

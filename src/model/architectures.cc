@@ -217,6 +217,7 @@ constexpr auto kArchitectures = std::to_array<Architecture>({
      .arrays = kCompressRatios,
      .blocks_max = 1,
      .placeholder = kLoads,
+     .slim_sidecar_readers = "unsloth's fork",
      .norms_are_shifted = true,
      .has_output_norm = false,
      .hnorm_covers_streams = true,

@@ -67,7 +67,9 @@ struct Architecture {
   std::span<const LayerArray> arrays{};          // besides those that every architecture can have
   std::uint32_t blocks_max = 0;                  // MTP blocks that can draft; 0 for any number
   PlaceholderSupport placeholder = PlaceholderSupport::kRefuses;
-  bool loads_sidecar = false;                 // -md with a file of the head and the shared tensors drafts
+  bool loads_sidecar = false;  // -md with a file of the head and the shared tensors drafts
+  // Who reads a sidecar without shared tensors, with {arch}.nextn_shared_target_tensors; empty: nobody known.
+  std::string_view slim_sidecar_readers{};
   bool norms_are_shifted = false;             // the converter adds 1 to norm weights
   bool has_output_norm = true;                // output_norm.weight, which a sidecar shares
   bool hnorm_covers_streams = false;          // nextn.hnorm has hyper_connection.count x embedding_length elements

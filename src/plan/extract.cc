@@ -57,6 +57,27 @@ Status check_shared_tensors(const GgufFile& model, const Architecture& architect
   return ok_status();
 }
 
+// A sidecar that borrows the target's tensors says so. Refused where nothing is known to read it.
+Status check_slim(const GgufFile& model, const Architecture& architecture) {
+  if (!architecture.slim_sidecar_readers.empty()) {
+    return ok_status();
+  }
+  Error error{.code = ErrorCode::kUnsupported,
+              .message = fmt::format("nothing is known to read a sidecar of {} models without their shared tensors; it "
+                                     "is of",
+                                     model.architecture()),
+              .path = model.path,
+              .hint = "extract a sidecar that has them"};
+  for (const auto& row : architectures()) {
+    if (!row.slim_sidecar_readers.empty()) {
+      error.details.push_back(fmt::format("{}: {}", row.name, row.slim_sidecar_readers));
+    }
+  }
+  return error;
+}
+
+constexpr std::string_view kSharesTargetTensors = "nextn_shared_target_tensors";
+
 // Those of the model, but what the head has of its own in its sidecar.
 Result<std::vector<TensorEntry>> share_tensors(const GgufFile& model, const GgufFile& donor, const Head& donor_head) {
   const auto own = own_root_tensors(model.architecture(), donor_head.state);
@@ -131,15 +152,25 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
     assembly.tensors = take_own_tensors(model, donor, donor_head);
   } else {
     const auto architecture = find_architecture(model.architecture());
-    MTPGRAFT_CHECK(check_shared_tensors(model, architecture, target != nullptr));
-    if (!architecture.loads_sidecar) {
+    const bool is_slim = form == ExtractForm::kSlimSidecar;
+    MTPGRAFT_CHECK(is_slim ? check_slim(model, architecture)
+                           : check_shared_tensors(model, architecture, target != nullptr));
+    if (is_slim) {
+      set_key(assembly.keys, fmt::format("{}.{}", model.architecture(), kSharesTargetTensors),
+              {ValueType::kBool, ValueType::kBool, 1, {std::byte{1}}});
+      plan.warnings.push_back(
+          {"sidecar-refused", fmt::format("llama.cpp {} does not load a sidecar without the shared tensors; {} does",
+                                          kLlamaCppBuild, architecture.slim_sidecar_readers)});
+    } else if (!architecture.loads_sidecar) {
       plan.warnings.push_back({"sidecar-refused", fmt::format("llama.cpp {} does not load the head of {} models from "
                                                               "a file of its own; it is a donor all the same",
                                                               kLlamaCppBuild, architecture.name)});
     }
     plan.key_changes = describe_head_changes(placement, assembly.keys, {});
     assembly.keys = set_split_keys(1, 0, std::move(assembly.keys));
-    MTPGRAFT_TRY(assembly.tensors, share_tensors(model, donor, donor_head));
+    if (!is_slim) {
+      MTPGRAFT_TRY(assembly.tensors, share_tensors(model, donor, donor_head));
+    }
   }
   remove_key(assembly.keys, kPaddingKey);
   plan.first_head_block = first_block;

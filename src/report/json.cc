@@ -259,7 +259,7 @@ std::string extract_to_json(const ExtractRequest& request, const Job& job) {
   result["donor_commit"] = text_or_null(job.donor->labels.donor_commit);
   result["donor_notes"] = job.donor->notes;
   result["fetch"] = fetch_json(job.fetch);
-  result["form"] = request.form == ExtractForm::kSidecar ? "sidecar" : "tensors-only";
+  result["form"] = form_name(job.extract_form.value_or(request.form));
   add_file_plan(result, plan, job.output);
   result["head"] = head_plan_json(plan);
   result["values_checked"] = job.head_digest.has_value();

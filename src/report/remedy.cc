@@ -30,6 +30,9 @@ constexpr auto kFields = std::to_array<FieldWords>({
     {RequestField::kYarn, "--yarn", "yarn"},
     {RequestField::kStrict, "--strict", "strict"},
     {RequestField::kDonor, "DONOR", "donor"},
+    {RequestField::kForTarget, "--for", "target"},
+    {RequestField::kTensorsOnly, "--tensors-only", "form"},
+    {RequestField::kNoSharedTensors, "--no-shared-tensors", "form"},
 });
 
 // {path} is the error's path, quoted for a shell; {subject} its subject; {command} a graft of the target {path} with
@@ -137,6 +140,7 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
       "the ggml of another llama.cpp with --ggml"},
      {"give release --ggml /path/to/libggml-base.so; every build and release of llama.cpp has that file",
       "the ggml of another llama.cpp with --ggml"}},
+    {Remedy::kDequantise, "dequantise", {"--head-type bf16 dequantises it"}, {R"("head_type": "bf16" dequantises it)"}},
     {Remedy::kHeadBeside,
      "head-beside",
      {"mtpgraft extract --for TARGET DONOR -o mtp-NAME.gguf makes a sidecar, which drafts with -md"},

@@ -334,25 +334,21 @@ std::string describe_extract(const ExtractRequest& request, const Job& job, bool
   const std::vector<Row> files{
       {"donor", printable(request.donor.path), printable(donor.architecture), describe_head(donor)},
       {"output", printable(writing.path), printable(donor.architecture),
-       fmt::format("{}, {} at {}", describe_output(plan),
-                   request.form == ExtractForm::kSidecar ? "sidecar with a head" : "head tensors only,",
+       fmt::format("{}, {} at {}", describe_output(plan), form_text(job.extract_form.value_or(request.form)),
                    describe_block_range(plan.first_head_block, plan.head_block_count))}};
   auto text = format_table(files, "") + describe_notes(job.donor->notes) + describe_fetch(job.fetch, !writing.seconds) +
               describe_changes(plan.key_changes);
   if (details) {
     text += describe_head_tensors(plan);
   }
-  text += describe_converted(plan) + describe_warnings(job.warnings) +
-          describe_writing(writing, plan.files.front(), details);
+  if (job.extract_form != ExtractForm::kCheckpoint) {
+    text += describe_converted(plan);
+  }
+  text += describe_warnings(job.warnings) + describe_writing(writing, plan.files.front(), details);
   if (!writing.seconds) {
     return text + std::string(kValuesUnread);
   }
-  const bool drafts = request.form == ExtractForm::kSidecar && can_draft_beside(donor.architecture) &&
-                      (!request.target.empty() || donor.dialects.empty());
-  return text + (drafts ? fmt::format("; to draft with it:\n  llama-server -m {} -md {} {}\n",
-                                      request.target.empty() ? "MODEL" : shell_quoted(request.target),
-                                      shell_quoted(writing.path), kDraftOptions)
-                        : fmt::format("; to graft it:\n  mtpgraft graft TARGET {}\n", shell_quoted(writing.path)));
+  return text + describe_next_step(request, job);
 }
 
 std::string describe_strip(const StripRequest& request, const Job& job, bool details) {

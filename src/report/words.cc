@@ -9,6 +9,7 @@
 #include "mtpgraft/output_name.h"
 #include "mtpgraft/remote.h"
 #include "mtpgraft/split.h"
+#include "report/llama_cpp.h"
 #include "util/text.h"
 
 namespace mtpgraft::report {
@@ -151,6 +152,52 @@ std::vector<std::string> list_notes(const VerifyReport& report) {
 
 std::string describe_offset(const std::optional<std::uint64_t>& offset) {
   return offset ? fmt::format(" (at byte {})", *offset) : "";
+}
+
+std::string_view form_name(ExtractForm form) {
+  switch (form) {
+    case ExtractForm::kSidecar:
+      return "sidecar";
+    case ExtractForm::kTensorsOnly:
+      return "tensors-only";
+    case ExtractForm::kSlimSidecar:
+      return "slim-sidecar";
+    case ExtractForm::kCheckpoint:
+      break;
+  }
+  return "checkpoint";
+}
+
+std::string_view form_text(ExtractForm form) {
+  switch (form) {
+    case ExtractForm::kSidecar:
+      return "sidecar with a head";
+    case ExtractForm::kTensorsOnly:
+      return "head tensors only,";
+    case ExtractForm::kSlimSidecar:
+      return "sidecar without shared tensors, with a head";
+    case ExtractForm::kCheckpoint:
+      break;
+  }
+  return "head in a checkpoint's names,";
+}
+
+std::string describe_next_step(const ExtractRequest& request, const Job& job) {
+  const auto donor = summarise(job.donor->gguf);
+  const auto path = shell_quoted(job.output.path);
+  if (job.extract_form == ExtractForm::kCheckpoint) {
+    return fmt::format(
+        "; to put it back into a checkpoint, copy it\n"
+        "beside the files of that and name its tensors in \"weight_map\" of model.safetensors.index.json; to graft "
+        "it:\n"
+        "  mtpgraft graft TARGET {}\n",
+        path);
+  }
+  const bool drafts = job.extract_form == ExtractForm::kSidecar && can_draft_beside(donor.architecture) &&
+                      (!request.target.empty() || donor.dialects.empty());
+  return drafts ? fmt::format("; to draft with it:\n  llama-server -m {} -md {} {}\n",
+                              request.target.empty() ? "MODEL" : shell_quoted(request.target), path, kDraftOptions)
+                : fmt::format("; to graft it:\n  mtpgraft graft TARGET {}\n", path);
 }
 
 }  // namespace mtpgraft::report

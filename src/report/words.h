@@ -52,6 +52,13 @@ std::string describe_offset(const std::optional<std::uint64_t>& offset);
 // "Q8_0 1020.0 KiB (8), F32 5.5 KiB (7)".
 std::string describe_types(const std::vector<TypeShare>& shares);
 
+// What extract makes, in JSON ("slim-sidecar") and for people ("head tensors only,").
+std::string_view form_name(ExtractForm form);
+std::string_view form_text(ExtractForm form);
+
+// What is done with an extracted head next: "; to graft it:" and a command.
+std::string describe_next_step(const ExtractRequest& request, const Job& job);
+
 // Of a dry run: what it leaves out.
 inline constexpr std::string_view kValuesUnread =
     "dry run: of the head's values only norms and biases were looked at; the others are before a byte is written\n";

@@ -152,5 +152,5 @@ expect_refusal 4 none.gguf -o out.gguf
 expect_refusal 4 "$DONOR" --for none.gguf -o out.gguf
 expect_refusal 5 "$DONOR" -o "$DONOR"
 expect_refusal 5 "$DONOR" --for "$TARGET" -f -o "./$TARGET"
-expect_refusal 5 hf-base-8L --for "$TARGET" -f -o hf-base-8L/mtp.safetensors
+expect_refusal 5 hf-base-8L -f -o hf-base-8L/mtp.safetensors
 expect_refusal 5 "$DONOR" -o out.gguf --checksums out.gguf

@@ -48,6 +48,8 @@ for fs in ext4 xfs; do
   expect_failed 'x.gguf' 'No space left on device'
   fills_up $fs 500 extract "$GRAFT" -o $fs/x.gguf
   expect_failed 'x.gguf' 'No space left on device'
+  fills_up $fs 500 extract "$GRAFT" --head-type bf16 -o $fs/x.safetensors
+  expect_failed 'x.safetensors' 'No space left on device'
   if [[ $fs == ext4 ]]; then
     # Room for the output, and not for its checksums: neither is left.
     fills_up ext4 7600 graft "$TARGET" "$DONOR" -o ext4/x.gguf --checksums ext4/x.sums

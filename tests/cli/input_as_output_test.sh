@@ -78,7 +78,7 @@ done
 protects donor-00002-of-00002.gguf graft "in/$TARGET" "in/$DONOR_SET"
 protects "$DONOR" extract "in/$DONOR"
 protects "$TARGET" extract --for "in/$TARGET" "in/$DONOR"
-protects checkpoint/trunk.safetensors extract --for "in/$TARGET" in/checkpoint
+protects checkpoint/config.json extract --for "in/$TARGET" in/checkpoint
 protects "$GRAFT" strip "in/$GRAFT"
 protects four-Q4_K_M-00003-of-00004.gguf graft --merge "in/$TARGET_SET" "in/$DONOR"
 

@@ -87,6 +87,8 @@ failure 2 usage inspect
 answer 0 extract --no-sync "$DONOR" -o mtp.gguf
 answer 0 extract -n donor-rope.gguf --for "$TARGET" -o none.gguf
 answer 0 extract -n --tensors-only "$DONOR" -o none.gguf
+answer 0 extract -n --head-type bf16 "$DONOR" -o none.safetensors
+answer 0 extract -n --no-shared-tensors "$FIXTURES_DIR/archs/qwen4exp/full.gguf" -o none.gguf
 failure 3 incompatible extract "$TARGET" -o none.gguf
 interruption 143 TERM "$DONOR" extract "$DONOR" -o none.gguf
 

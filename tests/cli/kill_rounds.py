@@ -31,6 +31,7 @@ KINDS = {
     "graft --checksums": ["graft", TARGET, DONOR, "-o", "out/x.gguf", "--checksums", "out/x.sums"],
     "graft of a split model --checksums": ["graft", SET, DONOR, "-o", "out/x.gguf", "--checksums", "out/x.sums"],
     "extract": ["extract", GRAFT, "-o", "out/x.gguf"],
+    "extract of a checkpoint's file": ["extract", GRAFT, "--head-type", "bf16", "-o", "out/x.safetensors"],
     "strip": ["strip", GRAFT, "-o", "out/x.gguf"],
 }
 
@@ -55,7 +56,7 @@ def fill(files):
 
 
 def is_model(files):
-    return any(name == "x.gguf" or name.startswith("x-00001-of-") for name in files)
+    return any(name in ("x.gguf", "x.safetensors") or name.startswith("x-00001-of-") for name in files)
 
 
 def kill_in_rounds(kind, arguments, count):

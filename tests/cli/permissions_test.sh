@@ -47,7 +47,8 @@ chmod 664 out/x.gguf
 umask 002
 expect_exit 0 "$MTPGRAFT" strip -q out/x.gguf -o out/strip.gguf
 expect_exit 0 "$MTPGRAFT" extract -q out/x.gguf -o out/head.gguf
-expect_mode 664 out/strip.gguf out/head.gguf
+expect_exit 0 "$MTPGRAFT" extract -q out/x.gguf --head-type bf16 -o out/head.safetensors
+expect_mode 664 out/strip.gguf out/head.gguf out/head.safetensors
 expect_exit 0 "$MTPGRAFT" extract -q donor.gguf --for target.gguf -o out/for.gguf
 expect_exit 0 "$MTPGRAFT" extract -q --head-type=Q8_0 donor.gguf -o out/q8.gguf
 expect_mode 600 out/for.gguf out/q8.gguf

@@ -466,6 +466,25 @@ def safetensors(models_dir):
         yield f"name-{label}", f"a tensor name: {label.replace('-', ' ')}", spoilt.file()
 
 
+    described = {"architecture": "qwen35", "first_block": 8, "norm_offset": 1, "tensors": [], "keys": {}}
+    for label, what, text in (
+            ("not-json", "is no JSON", "{'architecture': 'qwen35'}"),
+            ("deep", "has lists 10,000 deep", "[" * 10000),
+            ("blocks", "tells of 2^32 blocks before the head", json.dumps({**described, "first_block": 2**32})),
+            ("depth", "tells of 2^32 - 1 blocks in its keys", json.dumps({**described, "keys": {
+                "qwen35.block_count": {"type": "u32", "value": 2**32 - 1},
+                "qwen35.nextn_predict_layers": {"type": "u32", "value": 2**32 - 1}}})),
+            ("foreign-keys", "has keys of another architecture, and of no program", json.dumps({**described, "keys": {
+                "general.alignment": {"type": "u32", "value": 0}}})),
+            ("short-value", "has a key with fewer bytes than it declares", json.dumps({**described, "keys": {
+                "qwen35.block_count": {"type": "u32", "hex": "01"}}})),
+            ("offset-2", "tells that 2 is to be added to norms", json.dumps({**described, "norm_offset": 2})),
+    ):
+        spoilt = fresh()
+        spoilt.header["__metadata__"] = {"format": "pt", "mtpgraft": text}
+        yield f"described-{label}", f"what an extracted head says of itself {what}", spoilt.file()
+
+
 def empty_safetensors(names):
     header = {name: {"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]} for name in names}
     text = json.dumps(header).encode()

@@ -1,0 +1,30 @@
+// What an extracted head says of itself in the metadata of its safetensors file, as it has no config.json: enough to be
+// read again as the very head that it was.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/head.h"
+
+namespace mtpgraft {
+
+struct HeadDescription {
+  GgufFile model;                    // keys of the architecture alone
+  std::uint64_t first_block = 0;     // of the head in the model
+  int norm_offset = 0;               // is to be added to the norms
+  std::vector<std::string> tensors;  // of the head, "0.attn_norm.weight", in the order of the GGUF that it came from
+};
+
+// The text that tells it; of `gguf` its head and the keys "{architecture}.*" that are no lists of more than a model's
+// blocks.
+std::string format_description(const GgufFile& gguf, const Head& head, int norm_offset);
+
+// Nothing if the text is none of format_description(). The keys are sound, but their values are anyone's.
+std::optional<HeadDescription> parse_description(std::string_view text);
+
+}  // namespace mtpgraft

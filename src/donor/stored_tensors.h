@@ -1,0 +1,39 @@
+// A checkpoint's tensors made of those of a GGUF's head: the inverse of transforms.h.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "donor/safetensors.h"
+#include "io/composed_file.h"
+#include "model/mapping.h"
+#include "mtpgraft/gguf.h"
+#include "mtpgraft/head.h"
+#include "mtpgraft/result.h"
+
+namespace mtpgraft {
+
+// A tensor of the checkpoint; its offset counts from the start of the data.
+struct StoredTensor {
+  SafetensorsTensor tensor;
+  std::size_t source = 0;  // the head's tensor that it is made of, or the first
+  std::uint32_t type = 0;  // ggml's
+  std::function<void(ComposedFile&)> add_data;
+};
+
+using StoredTensors = std::vector<StoredTensor>;
+
+// The tensors that map_back() names, in the order of their data. `donor` is the parse of `file`. Fails with
+// kIncompatible for types and values that a checkpoint would not give back, with kUnsupported for shapes that it cannot
+// have.
+Result<StoredTensors> make_stored_tensors(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
+                                          const Head& head, const HeadData& data,
+                                          const std::vector<WrittenTensor>& written);
+
+// The dtype of a checkpoint that holds values of a ggml type as they are; empty if there is none.
+std::string_view plain_dtype(std::uint32_t type);
+
+}  // namespace mtpgraft
