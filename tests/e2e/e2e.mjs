@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import './e2e_donors.mjs';
 import './e2e_remote.mjs';
+import './e2e_safetensors.mjs';
 import './e2e_sidecars.mjs';
 import './e2e_split.mjs';
 import './e2e_strip.mjs';
