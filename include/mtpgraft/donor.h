@@ -34,6 +34,17 @@ struct CheckpointOptions {
   std::optional<int> norm_offset;  // is added to norm weights, 0 or 1; nothing: the values decide
   std::vector<TrunkNorm> trunk_norms{};  // of the target, which the head's are compared with
   HeadSizes head_sizes{};                // of the target, for a head without config.json
+  // Whether matrices get another type (convert.h). Quantised ones are F32 then, so that they are rounded once; else
+  // they become BF16.
+  bool is_converted = false;
+};
+
+// How the head of a checkpoint is quantised there.
+struct HeadQuantisation {
+  std::string declared;  // by config.json or hf_quant_config.json: "modelopt, NVFP4"; empty: it says nothing
+  std::vector<std::string> schemes;   // of the head's tensors: "FP8, blocks of 128 x 128"
+  std::uint64_t quantised_count = 0;  // of these
+  std::uint64_t tensor_count = 0;
 };
 
 // A checkpoint's head as the GGUF that llama.cpp's converter would make of it, without trunk and tokenizer. It is made
@@ -42,6 +53,7 @@ struct CheckpointHead {
   std::shared_ptr<const ReadableFile> file;  // keeps the checkpoint's files open
   int norm_offset = 0;                       // that was chosen
   std::vector<std::string> notes;            // what was decided for want of a statement
+  HeadQuantisation quantisation;
 };
 
 // Whether it is a directory, or a file that ends in .safetensors. Reads nothing of it.
@@ -86,6 +98,7 @@ struct DonorRequest {
   bool dequantizes = false;          // likewise
   std::optional<int> norm_offset{};  // see CheckpointOptions; kUsage where the donor is no checkpoint
   RemoteFlags remote{};              // for a path on a server
+  bool rounds_twice = false;         // converts a quantised head from BF16, as version 0.1.0 did
 };
 
 // An opened donor. Whatever it was, it is read as a GGUF.
@@ -95,7 +108,8 @@ struct Donor {
   // The parse of what is stored, where the head there has other names than llama.cpp's.
   std::optional<GgufFile> stored;
   bool is_checkpoint = false;
-  std::vector<std::string> notes;  // say how it was read, for people
+  std::optional<HeadQuantisation> quantisation;  // of a checkpoint
+  std::vector<std::string> notes;                // say how it was read, for people
   std::vector<Warning> warnings;
   RecordLabels labels;                            // all but the target's
   std::shared_ptr<RemoteSource> remote;           // where `file` comes from; null unless it is on a server

@@ -65,6 +65,8 @@ struct RecordLabels {
   std::string head_type{};           // "Q8_0" if the head was converted, else empty
   std::string ggml_version{};        // the ggml that converted it; empty if none did
   std::optional<int> norm_offset{};  // 0 or 1, what the user said is to be added to norms
+  // A quantised head was converted from F32, and not from BF16, as version 0.1.0 did.
+  bool is_rounded_once = false;
   // Where the head has a file of its own, that has the key mtpgraft.padding, if it helps file systems to clone the
   // head.
   bool pads_head_file = true;

@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "donor/model_card.h"
 #include "gguf/foreign.h"
 #include "util/hub_store.h"
 #include "util/json.h"
@@ -25,6 +26,9 @@ constexpr JsonLimits kJsonLimits{.separators = std::size_t{1} << 19,  // two for
 
 // Of a folder that no index orders; each costs a request on the hub. Heads are in one, or in a few.
 constexpr std::size_t kFilesBesideMax = 64;
+
+// The front matter of a README.md; the longest have some kilobytes.
+constexpr std::uint64_t kCardBytesMax = std::uint64_t{64} << 10;
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
@@ -102,10 +106,13 @@ std::set<std::string> paths_of(const std::map<std::string, std::string>& files_o
 }  // namespace
 
 Checkpoint::Checkpoint(std::string path, FileSource& files)
-    : path_(std::move(path)), is_folder_(files.is_folder(path_)), files_(&files) {}
+    : path_(std::move(path)),
+      is_folder_(files.is_folder(path_)),
+      folder_(is_folder_ ? path_ : as_path(path_).parent_path().string()),
+      files_(&files) {}
 
-Status Checkpoint::read_config(const std::string& folder) {
-  const auto path = (as_path(folder) / "config.json").string();
+Status Checkpoint::read_config() {
+  const auto path = (as_path(folder_) / "config.json").string();
   MTPGRAFT_TRY(const bool is_there, files_->exists(path));
   if (!is_there) {
     return ok_status();
@@ -114,6 +121,35 @@ Status Checkpoint::read_config(const std::string& folder) {
   MTPGRAFT_TRY(config_, read_json(*descriptions_.back()));
   config_ = with_text_config(std::move(*config_));
   return ok_status();
+}
+
+Result<QuantisationConfig> Checkpoint::read_quantisation() {
+  auto read = read_quantisation_config(config_.value_or(Json()), std::nullopt);
+  const auto path = (as_path(folder_) / "hf_quant_config.json").string();
+  // A server is asked for nothing more.
+  if (read.is_told() || is_remote(path_)) {
+    return read;
+  }
+  MTPGRAFT_TRY(const bool is_there, files_->exists(path));
+  if (!is_there) {
+    return read;
+  }
+  MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
+  MTPGRAFT_TRY(const auto json, read_json(*descriptions_.back()));
+  return read_quantisation_config(Json(), json);
+}
+
+std::string Checkpoint::base_model() const {
+  const auto path = (as_path(folder_) / "README.md").string();
+  if (is_remote(path_)) {  // a server is asked for nothing more
+    return {};
+  }
+  const auto card = files_->open(path);
+  if (!card.ok()) {
+    return {};
+  }
+  std::string text(std::min(card.value()->size(), kCardBytesMax), '\0');
+  return card.value()->read_at(0, std::as_writable_bytes(std::span(text))).ok() ? base_model_of_card(text) : "";
 }
 
 Status Checkpoint::read_index(const std::string& path) {
@@ -227,8 +263,7 @@ Result<std::string> find_checkpoint(const std::string& folder, FileSource& files
 
 Result<Checkpoint> Checkpoint::open(const std::string& path, FileSource& files) {
   Checkpoint checkpoint(path, files);
-  const auto folder = checkpoint.is_folder_ ? path : as_path(path).parent_path().string();
-  MTPGRAFT_CHECK(checkpoint.read_config(folder));
+  MTPGRAFT_CHECK(checkpoint.read_config());
   if (!checkpoint.is_folder_) {
     checkpoint.described_by_ = base_name(path);
     MTPGRAFT_CHECK(checkpoint.add_file(path));

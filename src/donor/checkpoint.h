@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "donor/head_description.h"
+#include "donor/quantisation_config.h"
 #include "donor/safetensors.h"
 #include "mtpgraft/file.h"
 #include "mtpgraft/result.h"
@@ -32,6 +33,10 @@ class Checkpoint {
   // config.json with `text_config`, or what else holds the text's, merged into it; nothing if there is none.
   [[nodiscard]] const std::optional<nlohmann::json>& config() const { return config_; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  // What config.json says of how it is quantised, else hf_quant_config.json.
+  Result<QuantisationConfig> read_quantisation();
+  // "OWNER/NAME" of the model that the README.md beside it says it was made of; empty if that is not told, or not here.
+  [[nodiscard]] std::string base_model() const;
   // Every file of it that is there, also those of which nothing is read.
   [[nodiscard]] std::vector<std::shared_ptr<const ReadableFile>> files() const;
   // Every tensor's name, and the path of the file it is in.
@@ -64,7 +69,7 @@ class Checkpoint {
   };
 
   Checkpoint(std::string path, FileSource& files);
-  Status read_config(const std::string& folder);
+  Status read_config();
   // Adds what the index says, but for names that are known already.
   Status read_index(const std::string& path);
   Status add_file(const std::string& path);
@@ -72,6 +77,7 @@ class Checkpoint {
 
   std::string path_;
   bool is_folder_;
+  std::string folder_;
   FileSource* files_;
   std::vector<std::shared_ptr<const ReadableFile>> descriptions_;
   std::optional<nlohmann::json> config_;

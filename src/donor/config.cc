@@ -115,13 +115,6 @@ HeadConfig read_head_config(const Family& family, const Json& config) {
                   .query_rank_factor = rank_factor(config, "q_lora_rank"),
                   .latent_rank_factor = rank_factor(config, "swa_kv_lora_rank")};
   head.rotated_width = rotated_width(config, head.head_width);
-  const auto* quantization = find_first(config, {"quantization_config"});
-  const auto* sides = quantization != nullptr ? find_first(*quantization, {"weight_block_size"}) : nullptr;
-  if (sides != nullptr && sides->is_array() && sides->size() == 2 && as_count(sides->at(0)).value_or(0) > 0 &&
-      as_count(sides->at(1)).value_or(0) > 0) {
-    head.scaled_rows = *as_count(sides->at(0));
-    head.scaled_columns = *as_count(sides->at(1));
-  }
   return head;
 }
 

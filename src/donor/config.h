@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "donor/quantisation_config.h"
 #include "model/families.h"
 
 namespace mtpgraft {
@@ -24,10 +25,8 @@ bool config_flag(const nlohmann::json& config, std::string_view name);
 
 std::optional<std::uint64_t> count_trunk_layers(const nlohmann::json& config);
 
-// The sizes by which tensors are cut and scaled; 0 where the config does not tell.
+// The sizes by which tensors are cut, 0 where the config does not tell, and how quantised ones are read.
 struct HeadConfig {
-  static constexpr std::uint64_t kScaledBlockDefault = 128;
-
   std::uint64_t attention_heads = 0;          // num_attention_heads
   std::uint64_t latent_heads = 0;             // those of latent attention
   std::uint64_t sliding_key_value_heads = 0;  // swa_num_key_value_heads
@@ -38,8 +37,8 @@ struct HeadConfig {
   std::uint64_t indexer_query_rows = 0;       // of index_qk_proj
   float query_rank_factor = 1;                // what norms are multiplied by
   float latent_rank_factor = 1;
-  std::uint64_t scaled_rows = kScaledBlockDefault;  // of the blocks of FP8 values that share a scale
-  std::uint64_t scaled_columns = kScaledBlockDefault;
+  QuantisationConfig quantisation{};
+  bool dequantises_to_f32 = false;  // matrices that get another type later, so that they are rounded once
 };
 
 HeadConfig read_head_config(const Family& family, const nlohmann::json& config);

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "donor/convertible.h"
 #include "donor/derived.h"
 #include "donor/ggml_library.h"
 #include "gguf/dequantize.h"
@@ -59,12 +60,6 @@ Status check_wanted_type(std::uint32_t type) {
 constexpr auto kKeptMatrices =
     std::to_array<std::string_view>({"ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "ffn_gate_tid2eid.weight",
                                      "indexer.proj.weight", "indexer.k_proj.weight", "indexer.q_proj.weight"});
-
-bool is_convertible(const TensorInfo& tensor) {
-  const auto name = split_block_name(tensor.name).value().name;
-  return !tensor.is_vector() && name.ends_with(".weight") && !name.ends_with("_norm.weight") &&
-         std::ranges::find(kKeptMatrices, name) == kKeptMatrices.end();
-}
 
 // What llama-quantize makes of rows that are no whole blocks of a type.
 constexpr auto kFallbacks = std::to_array<std::pair<std::string_view, std::string_view>>({
@@ -179,7 +174,7 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
   for (const auto index : find_head(gguf).tensors) {
     auto& tensor = tensors[index];
     const bool is_quantized = dequantizes && !tensor.is_vector() && can_dequantize(tensor);
-    if (!is_convertible(tensor) && !is_quantized) {
+    if (!is_convertible(tensor.name, tensor.is_vector()) && !is_quantized) {
       continue;
     }
     const auto& type = type_for_rows(wanted, tensor.shape[0]);
@@ -247,6 +242,13 @@ Result<std::optional<GgmlLibrary>> load_ggml(const std::set<const TensorType*>& 
 }
 
 }  // namespace
+
+bool is_convertible(std::string_view name, bool is_vector) {
+  const auto split = split_block_name(name);
+  const auto in_block = split ? split->name : "";
+  return !is_vector && in_block.ends_with(".weight") && !in_block.ends_with("_norm.weight") &&
+         std::ranges::find(kKeptMatrices, in_block) == kKeptMatrices.end();
+}
 
 Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& donor, const GgufFile& gguf,
                                     const ConvertOptions& options) {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "donor/exported_tensors.h"
 #include "donor/head_description.h"
 #include "donor/safetensors.h"
-#include "donor/stored_tensors.h"
 #include "gguf/serialize.h"
 #include "model/architectures.h"
 #include "model/compatibility.h"
@@ -78,7 +78,7 @@ void add_own_root(const GgufFile& donor, Head& head, HeadData& data) {
   }
 }
 
-TensorInfo describe(const StoredTensor& stored, std::uint64_t data_offset) {
+TensorInfo describe(const ExportedTensor& stored, std::uint64_t data_offset) {
   TensorInfo info;
   info.name = stored.tensor.name;
   info.n_dims = static_cast<std::uint32_t>(stored.tensor.shape.size());
@@ -89,7 +89,7 @@ TensorInfo describe(const StoredTensor& stored, std::uint64_t data_offset) {
   return info;
 }
 
-Plan make_plan(const GgufFile& donor, const Head& head, const StoredTensors& stored, const std::string& header) {
+Plan make_plan(const GgufFile& donor, const Head& head, const ExportedTensors& stored, const std::string& header) {
   Plan plan;
   Layout layout;
   layout.begin(Region::Kind::kHeader);
@@ -138,7 +138,7 @@ Result<ExportedHead> export_checkpoint(const std::shared_ptr<const ReadableFile>
     written.error().path = donor.path;
     return written.error();
   }
-  MTPGRAFT_TRY(const auto stored, make_stored_tensors(file, donor, head, data_of_all, written.value()));
+  MTPGRAFT_TRY(const auto stored, make_exported_tensors(file, donor, head, data_of_all, written.value()));
   std::vector<SafetensorsTensor> tensors;
   for (const auto& each : stored) {
     tensors.push_back(each.tensor);

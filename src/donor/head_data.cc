@@ -22,6 +22,9 @@ constexpr std::uint64_t kVectorBytesMax = std::uint64_t{4} << 20;
 
 constexpr std::uint64_t kBufferBytes = std::uint64_t{512} << 10;
 
+// Of what is made while it is read: enough to be made by several threads.
+constexpr std::uint64_t kMadeBufferBytes = std::uint64_t{4} << 20;
+
 bool is_short_vector(const TensorInfo& tensor) { return tensor.is_vector() && tensor.size_bytes <= kVectorBytesMax; }
 
 // Biases and sinks may be zero, also where experts or heads make matrices of them.
@@ -106,7 +109,9 @@ class HeadReader {
   // Each piece is hashed and looked at while it is in the cache of the core. A second thread made it slower.
   Result<std::vector<PieceScan>> read_whole(const TensorInfo& tensor, const ScannedType& type) {
     // Whole blocks, so that each piece can be looked at alone.
-    buffer_.resize(std::min(kBufferBytes / type.block_bytes * type.block_bytes, tensor.size_bytes));
+    const bool is_of_made = is_made(file_, file_.pieces({tensor.offset, 1}).front());
+    const auto buffer_bytes = is_of_made ? kMadeBufferBytes : kBufferBytes;
+    buffer_.resize(std::min(buffer_bytes / type.block_bytes * type.block_bytes, tensor.size_bytes));
     std::vector<PieceScan> scans;
     MTPGRAFT_CHECK(
         read_in_pieces(file_, tensor.offset, tensor.size_bytes, buffer_, [&](std::span<const std::byte> piece) {

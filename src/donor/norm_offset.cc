@@ -25,10 +25,11 @@ Result<std::vector<NormMean>> read_norm_means(Checkpoint& checkpoint, const Head
   std::vector<NormMean> means;
   ComposedFile norms_alone(checkpoint.path());
   for (const auto& [name, group] : groups) {
-    if (!is_norm(name)) {
+    const auto& source = group.sources.begin()->second;
+    if (!is_norm(name) || !checkpoint.files_of_tensors().contains(source)) {
       continue;
     }
-    MTPGRAFT_TRY(auto tensor, checkpoint.find(group.sources.begin()->second));
+    MTPGRAFT_TRY(auto tensor, checkpoint.find(source));
     if (tensor.shape.size() == 1 && tensor.shape[0] <= kNormElementsMax && is_plain_float(tensor.dtype)) {
       norms_alone.add_range(tensor.file, {tensor.offset, tensor.size_bytes});
       tensors.push_back(std::move(tensor));
@@ -38,8 +39,7 @@ Result<std::vector<NormMean>> read_norm_means(Checkpoint& checkpoint, const Head
   MTPGRAFT_CHECK(fetch(norms_alone, {{{0, norms_alone.size()}}}));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     std::vector<float> values(tensors[i].shape[0]);
-    MTPGRAFT_CHECK(TensorReader(tensors[i], std::nullopt, tensor_type::kF32, 0)
-                       .read(0, std::as_writable_bytes(std::span(values))));
+    MTPGRAFT_CHECK(TensorReader(tensors[i], tensor_type::kF32, 0).read(0, std::as_writable_bytes(std::span(values))));
     means[i].mean = mean_of(values).value_or(0);
   }
   return means;
@@ -82,7 +82,7 @@ std::vector<TrunkNorm> read_own_trunk(Checkpoint& checkpoint, const HeadTensorGr
     if (tensor.ok() && tensor.value().shape.size() == 1 && tensor.value().shape[0] <= kNormElementsMax &&
         is_plain_float(tensor.value().dtype)) {
       std::vector<float> values(tensor.value().shape[0]);
-      const TensorReader reader(tensor.value(), std::nullopt, tensor_type::kF32, 1);
+      const TensorReader reader(tensor.value(), tensor_type::kF32, 1);
       if (reader.read(0, std::as_writable_bytes(std::span(values))).ok()) {
         add_trunk_norm(trunk, gguf_name, values);
       }

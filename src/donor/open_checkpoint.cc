@@ -9,6 +9,8 @@
 #include "donor/config.h"
 #include "donor/config_keys.h"
 #include "donor/norm_offset.h"
+#include "donor/quantisation_schemes.h"
+#include "donor/stored_tensor.h"
 #include "donor/transforms.h"
 #include "gguf/foreign.h"
 #include "gguf/format.h"
@@ -137,8 +139,11 @@ std::vector<std::string> names_of(const Items& items, Name name) {
 
 Result<std::vector<HeadTensorSource>> map_head(const Checkpoint& checkpoint, const Family& family,
                                                std::optional<std::uint64_t> trunk_blocks) {
-  const auto names = names_of(checkpoint.files_of_tensors(), &FileOfTensor::first);
-  auto sources = map_head(family, names, trunk_blocks);
+  std::vector<std::string_view> names;
+  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
+    names.push_back(name);
+  }
+  auto sources = map_head(family, find_weights(names), trunk_blocks);
   if (!sources.ok()) {
     sources.error().path = checkpoint.path();
   }
@@ -164,7 +169,7 @@ Result<std::vector<HeadTensorSource>> find_sources(Checkpoint& checkpoint, const
   }
   std::set<std::string> files;
   for (const auto& source : sources) {
-    const auto& file = checkpoint.files_of_tensors().at(source.name);
+    const auto& file = file_of_weight(checkpoint, source.name);
     if (const auto second = second_places.find(source.name); second != second_places.end()) {
       return Error{.code = ErrorCode::kUsage,
                    .message = fmt::format("'{}' is in two files, and no index says which is meant: {} and {}",
@@ -180,16 +185,6 @@ Result<std::vector<HeadTensorSource>> find_sources(Checkpoint& checkpoint, const
     notes.push_back(fmt::format("{} was left out: {}", base_name(error.path), error.message));
   }
   return sources;
-}
-
-Result<ScaledTensor> find_scaled(Checkpoint& checkpoint, const std::string& name) {
-  ScaledTensor tensor;
-  MTPGRAFT_TRY(tensor.values, checkpoint.find(name));
-  const auto scales = name + "_scale_inv";
-  if (checkpoint.files_of_tensors().contains(scales)) {
-    MTPGRAFT_TRY(tensor.scales, checkpoint.find(scales));
-  }
-  return tensor;
 }
 
 Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint, const std::vector<Bytes>& keys,
@@ -236,6 +231,18 @@ void sort_as_described(const HeadDescription& description, std::uint64_t first_b
   std::ranges::stable_sort(tensors, {}, place);
 }
 
+// What the head's file says of it; nothing of one that is quantised, as none that was extracted is.
+Result<std::optional<HeadDescription>> describe_head(Checkpoint& checkpoint,
+                                                     const std::vector<HeadTensorSource>& sources) {
+  const auto& files = checkpoint.files_of_tensors();
+  const auto is_stored = [&](const HeadTensorSource& source) { return files.contains(source.name); };
+  if (!std::ranges::all_of(sources, is_stored)) {
+    return std::optional<HeadDescription>();
+  }
+  MTPGRAFT_CHECK(checkpoint.find(sources.front().name));  // opens its file
+  return checkpoint.describe(names_of(sources, &HeadTensorSource::name));
+}
+
 void complete(HeadConfig& config, const HeadSizes& sizes) {
   const auto fill = [](std::uint64_t& size, std::uint64_t told) { size = size == 0 ? told : size; };
   fill(config.latent_heads, sizes.latent_heads);
@@ -243,6 +250,62 @@ void complete(HeadConfig& config, const HeadSizes& sizes) {
   fill(config.value_width, sizes.value_width);
   fill(config.head_width, sizes.head_width);
   fill(config.indexer_query_rows, sizes.indexer_query_rows);
+}
+
+// What config.json says; without it what the head says of itself, else what the target's keys say.
+Result<HeadConfig> read_sizes(Checkpoint& checkpoint, const Family& family, const std::optional<HeadDescription>& alone,
+                              const CheckpointOptions& options) {
+  auto config = checkpoint.config() ? read_head_config(family, *checkpoint.config()) : HeadConfig();
+  if (alone) {
+    complete(config, read_head_sizes(alone->model));
+  }
+  if (!checkpoint.config()) {
+    complete(config, options.head_sizes);
+  }
+  MTPGRAFT_TRY(config.quantisation, checkpoint.read_quantisation());
+  config.dequantises_to_f32 = options.is_converted;
+  return config;
+}
+
+// Says what the matrices were before, or that those of a quantised model were not touched.
+void note_quantisation(CheckpointHead& head) {
+  const auto& found = head.quantisation;
+  if (found.quantised_count > 0) {
+    head.notes.push_back(fmt::format("the head was dequantised from {}: {} of {} tensors",
+                                     fmt::join(found.schemes, " and "), found.quantised_count, found.tensor_count));
+  } else if (!found.declared.empty()) {
+    head.notes.push_back(
+        fmt::format("the checkpoint is quantised ({}), its head is not: nothing of it is lost", found.declared));
+  }
+}
+
+void count_tensor(const StoredTensor& tensor, const QuantisationConfig& config, HeadQuantisation& counted) {
+  ++counted.tensor_count;
+  if (!tensor.is_quantised()) {
+    return;
+  }
+  ++counted.quantised_count;
+  auto scheme = describe_scheme(tensor, config);
+  if (std::ranges::find(counted.schemes, scheme) == counted.schemes.end()) {
+    counted.schemes.push_back(std::move(scheme));
+  }
+}
+
+Result<std::vector<MadeTensor>> make_all(Checkpoint& checkpoint, const HeadTensorGroups& groups,
+                                         const HeadConfig& config, CheckpointHead& head) {
+  head.quantisation.declared = config.quantisation.name();
+  std::vector<MadeTensor> tensors;
+  for (const auto& [name, group] : groups) {
+    std::vector<StoredTensor> found;
+    for (const auto& [part, source] : group.sources) {
+      MTPGRAFT_TRY(found.emplace_back(), find_stored(checkpoint, source, config.quantisation));
+      count_tensor(found.back(), config.quantisation, head.quantisation);
+    }
+    MTPGRAFT_TRY(auto made, make_tensors(name, group.transform, std::move(found), head.norm_offset, config));
+    std::ranges::move(made, std::back_inserter(tensors));
+  }
+  note_quantisation(head);
+  return tensors;
 }
 
 }  // namespace
@@ -312,27 +375,12 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
     error.path = checkpoint.path();
     return error;
   }
-  MTPGRAFT_CHECK(checkpoint.find(sources.front().name));  // opens its file
-  const auto described = checkpoint.describe(names_of(sources, &HeadTensorSource::name));
+  MTPGRAFT_TRY(const auto described, describe_head(checkpoint, sources));
   MTPGRAFT_TRY(head.norm_offset,
                choose_norm_offset(checkpoint, groups.value(), *family, options,
                                   described ? std::optional(described->norm_offset) : std::nullopt, head.notes));
-  auto config = checkpoint.config() ? read_head_config(*family, *checkpoint.config()) : HeadConfig();
-  if (alone) {
-    complete(config, read_head_sizes(alone->model));
-  }
-  if (!checkpoint.config()) {
-    complete(config, options.head_sizes);
-  }
-  std::vector<MadeTensor> tensors;
-  for (const auto& [name, group] : groups.value()) {
-    std::vector<ScaledTensor> found;
-    for (const auto& [part, source] : group.sources) {
-      MTPGRAFT_TRY(found.emplace_back(), find_scaled(checkpoint, source));
-    }
-    MTPGRAFT_TRY(auto made, make_tensors(name, group.transform, std::move(found), head.norm_offset, config));
-    std::ranges::move(made, std::back_inserter(tensors));
-  }
+  MTPGRAFT_TRY(const auto config, read_sizes(checkpoint, *family, alone, options));
+  MTPGRAFT_TRY(auto tensors, make_all(checkpoint, groups.value(), config, head));
   if (described) {
     sort_as_described(*described, trunk_blocks.value_or(0), tensors);
   }

@@ -278,11 +278,14 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
   const NormChoice norms{request.norm_offset, recorded_norm_offset, trunk_norms};
   if (donor.is_checkpoint) {
     donor.labels.norm_offset = norms.offset();
-    const CheckpointOptions options{std::string(architecture), norms.offset(), trunk_norms, head_sizes};
+    const CheckpointOptions options{std::string(architecture), norms.offset(), trunk_norms, head_sizes,
+                                    !request.head_type.empty() && !request.rounds_twice};
     MTPGRAFT_TRY(auto head, donor.remote ? open_remote_checkpoint(path, options, *donor.remote)
                                          : open_checkpoint(path, options, *source));
     donor.file = std::move(head.file);
     donor.notes = std::move(head.notes);
+    donor.quantisation = std::move(head.quantisation);
+    donor.labels.is_rounded_once = options.is_converted && donor.quantisation->quantised_count > 0;
     MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   } else {
     auto model = open_donor_model(*source, path);

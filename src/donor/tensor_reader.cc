@@ -1,46 +1,38 @@
 #include "donor/tensor_reader.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <utility>
 #include <vector>
 
+#include "donor/dequantise.h"
 #include "gguf/dequantize.h"
 #include "gguf/quantize.h"
 #include "gguf/tensor_types.h"
+#include "util/parallel.h"
 
 namespace mtpgraft {
 namespace {
 
-constexpr std::string_view kFp8 = "F8_E4M3";
-
 // Elements that are converted at a time.
 constexpr std::uint64_t kPieceElements = std::uint64_t{1} << 16;
 
-constexpr float from_f8_e4m3(std::uint32_t bits) {
-  const std::uint32_t sign = (bits & 0x80U) << 24;
-  const std::uint32_t magnitude = bits & 0x7FU;
-  if (magnitude < 8) {  // zero or subnormal: a multiple of 2^-9
-    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-9F));
-  }
-  // All ones is not a number; there are no infinities.
-  const std::uint32_t rebased = (magnitude << 20) + (magnitude == 0x7F ? 0xF0U << 23 : (127U - 7U) << 23);
-  return std::bit_cast<float>(sign | rebased);
-}
-
-constexpr auto kFp8Values = [] {
-  std::array<float, 256> values{};
-  for (std::uint32_t bits = 0; bits < values.size(); ++bits) {
-    values[bits] = from_f8_e4m3(bits);
-  }
-  return values;
-}();
+// Below, starting threads costs more than it saves.
+constexpr std::size_t kParallelPiecesMin = 8;
 
 std::uint64_t bytes_per_element(std::uint32_t type) { return find_tensor_type(type)->block_bytes; }
 
-std::uint64_t row_length(const CheckpointTensor& tensor) { return tensor.shape.back(); }
+// Values of a tensor that others are scaled with, from element `first` on.
+Status read_scales(const CheckpointTensor& tensor, std::uint64_t first, std::span<float> out) {
+  if (is_plain_float(tensor.dtype)) {
+    return TensorReader(tensor, tensor_type::kF32, 0).read(first, std::as_writable_bytes(out));
+  }
+  std::vector<std::uint8_t> codes(out.size());
+  MTPGRAFT_CHECK(tensor.file->read_at(tensor.offset + first, std::as_writable_bytes(std::span(codes))));
+  std::ranges::transform(codes, out.begin(), tensor.dtype == "F8_E8M0" ? from_f8_e8m0 : from_nvfp4_scale);
+  return ok_status();
+}
 
 // What `make(first element, whole elements)` makes, from any byte on.
 template <class Make>
@@ -70,48 +62,61 @@ std::optional<std::uint32_t> matrix_type(std::string_view dtype) {
   if (dtype == "F16") {
     return tensor_type::kF16;
   }
-  return dtype == "BF16" || dtype == kFp8 ? std::optional(tensor_type::kBF16) : std::nullopt;
+  return dtype == "BF16" ? std::optional(tensor_type::kBF16) : std::nullopt;
 }
 
-TensorReader::TensorReader(CheckpointTensor tensor, std::optional<BlockScales> scales, std::uint32_t type, int added)
+TensorReader::TensorReader(StoredTensor tensor, std::uint32_t type, int added)
     : tensor_(std::move(tensor)),
-      scales_(std::move(scales)),
       type_(type),
       element_bytes_(bytes_per_element(type)),
       added_(static_cast<float>(added)),
-      is_stored_(!scales_ && matrix_type(tensor_.dtype) == type && added == 0) {}
+      is_e5m2_(tensor_.values.dtype == "F8_E5M2"),
+      is_stored_(!tensor_.is_quantised() && matrix_type(tensor_.values.dtype) == type && added == 0) {}
 
 std::vector<FileRange> TensorReader::reads(std::uint64_t first, std::uint64_t count) const {
-  const auto bytes = scales_ ? 1 : bytes_per_element(*matrix_type(tensor_.dtype));
-  std::vector<FileRange> reads{{tensor_.file, {tensor_.offset + first * bytes, count * bytes}}};
-  if (scales_) {
-    reads.push_back({scales_->tensor.file, {scales_->tensor.offset, scales_->tensor.size_bytes}});
+  const auto& values = tensor_.values;
+  const auto bits = tensor_.is_quantised() ? tensor_.bits : 8 * bytes_per_element(*matrix_type(values.dtype));
+  const auto begin = first * bits / 8;
+  const auto end = ((first + count) * bits + 7) / 8;
+  std::vector<FileRange> reads{{values.file, {values.offset + begin, end - begin}}};
+  for (const auto& beside : {tensor_.scales, tensor_.more}) {
+    if (beside) {
+      reads.push_back({beside->file, {beside->offset, beside->size_bytes}});
+    }
   }
   return reads;
 }
 
 Status TensorReader::read(std::uint64_t first, std::span<std::byte> out) const {
   if (is_stored_) {
-    return tensor_.file->read_at(tensor_.offset + first * element_bytes_, out);
+    return tensor_.values.file->read_at(tensor_.values.offset + first * element_bytes_, out);
   }
-  std::vector<float> floats(std::min(kPieceElements, std::uint64_t{out.size()} / element_bytes_));
-  while (!out.empty()) {
-    const auto piece = std::span(floats).first(std::min(floats.size(), out.size() / element_bytes_));
-    MTPGRAFT_CHECK(scales_ ? read_fp8(first, piece) : read_floats(first, piece));
-    if (added_ != 0) {  // -0 + 0 would be 0
-      std::ranges::transform(piece, piece.begin(), [this](float value) { return add(value); });
-    }
-    quantize(type_, piece, out.first(piece.size() * element_bytes_));
-    first += piece.size();
-    out = out.subspan(piece.size() * element_bytes_);
+  const auto piece_bytes = kPieceElements * element_bytes_;
+  const auto pieces = (out.size() + piece_bytes - 1) / piece_bytes;
+  const auto convert_piece = [&](std::size_t index, std::size_t /*worker*/) {
+    const auto piece = out.subspan(index * piece_bytes);
+    return convert(first + index * kPieceElements, piece.first(std::min<std::size_t>(piece.size(), piece_bytes)));
+  };
+  return parallel_for(pieces, convert_piece, pieces < kParallelPiecesMin ? 1 : worker_count());
+}
+
+Status TensorReader::convert(std::uint64_t first, std::span<std::byte> out) const {
+  if (tensor_.is_quantised()) {
+    return convert_quantised(first, out);
   }
+  std::vector<float> values(out.size() / element_bytes_);
+  MTPGRAFT_CHECK(read_floats(first, values));
+  if (added_ != 0) {  // -0 + 0 would be 0
+    std::ranges::transform(values, values.begin(), [this](float value) { return add(value); });
+  }
+  quantize(type_, values, out);
   return ok_status();
 }
 
 // The converter adds to F16 in F16 and to BF16 in F32. Sums of an F16 and 1 are never subnormal, nor too large for it.
 float TensorReader::add(float value) const {
   const float sum = value + added_;
-  if (tensor_.dtype != "F16") {
+  if (tensor_.values.dtype != "F16") {
     return sum;
   }
   const auto bits = std::bit_cast<std::uint32_t>(sum);
@@ -119,40 +124,88 @@ float TensorReader::add(float value) const {
 }
 
 Status TensorReader::read_floats(std::uint64_t first, std::span<float> out) const {
-  const auto stored_type = *matrix_type(tensor_.dtype);
+  const auto stored_type = *matrix_type(tensor_.values.dtype);
   const auto bytes = bytes_per_element(stored_type);
   std::vector<std::byte> stored(out.size() * bytes);
-  MTPGRAFT_CHECK(tensor_.file->read_at(tensor_.offset + first * bytes, stored));
+  MTPGRAFT_CHECK(tensor_.values.file->read_at(tensor_.values.offset + first * bytes, stored));
   const auto values = dequantize(stored_type, stored);
   std::ranges::copy(*values, out.begin());
   return ok_status();
 }
 
-Status TensorReader::read_fp8(std::uint64_t first, std::span<float> out) const {
-  std::vector<std::uint8_t> stored(out.size());
-  MTPGRAFT_CHECK(tensor_.file->read_at(tensor_.offset + first, std::as_writable_bytes(std::span(stored))));
-  const auto columns = row_length(tensor_);
-  const auto scale_columns = row_length(scales_->tensor);
-  const auto group_blocks = (scales_->group_rows + scales_->block_rows - 1) / scales_->block_rows;
-  const TensorReader scales(scales_->tensor, {}, tensor_type::kF32, 0);
-  std::vector<float> row_scales(scale_columns);
-  auto loaded = UINT64_MAX;
-  for (std::size_t i = 0; i < out.size();) {
-    const auto row = (first + i) / columns;
-    const auto column = (first + i) % columns;
-    const auto scale_row = row / scales_->group_rows * group_blocks + row % scales_->group_rows / scales_->block_rows;
-    if (scale_row != loaded) {
-      MTPGRAFT_CHECK(scales.read(scale_row * scale_columns, std::as_writable_bytes(std::span(row_scales))));
-      loaded = scale_row;
-    }
-    const auto in_block = scales_->block_columns - column % scales_->block_columns;
-    const auto end = i + std::min({in_block, columns - column, std::uint64_t{out.size() - i}});
-    const float scale = row_scales[column / scales_->block_columns];
-    for (; i < end; ++i) {
-      out[i] = kFp8Values[stored[i]] * scale;
+Status TensorReader::convert_quantised(std::uint64_t first, std::span<std::byte> out) const {
+  const auto& values = tensor_.values;
+  const auto count = out.size() / element_bytes_;
+  const auto begin = first * tensor_.bits / 8;
+  const auto end = ((first + count) * tensor_.bits + 7) / 8;
+  std::vector<std::uint8_t> stored(end - begin + 1);
+  MTPGRAFT_CHECK(
+      values.file->read_at(values.offset + begin, std::as_writable_bytes(std::span(stored).first(end - begin))));
+  if (tensor_.bits < 8) {
+    std::vector<std::uint8_t> codes(count);
+    unpack_bits(stored, static_cast<unsigned>(first * tensor_.bits % 8), static_cast<unsigned>(tensor_.bits), codes);
+    stored = std::move(codes);
+  }
+  const auto codes = std::span<const std::uint8_t>(stored).first(count);
+  return type_ == tensor_type::kF32 ? scale<float>(first, codes, out.data()) : scale<Bf16>(first, codes, out.data());
+}
+
+template <class Value>
+Status TensorReader::scale(std::uint64_t first, std::span<const std::uint8_t> codes, std::byte* out) const {
+  const auto& blocks = tensor_.blocks;
+  const auto columns = tensor_.columns();
+  const auto scale_columns = tensor_.scale_columns();
+  const auto scale_row = [&](std::uint64_t row) {
+    return row / blocks.group_rows * blocks.group_blocks() + row % blocks.group_rows / blocks.rows;
+  };
+  const auto first_row = first / columns;
+  const auto first_scale = scale_row(first_row) * scale_columns;
+  const auto scale_count = (scale_row((first + codes.size() - 1) / columns) + 1) * scale_columns - first_scale;
+  std::vector<float> scales(scale_count);
+  MTPGRAFT_CHECK(read_scales(*tensor_.scales, first_scale, scales));
+  std::vector<float> biases(tensor_.encoding() == Encoding::kAffine ? scale_count : 0);
+  MTPGRAFT_CHECK(biases.empty() ? ok_status() : read_scales(*tensor_.more, first_scale, biases));
+  MTPGRAFT_TRY(const auto factors, read_factors());
+  const auto matrix_rows = tensor_.rows() / std::max<std::uint64_t>(factors.size(), 1);
+  auto column = first % columns;
+  std::size_t at = 0;
+  for (auto row = first_row; at < codes.size(); ++row, column = 0) {
+    auto block = scale_row(row) * scale_columns + column / blocks.columns - first_scale;
+    const auto row_end = std::min<std::uint64_t>(codes.size(), at + columns - column);
+    auto in_block = blocks.columns - column % blocks.columns;
+    for (; at < row_end; ++block, in_block = blocks.columns) {
+      const auto count = std::min<std::uint64_t>(in_block, row_end - at);
+      const Run<Value> run{codes.data() + at, out + at * sizeof(Value), count};
+      switch (tensor_.encoding()) {
+        case Encoding::kInt8:
+          scale_int8(run, scales[block]);
+          break;
+        case Encoding::kNvfp4:
+          scale_nvfp4(run, scales[block], factors[row / matrix_rows]);
+          break;
+        case Encoding::kAffine:
+          scale_affine(run, scales[block], biases[block]);
+          break;
+        default:
+          scale_fp8(is_e5m2_, run, scales[block]);
+      }
+      at += count;
     }
   }
   return ok_status();
+}
+
+// Of whole matrices, for NVFP4; else none.
+Result<std::vector<float>> TensorReader::read_factors() const {
+  std::vector<float> factors;
+  if (tensor_.encoding() == Encoding::kNvfp4) {
+    factors.resize(tensor_.more->size_bytes / bytes_per_element(*matrix_type(tensor_.more->dtype)));
+    MTPGRAFT_CHECK(read_scales(*tensor_.more, 0, factors));
+    if (tensor_.divides_by_more) {
+      std::ranges::transform(factors, factors.begin(), [](float factor) { return 1.0F / factor; });
+    }
+  }
+  return factors;
 }
 
 void add_elements(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,

@@ -6,30 +6,26 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
-#include "donor/checkpoint.h"
+#include "donor/stored_tensor.h"
 #include "io/composed_file.h"
 #include "mtpgraft/result.h"
 
 namespace mtpgraft {
 
-// FP8 values are multiplied by one scale for each block of rows and columns. The rows lie in groups of equal length
-// (the matrices of a stack, the parts of a tensor that is stored for several processors), and blocks begin anew with
-// each.
-struct BlockScales {
-  CheckpointTensor tensor;
-  std::uint64_t block_rows;
-  std::uint64_t block_columns;
-  std::uint64_t group_rows;
-};
-
 // Reads elements of one tensor as a GGUF has them.
 class TensorReader {
  public:
-  // `tensor` is of dtype F32, F16, BF16, or F8_E4M3 with scales; `type` is F32, or BF16 for F8_E4M3, or the same.
-  TensorReader(CheckpointTensor tensor, std::optional<BlockScales> scales, std::uint32_t type, int added);
+  // `tensor` is quantised, its scales are placed, and `type` is F32 or BF16; or it is F32, F16 or BF16 and `type`
+  // is F32 or the same.
+  TensorReader(StoredTensor tensor, std::uint32_t type, int added);
+  // The tensor is not quantised.
+  TensorReader(CheckpointTensor tensor, std::uint32_t type, int added)
+      : TensorReader(StoredTensor{.values = std::move(tensor)}, type, added) {}
 
-  [[nodiscard]] const CheckpointTensor& tensor() const { return tensor_; }
+  [[nodiscard]] const CheckpointTensor& tensor() const { return tensor_.values; }
   [[nodiscard]] std::uint32_t type() const { return type_; }
   [[nodiscard]] std::uint64_t element_bytes() const { return element_bytes_; }
   // The GGUF has the very bytes of the checkpoint.
@@ -37,26 +33,31 @@ class TensorReader {
 
   // The ranges of the checkpoint's files that are read for `count` elements from element `first` on.
   [[nodiscard]] std::vector<FileRange> reads(std::uint64_t first, std::uint64_t count) const;
-  // Whole elements from element `first` on.
+  // Whole elements from element `first` on; many of them by several threads.
   Status read(std::uint64_t first, std::span<std::byte> out) const;
 
  private:
+  Status convert(std::uint64_t first, std::span<std::byte> out) const;
   [[nodiscard]] float add(float value) const;
   Status read_floats(std::uint64_t first, std::span<float> out) const;
-  Status read_fp8(std::uint64_t first, std::span<float> out) const;
+  Status convert_quantised(std::uint64_t first, std::span<std::byte> out) const;
+  [[nodiscard]] Result<std::vector<float>> read_factors() const;
+  // `codes` are those of the elements from `first` on, one a byte; `out` gets as many values.
+  template <class Value>
+  Status scale(std::uint64_t first, std::span<const std::uint8_t> codes, std::byte* out) const;
 
-  CheckpointTensor tensor_;
-  std::optional<BlockScales> scales_;
+  StoredTensor tensor_;
   std::uint32_t type_;
   std::uint64_t element_bytes_;
   float added_;
+  bool is_e5m2_;
   bool is_stored_;
 };
 
 // A dtype whose values are what they are, without scales.
 bool is_plain_float(std::string_view dtype);
 
-// The ggml type that holds values of `dtype` as they are; BF16 for FP8; nothing for a dtype that is not handled.
+// The ggml type that holds values of `dtype` as they are; nothing for one that is no plain float.
 std::optional<std::uint32_t> matrix_type(std::string_view dtype);
 
 void add_elements(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,

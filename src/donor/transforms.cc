@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "donor/config.h"
+#include "donor/convertible.h"
 #include "donor/row_order.h"
 #include "donor/side_by_side.h"
 #include "donor/tensor_reader.h"
@@ -19,29 +20,8 @@ namespace {
 using Shape = std::vector<std::uint64_t>;  // as in the checkpoint: the row length last
 using ReaderPointer = std::shared_ptr<const TensorReader>;
 
-// The scales of a row are held in memory; real rows have some hundred.
-constexpr std::uint64_t kRowScalesMax = std::uint64_t{1} << 20;
-
 // Far above any bias.
 constexpr std::uint64_t kLeftOutMax = std::uint64_t{1} << 20;
-
-Error cannot_convert(const CheckpointTensor& tensor, std::string_view why, std::string hint = {}) {
-  return {.code = ErrorCode::kUnsupported,
-          .message = fmt::format("tensor '{}' of shape [{}]: {}", tensor.name, fmt::join(tensor.shape, ", "), why),
-          .path = tensor.file->path(),
-          .offset = tensor.offset,
-          .hint = std::move(hint)};
-}
-
-std::uint64_t row_count(const CheckpointTensor& tensor) {
-  std::uint64_t rows = 1;
-  for (std::size_t i = 0; i + 1 < tensor.shape.size(); ++i) {
-    rows *= tensor.shape[i];
-  }
-  return rows;
-}
-
-std::uint64_t blocks_of(std::uint64_t extent, std::uint64_t side) { return (extent + side - 1) / side; }
 
 // What llama.cpp computes with in F32 whatever the file's type is.
 bool is_f32(std::string_view name, std::size_t n_dims) {
@@ -50,39 +30,25 @@ bool is_f32(std::string_view name, std::size_t n_dims) {
          name.ends_with(".indexer_compressor_ape.weight") || !name.ends_with(".weight");
 }
 
-// Reads `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Rows of FP8 are scaled in groups of
+// The GGUF's type of a quantised matrix.
+std::uint32_t dequantised_type(std::string_view name, std::size_t n_dims, const HeadConfig& config) {
+  const bool is_rounded_later = config.dequantises_to_f32 && is_convertible(name, n_dims <= 1);
+  return is_f32(name, n_dims) || is_rounded_later ? tensor_type::kF32 : tensor_type::kBF16;
+}
+
+// Reads `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Blocks of scales begin anew every
 // `group_rows`; 0 stands for a matrix.
-Result<ReaderPointer> make_reader(const ScaledTensor& source, std::string_view name, std::size_t n_dims,
+Result<ReaderPointer> make_reader(const StoredTensor& source, std::string_view name, std::size_t n_dims,
                                   int norm_offset, const HeadConfig& config, std::uint64_t group_rows = 0) {
-  const auto& tensor = source.values;
-  const auto kept = matrix_type(tensor.dtype);
-  if (!kept) {
-    return cannot_convert(tensor, fmt::format("dtype {} is not BF16, F16, F32 or F8_E4M3", tensor.dtype),
-                          "give the original model, or its FP8 release");
-  }
-  const auto type = is_f32(name, n_dims) ? tensor_type::kF32 : *kept;
   const auto added = is_norm(name) ? norm_offset : 0;
-  if (is_plain_float(tensor.dtype)) {
-    return ReaderPointer(std::make_shared<TensorReader>(tensor, std::nullopt, type, added));
+  if (!source.is_quantised()) {
+    const auto type = is_f32(name, n_dims) ? tensor_type::kF32 : *matrix_type(source.values.dtype);
+    return ReaderPointer(std::make_shared<TensorReader>(source, type, added));
   }
-  if (tensor.shape.size() < 2 || !source.scales) {
-    return cannot_convert(tensor, "F8_E4M3 without a tensor '..._scale_inv' of scales for its blocks");
-  }
-  const auto block_rows = config.scaled_rows;
-  const auto block_columns = config.scaled_columns;
-  if (group_rows == 0) {
-    group_rows = tensor.shape[tensor.shape.size() - 2];
-  }
-  const auto& scales = *source.scales;
-  const auto groups = row_count(tensor) / group_rows;
-  const auto scale_rows = groups * blocks_of(group_rows, block_rows);
-  if (!is_plain_float(scales.dtype) || scales.shape.size() < 2 || row_count(scales) != scale_rows ||
-      scales.shape.back() != blocks_of(tensor.shape.back(), block_columns) || scales.shape.back() > kRowScalesMax) {
-    return cannot_convert(scales, fmt::format("these are not the scales of blocks of {} x {} of a tensor of shape [{}]",
-                                              block_rows, block_columns, fmt::join(tensor.shape, ", ")));
-  }
+  auto placed = source;
+  MTPGRAFT_CHECK(set_scale_blocks(placed, config.quantisation, group_rows));
   return ReaderPointer(
-      std::make_shared<TensorReader>(tensor, BlockScales{scales, block_rows, block_columns, group_rows}, type, added));
+      std::make_shared<TensorReader>(std::move(placed), dequantised_type(name, n_dims, config), added));
 }
 
 MadeTensor make_tensor(const std::string& name, const Shape& shape, const ReaderPointer& values) {
@@ -95,19 +61,19 @@ MadeTensor make_tensor(const std::string& name, const Shape& shape, const Reader
   return made;
 }
 
-Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector<ScaledTensor>& sources,
+Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector<StoredTensor>& sources,
                                       const HeadConfig& config) {
-  auto shape = sources.front().values.shape;
+  auto shape = sources.front().shape;
   shape.insert(shape.begin(), sources.size());
   std::vector<ReaderPointer> parts;
   for (const auto& source : sources) {
-    if (source.values.shape != sources.front().values.shape || source.values.dtype != sources.front().values.dtype) {
-      return cannot_convert(source.values, "other experts have another shape or dtype");
-    }
     MTPGRAFT_TRY(parts.emplace_back(), make_reader(source, name, shape.size(), 0, config));
+    if (source.shape != sources.front().shape || parts.back()->type() != parts.front()->type()) {
+      return cannot_convert(source, "other experts have another shape or dtype");
+    }
   }
   auto made = make_tensor(name, shape, parts.front());
-  made.add_data = [parts = std::move(parts), count = row_count(sources.front().values) * shape.back()](auto& file) {
+  made.add_data = [parts = std::move(parts), count = sources.front().rows() * shape.back()](auto& file) {
     for (const auto& part : parts) {
       add_elements(file, part, 0, count);
     }
@@ -115,19 +81,18 @@ Result<std::vector<MadeTensor>> stack(const std::string& name, const std::vector
   return std::vector{std::move(made)};
 }
 
-Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::vector<ScaledTensor>& sources,
+Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::vector<StoredTensor>& sources,
                                           const HeadConfig& config) {
-  const auto& first = sources.front().values;
-  Shape shape{0, first.shape.back()};
+  Shape shape{0, sources.front().shape.back()};
   std::vector<std::pair<ReaderPointer, std::uint64_t>> parts;
   for (const auto& source : sources) {
-    const auto& tensor = source.values;
-    if (tensor.shape.size() != 2 || tensor.shape[1] != shape[1] || tensor.dtype != first.dtype) {
-      return cannot_convert(tensor, fmt::format("it cannot be joined with '{}'", first.name));
-    }
     MTPGRAFT_TRY(auto values, make_reader(source, name, shape.size(), 0, config));
-    parts.emplace_back(std::move(values), tensor.shape[0] * shape[1]);
-    shape[0] += tensor.shape[0];
+    if (source.shape.size() != 2 || source.shape[1] != shape[1] ||
+        (!parts.empty() && values->type() != parts.front().first->type())) {
+      return cannot_convert(source, fmt::format("it cannot be joined with '{}'", sources.front().values.name));
+    }
+    parts.emplace_back(std::move(values), source.shape[0] * shape[1]);
+    shape[0] += source.shape[0];
   }
   auto made = make_tensor(name, shape, parts.front().first);
   made.add_data = [parts = std::move(parts)](auto& file) {
@@ -138,19 +103,18 @@ Result<std::vector<MadeTensor>> join_rows(const std::string& name, const std::ve
   return std::vector{std::move(made)};
 }
 
-Result<std::vector<MadeTensor>> join_columns(const std::string& name, const std::vector<ScaledTensor>& sources,
+Result<std::vector<MadeTensor>> join_columns(const std::string& name, const std::vector<StoredTensor>& sources,
                                              const HeadConfig& config) {
-  const auto& first = sources.front().values;
-  Shape shape{first.shape.front(), 0};
+  Shape shape{sources.front().shape.front(), 0};
   std::vector<MatrixPart> parts;
   ReaderPointer values;
   for (const auto& source : sources) {
-    const auto& tensor = source.values;
-    if (tensor.shape.size() != 2 || tensor.shape[0] != shape[0] || tensor.dtype != first.dtype) {
-      return cannot_convert(tensor, fmt::format("it cannot stand beside '{}'", first.name));
-    }
+    const auto first = values;
     MTPGRAFT_TRY(values, make_reader(source, name, shape.size(), 0, config));
-    const auto columns = tensor.shape[1];
+    if (source.shape.size() != 2 || source.shape[0] != shape[0] || (first && values->type() != first->type())) {
+      return cannot_convert(source, fmt::format("it cannot stand beside '{}'", sources.front().values.name));
+    }
+    const auto columns = source.shape[1];
     parts.push_back({columns * values->element_bytes(), values->reads(0, shape[0] * columns),
                      [values, columns](auto row, auto out) { return values->read(row * columns, out); }});
     shape[1] += columns;
@@ -160,13 +124,13 @@ Result<std::vector<MadeTensor>> join_columns(const std::string& name, const std:
   return std::vector{std::move(made)};
 }
 
-Result<std::vector<MadeTensor>> make_ordered(const std::string& name, Transform transform, const ScaledTensor& source,
+Result<std::vector<MadeTensor>> make_ordered(const std::string& name, Transform transform, const StoredTensor& source,
                                              const HeadConfig& config) {
-  auto shape = source.values.shape;
+  auto shape = source.shape;
   const auto ordered =
       shape.size() <= 2 ? order_rows(transform, name, shape.front(), config) : std::vector<OrderedRows>();
   if (ordered.empty()) {
-    return cannot_convert(source.values,
+    return cannot_convert(source,
                           transform == Transform::kSplitIndexer
                               ? "indexer_n_heads and indexer_head_dim of config.json do not tell where to cut it"
                               : "head_dim, or hidden_size and num_attention_heads, of config.json do not tell which "
@@ -192,27 +156,26 @@ Result<std::vector<MadeTensor>> make_ordered(const std::string& name, Transform 
 }
 
 // Makes nothing.
-Result<std::vector<MadeTensor>> leave_out(const std::string& name, const ScaledTensor& source,
+Result<std::vector<MadeTensor>> leave_out(const std::string& name, const StoredTensor& source,
                                           const HeadConfig& config) {
-  const auto& tensor = source.values;
-  if (tensor.shape.size() != 1 || tensor.shape[0] > kLeftOutMax) {
-    return cannot_convert(tensor, "it is no vector that a model can do without");
+  if (source.shape.size() != 1 || source.shape[0] > kLeftOutMax) {
+    return cannot_convert(source, "it is no vector that a model can do without");
   }
   MTPGRAFT_TRY(const auto reader, make_reader(source, name, 1, 0, config));
-  std::vector<float> values(tensor.shape[0]);
+  std::vector<float> values(source.shape[0]);
   MTPGRAFT_CHECK(reader->read(0, std::as_writable_bytes(std::span(values))));
   if (std::ranges::any_of(values, [](float value) { return value != 0; })) {
-    return cannot_convert(tensor, "llama.cpp does without it, and it is not 0");
+    return cannot_convert(source, "llama.cpp does without it, and it is not 0");
   }
   return std::vector<MadeTensor>();
 }
 
 // Makes two stacks: one of the first half of each matrix's rows, one of the second.
-Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const ScaledTensor& source,
+Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const StoredTensor& source,
                                               const HeadConfig& config) {
-  auto shape = source.values.shape;
+  auto shape = source.shape;
   if (shape.size() != 3 || shape[1] % 2 != 0) {
-    return cannot_convert(source.values, "it is no stack of gate and up projections of equal size");
+    return cannot_convert(source, "it is no stack of gate and up projections of equal size");
   }
   shape[1] /= 2;
   MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), 0, config));
@@ -230,26 +193,25 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sca
 }
 
 // Makes two tensors of each attention head's rows: those for keys, transposed, and those for values.
-Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const ScaledTensor& source,
+Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const StoredTensor& source,
                                                 const HeadConfig& config) {
-  const auto& shape = source.values.shape;
+  const auto& shape = source.shape;
   const auto heads = config.latent_heads;
   const auto key_rows = config.unrotated_key_width;
   const auto value_rows = config.value_width;
   if (heads == 0 || key_rows == 0 || value_rows == 0) {
-    return cannot_convert(source.values,
+    return cannot_convert(source,
                           "to split it, num_key_value_heads, qk_nope_head_dim and v_head_dim of config.json are needed",
                           "put the model's config.json beside the file, or name a target, whose keys tell them too");
   }
   const auto head_rows = key_rows + value_rows;
   if (shape.size() != 2 || shape[0] / head_rows != heads || shape[0] % head_rows != 0) {
-    return cannot_convert(source.values,
-                          fmt::format("the model has {} heads of {} + {} rows", heads, key_rows, value_rows));
+    return cannot_convert(source, fmt::format("the model has {} heads of {} + {} rows", heads, key_rows, value_rows));
   }
   const auto rank = shape[1];
   MTPGRAFT_TRY(const auto values, make_reader(source, name, 3, 0, config));
   if (key_rows * rank > kTransposedBytesMax / values->element_bytes()) {
-    return cannot_convert(source.values, "a head's keys are too large to be transposed");
+    return cannot_convert(source, "a head's keys are too large to be transposed");
   }
   auto keys_made = make_tensor(name, {heads, rank, key_rows}, values);
   keys_made.add_data = [=](auto& file) {
@@ -266,31 +228,37 @@ Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const S
   return std::vector{std::move(keys_made), std::move(values_made)};
 }
 
+// FP8 that has neither one scale nor one for each row.
+bool has_scales_of_blocks(const StoredTensor& source) {
+  const auto count = source.scales ? element_count(source.scales->shape) : 0;
+  return source.encoding() == Encoding::kFp8 && count != 1 && count != source.rows();
+}
+
 // MiMo's FP8 qkv_proj is stored as parallel processors hold it: the rows of each are its part of the queries, of the
 // keys and of the values, and its blocks of scales begin anew. How many processors is told by the number of scales
 // only.
-Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTensor& source,
+Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const StoredTensor& source,
                                          const HeadConfig& config) {
-  const auto& tensor = source.values;
   const auto heads = config.attention_heads;
   const auto key_value_heads = config.sliding_key_value_heads;
   const auto width = config.head_width;
   const std::array rows{heads * width, key_value_heads * width, key_value_heads * config.value_width};
-  const auto all_rows = tensor.shape.front();
-  if (tensor.shape.size() != 2 || rows[0] > all_rows || rows[1] > all_rows - rows[0] ||
-      rows[2] != all_rows - rows[0] - rows[1] || !source.scales) {
-    return cannot_convert(tensor, fmt::format("config.json says {} + {} + {} rows of queries, keys and values", rows[0],
+  const auto all_rows = source.shape.front();
+  if (source.shape.size() != 2 || rows[0] > all_rows || rows[1] > all_rows - rows[0] ||
+      rows[2] != all_rows - rows[0] - rows[1]) {
+    return cannot_convert(source, fmt::format("config.json says {} + {} + {} rows of queries, keys and values", rows[0],
                                               rows[1], rows[2]));
   }
   for (const auto processors : {std::uint64_t{8}, std::uint64_t{4}}) {
     const auto divides = std::ranges::all_of(rows, [&](std::uint64_t count) { return count % processors == 0; });
     const auto own_rows = all_rows / processors;
-    if (!divides || row_count(*source.scales) != processors * blocks_of(own_rows, config.scaled_rows)) {
+    const auto reader = divides ? make_reader(source, name, 2, 0, config, own_rows) : Result<ReaderPointer>(nullptr);
+    if (!divides || !reader.ok()) {
       continue;
     }
-    MTPGRAFT_TRY(const auto values, make_reader(source, name, 2, 0, config, own_rows));
-    auto made = make_tensor(name, tensor.shape, values);
-    made.add_data = [=, columns = tensor.shape[1]](auto& file) {
+    const auto& values = reader.value();
+    auto made = make_tensor(name, source.shape, values);
+    made.add_data = [=, columns = source.shape[1]](auto& file) {
       std::uint64_t skipped = 0;
       for (const auto kind : rows) {
         const auto part = kind / processors;
@@ -302,19 +270,19 @@ Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const ScaledTe
     };
     return std::vector{std::move(made)};
   }
-  return cannot_convert(*source.scales, "it has the scales of neither 8 nor 4 parts of the projection");
+  return cannot_convert(source, "it has the scales of neither 8 nor 4 parts of the projection");
 }
 
 }  // namespace
 
 Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
-                                             std::vector<ScaledTensor> sources, int norm_offset,
+                                             std::vector<StoredTensor> sources, int norm_offset,
                                              const HeadConfig& config) {
   const auto& source = sources.front();
-  auto shape = source.values.shape;
+  auto shape = source.shape;
   if (shape.empty() || shape.size() > (transform == Transform::kStackExperts ? 3 : 4) ||
       std::ranges::find(shape, 0U) != shape.end()) {
-    return cannot_convert(source.values, "it has no values, or too few or too many dimensions");
+    return cannot_convert(source, "it has no values, or too few or too many dimensions");
   }
   switch (transform) {
     case Transform::kStackExperts:
@@ -332,7 +300,7 @@ Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform 
     case Transform::kSplitKeyValue:
       return split_key_value(name, source, config);
     case Transform::kFuseQkv:
-      if (!is_plain_float(source.values.dtype)) {
+      if (has_scales_of_blocks(source)) {
         return fuse_qkv(name, source, config);
       }
       break;

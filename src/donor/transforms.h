@@ -2,12 +2,11 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "donor/checkpoint.h"
 #include "donor/config.h"
+#include "donor/stored_tensor.h"
 #include "io/composed_file.h"
 #include "model/mapping.h"
 #include "mtpgraft/gguf.h"
@@ -20,16 +19,10 @@ struct MadeTensor {
   std::function<void(ComposedFile&)> add_data;
 };
 
-// A tensor and, of FP8, its scales.
-struct ScaledTensor {
-  CheckpointTensor values;
-  std::optional<CheckpointTensor> scales;
-};
-
 // `sources` is one tensor; of kStackExperts and kJoinRows all parts in their order. `name` is that of the GGUF's
 // tensor, the first one's where there are several.
 Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
-                                             std::vector<ScaledTensor> sources, int norm_offset,
+                                             std::vector<StoredTensor> sources, int norm_offset,
                                              const HeadConfig& config);
 
 }  // namespace mtpgraft

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "donor/stored_tensors.h"
+#include "donor/exported_tensors.h"
 
 namespace mtpgraft {
 namespace {

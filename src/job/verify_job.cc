@@ -61,6 +61,7 @@ Result<VerifyReport> verify(const VerifyRequest& request, const Context& context
   }
   auto donor_request = request.donor;
   MTPGRAFT_TRY(const auto recorded, read_labels(files));
+  donor_request.rounds_twice = recorded && !recorded->is_rounded_once;
   // What the user says counts, also if it is something else: then the comparison tells.
   if (recorded && donor_request.head_type.empty()) {
     donor_request.head_type = recorded->head_type;

@@ -214,8 +214,8 @@ Result<std::vector<HeadTensorSource>> map_head(const Family& family, const std::
   std::vector<HeadTensorSource> head;
   for (const auto& name : names) {
     const auto split = split_name(family, name, first_block);
-    // Scales belong to the tensor whose name they continue; frequencies are computed anew.
-    if (!split || name.ends_with("_scale_inv") || name.ends_with(".rotary_emb.inv_freq")) {
+    // Frequencies are computed anew.
+    if (!split || name.ends_with(".rotary_emb.inv_freq")) {
       continue;
     }
     auto source = find_rule(family, split->name);
@@ -223,7 +223,7 @@ Result<std::vector<HeadTensorSource>> map_head(const Family& family, const std::
       return Error{.code = ErrorCode::kUnsupported,
                    .message = fmt::format("head tensor '{}' is none that {} models are known to have", name,
                                           family.architecture),
-                   .hint = "of quantised checkpoints only FP8 with block scales can be read; give the original model"};
+                   .hint = "give the checkpoint as it was published, or the head as a GGUF"};
     }
     source->name = name;
     source->block = split->block;

@@ -75,6 +75,9 @@ std::optional<std::vector<OldKey>> old_keys_from_json(const Json& json) {
   return old_keys;
 }
 
+// The type that a quantised head had before it was converted.
+constexpr std::string_view kDequantised = "F32";
+
 // The text ends with this field, which covers all that stands before it.
 constexpr std::string_view kSelfDigest = R"(,"xxh128":")";
 
@@ -105,6 +108,9 @@ std::string write_record(const Record& record) {
   }
   if (!record.labels.ggml_version.empty()) {
     json["donor"]["ggml"] = record.labels.ggml_version;
+  }
+  if (record.labels.is_rounded_once) {
+    json["donor"]["dequantised"] = kDequantised;
   }
   if (record.labels.norm_offset) {
     json["donor"]["norm_offset"] = *record.labels.norm_offset;
@@ -155,6 +161,7 @@ std::optional<Record> read_record(std::string_view text) {
     record.labels = {json.at("tool"),         target.at("file"), donor.at("file"), donor.value("head_type", ""),
                      donor.value("ggml", ""), std::nullopt};
     record.labels.pads_head_file = head.value("padded", false);
+    record.labels.is_rounded_once = donor.value("dequantised", "") == kDequantised;
     // What is no commit is not passed on: verify then finds that the record is not the graft's.
     if (auto commit = donor.value("commit", ""); is_commit(commit)) {
       record.labels.donor_commit = std::move(commit);

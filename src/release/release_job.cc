@@ -302,6 +302,7 @@ Status check_job(ReleaseJob& job, const ReleasePlaces& places, const Progress& p
     released.arguments = to_arguments(job.graft, places.plan);
   }
   job.request.labels = labels_of(graft.output.path, files);
+  job.request.donor.rounds_twice = job.request.labels && !job.request.labels->is_rounded_once;
   if (job.request.labels || graft.from_base) {
     MTPGRAFT_TRY(graft, prepare_graft(job.request, context));
   }
@@ -356,6 +357,7 @@ Status compare_job(ReleaseJob& job, const Progress& progress, FileSystem& files)
   if (outputs.size() < plan.files.size()) {
     job.request.output.overwrite = Overwrite::kYes;
     job.request.labels.reset();
+    job.request.donor.rounds_twice = false;
     released.state = ReleaseState::kToWrite;
     return ok_status();
   }

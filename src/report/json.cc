@@ -225,6 +225,14 @@ std::string inspected_to_json(const std::vector<InspectedFile>& files, const std
   return dump(json);
 }
 
+Json quantisation_json(const std::optional<HeadQuantisation>& quantisation) {
+  return !quantisation ? Json(nullptr)
+                       : Json{{"declared", text_or_null(quantisation->declared)},
+                              {"schemes", quantisation->schemes},
+                              {"quantised_tensors", quantisation->quantised_count},
+                              {"tensors", quantisation->tensor_count}};
+}
+
 std::string graft_to_json(const GraftRequest& request, const Job& job) {
   const auto& plan = job.plan;
   auto json = envelope("graft", true);
@@ -237,6 +245,7 @@ std::string graft_to_json(const GraftRequest& request, const Job& job) {
     result["from_base"] = from_base_json(*job.from_base);
   }
   result["donor_notes"] = job.donor->notes;
+  result["donor_quantisation"] = quantisation_json(job.donor->quantisation);
   result["fetch"] = fetch_json(job.fetch);
   add_file_plan(result, plan, job.output);
   result["head"] = head_plan_json(plan);
@@ -258,6 +267,7 @@ std::string extract_to_json(const ExtractRequest& request, const Job& job) {
   result["donor"] = request.donor.path;
   result["donor_commit"] = text_or_null(job.donor->labels.donor_commit);
   result["donor_notes"] = job.donor->notes;
+  result["donor_quantisation"] = quantisation_json(job.donor->quantisation);
   result["fetch"] = fetch_json(job.fetch);
   result["form"] = form_name(job.extract_form.value_or(request.form));
   add_file_plan(result, plan, job.output);

@@ -111,7 +111,7 @@ rm out.gguf
 # JSON.
 expect_exit 0 "$MTPGRAFT" extract --json hf-base-8L --for "$TARGET" -o out.gguf
 expect_nothing_on stderr
-[[ $(json 'list(x["result"])') == "['dry_run', 'donor', 'donor_commit', 'donor_notes', 'fetch', 'form', 'output', 'output_size', 'outputs', 'needed_bytes', 'free_bytes', 'data_offset', 'tensor_count', 'head', 'values_checked', 'keys', 'tensors', 'warnings', 'in_place', 'bytes_cloned', 'bytes_kept', 'bytes_linked', 'bytes_copied', 'bytes_allocated', 'seconds']" ]] ||
+[[ $(json 'list(x["result"])') == "['dry_run', 'donor', 'donor_commit', 'donor_notes', 'donor_quantisation', 'fetch', 'form', 'output', 'output_size', 'outputs', 'needed_bytes', 'free_bytes', 'data_offset', 'tensor_count', 'head', 'values_checked', 'keys', 'tensors', 'warnings', 'in_place', 'bytes_cloned', 'bytes_kept', 'bytes_linked', 'bytes_copied', 'bytes_allocated', 'seconds']" ]] ||
   fail "other fields: $(json 'list(x["result"])')"
 [[ $(json 'x["command"], x["result"]["form"], x["result"]["donor_notes"], x["result"]["head"]') == \
   "('extract', 'sidecar', ['norm weights have a mean of about 0.24: 1 is added'], {'first_block': 12, 'blocks': 1, 'bytes': 1971712})" ]] ||

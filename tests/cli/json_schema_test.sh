@@ -89,6 +89,8 @@ answer 0 extract -n donor-rope.gguf --for "$TARGET" -o none.gguf
 answer 0 extract -n --tensors-only "$DONOR" -o none.gguf
 answer 0 extract -n --head-type bf16 "$DONOR" -o none.safetensors
 answer 0 extract -n --no-shared-tensors "$FIXTURES_DIR/archs/qwen4exp/full.gguf" -o none.gguf
+answer 0 extract -n --tensors-only "$FIXTURES_DIR/checkpoints/qwen35-fp8-row" -o none.gguf
+answer 0 graft -n "$TARGET" "$MODELS_DIR/hf-base-8L" -o none.gguf
 failure 3 incompatible extract "$TARGET" -o none.gguf
 interruption 143 TERM "$DONOR" extract "$DONOR" -o none.gguf
 

@@ -454,6 +454,34 @@ def safetensors(models_dir):
     yield "dtype-unknown", "a dtype that nobody knows", fresh().changed(dtype="Q4_K" + UGLY.replace("\udcff", ""))
     yield "dtype-number", "a dtype that is a number", fresh().changed(dtype=8)
     yield "dtype-bool", "eh_proj of booleans", fresh().changed(dtype="BOOL", shape=[512, 512])
+    name = "mtp.layers.0.mlp.up_proj.weight"
+    rows, columns = fresh().header[name]["shape"]
+
+    def quantised(values, **beside):
+        """up_proj in another dtype, of as many bytes as it has; `beside` it what has no bytes of its own."""
+        spoilt = fresh()
+        spoilt.header[name] = {**spoilt.header[name], **values}
+        at = spoilt.bytes
+        for form, (dtype, shape, length) in beside.items():
+            spoilt.header[name + form] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + length]}
+            at += length
+        spoilt.bytes = at
+        return spoilt.file()
+
+    fp8 = {"dtype": "F8_E4M3", "shape": [2 * rows, columns]}
+    yield "fp8-no-scales", "FP8 without scales", quantised(fp8)
+    yield "fp8-empty-scales", "FP8 with scales of which there is none", quantised(fp8, _scale_inv=("F32", [0], 0))
+    yield "fp8-scales-2^40", "FP8 with an extent of 2^40 among those of its scales, and one of 0", quantised(
+        fp8, _scale_inv=("F32", [2**40, 0], 0))
+    yield "fp8-scales-dtype", "FP8 with scales of booleans", quantised(fp8, _scale=("BOOL", [1], 1))
+    yield "fp8-empty", "an FP8 matrix of 2^60 rows without columns, and a scale", of_text(json.dumps({
+        "mtp.fc.weight": {"dtype": "F8_E4M3", "shape": [2**60, 0], "data_offsets": [0, 0]},
+        "mtp.fc.weight_scale": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode(), data_bytes=4)
+    yield "nvfp4-rows", "NVFP4 with rows of no whole groups", quantised(
+        {"dtype": "U8", "shape": [2 * rows * columns // 4, 4]}, _scale=("F8_E4M3", [1, 1], 1), _scale_2=("F32", [1], 4))
+    yield "gptq", "a matrix packed by GPTQ", of_text(json.dumps({
+        "mtp.fc.qweight": {"dtype": "I32", "shape": [1, 1], "data_offsets": [0, 4]},
+        "mtp.fc.g_idx": {"dtype": "I32", "shape": [1], "data_offsets": [4, 8]}}).encode(), data_bytes=8)
     yield "field-missing", "a tensor without a shape", of_text(b'{"a":{"dtype":"U8","data_offsets":[0,0]}}', data_bytes=0)
     yield "field-unknown", "a tensor with a stride", fresh().changed(stride=[1])
     yield "nothing", "no tensor at all", of_text(b"{}", data_bytes=0)

@@ -8,9 +8,11 @@ no code with the program under test. Within a case the dimensions differ from ea
 """
 
 import argparse
+import importlib
 import json
 import re
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,16 +96,18 @@ def full(name):
 class Case:
     """`files`: (pattern of tensor names, file that holds them), the first match counts."""
 
-    def __init__(self, arch, config, trunk, blocks=1, dtype="BF16", norms=PLAIN, fp8=None, scales="F32",
+    def __init__(self, arch, config, trunk, blocks=1, dtype="BF16", norms=PLAIN, fp8=None, scales="F32", scheme=None,
                  files=(("", "model.safetensors"),)):
         self.arch, self.config, self.trunk, self.blocks = arch, config, trunk, blocks
         self.dtype, (self.norm, self.added), self.fp8, self.scales, self.files = dtype, norms, fp8, scales, files
+        self.scheme = scheme  # of make_quantised.py
         self.tensors = {}   # name -> (dtype, raw array)
         self.expected = []  # Tensor
         self.random = np.random.default_rng(1)
         if fp8:
             config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
                                              "weight_block_size": list(fp8)}
+        config |= scheme.config if scheme else {}
 
     def store(self, name, dtype, values):
         self.tensors[name] = (dtype, ENCODE[dtype](values))
@@ -133,6 +137,8 @@ class Case:
             return self.store(whole, self.dtype_of(name), self.random.normal(0, 0.3, shape))
         if self.fp8 and not NEVER_FP8.search(name):
             return self.store_f8(whole, shape)
+        if self.scheme and self.scheme.takes(name, shape):
+            return self.scheme.store(self, whole, shape)
         return self.store(whole, self.dtype_of(name), self.random.normal(0, 0.05, shape))
 
     def dtype_of(self, name):
@@ -1108,6 +1114,7 @@ def glm5next(hidden=40, heads=5, q_rank=26, kv_rank=18, nope=12, value=14, exper
 
 
 def main():
+    importlib.import_module("make_quantised")  # has more cases
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("names", nargs="*", metavar="NAME", help="cases to write; all if none is named")
@@ -1118,4 +1125,5 @@ def main():
 
 
 if __name__ == "__main__":
+    sys.modules["make_checkpoints"] = sys.modules["__main__"]
     main()

@@ -173,7 +173,9 @@ TEST(Checkpoint, MatricesAreTheCheckpointsOwnBytesAndNotRead) {
 
 // Converted, split and transposed tensors are made from wherever a reader begins.
 TEST(Checkpoint, IsTheSameHoweverItIsRead) {
-  for (const std::string name : {"deepseek32", "mimo2", "glm5", "qwen35-fp8-blocks"}) {
+  for (const std::string name :
+       {"deepseek32", "mimo2", "glm5", "qwen35-fp8-blocks", "qwen35-fp8-row", "qwen35moe-nvfp4-packed",
+        "qwen35moe-mlx3", "qwen35moe-mlx4", "deepseek32-mlx4", "qwen35moe-fp8-fused"}) {
     SCOPED_TRACE(name);
     const auto head = open_head(fs::path(FIXTURES_DIR) / "checkpoints" / name);
     ASSERT_THAT(head, IsOk());
@@ -614,7 +616,7 @@ TEST_F(CheckpointTensors, MustHaveTypesThatCanBeConverted) {
   write_tensors("model.safetensors", fp8);
   EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "without a tensor"));
   write_tensors("model.safetensors",
-                SafetensorsBuilder(fp8).floats("mtp.layers.0.mlp.up_proj.weight_scale_inv", {1}, 1));
+                SafetensorsBuilder(fp8).floats("mtp.layers.0.mlp.up_proj.weight_scale_inv", {3}, 1));
   EXPECT_THAT(open_folder(), FailsWith(ErrorCode::kUnsupported, "not the scales of blocks of 128 x 128"));
   write_tensors("model.safetensors",
                 SafetensorsBuilder(fp8).floats("mtp.layers.0.mlp.up_proj.weight_scale_inv", {1, 1}, 1));
@@ -652,6 +654,38 @@ TEST_F(CheckpointTensors, OfFp8AreScaledAndRoundedToNearestEven) {
   const auto words = as_words(read_tensor(*head.value().file, *gguf.find_tensor("blk.4.ffn_up.weight")));
   // Not a number stays so, quietly; -0 is kept.
   EXPECT_THAT(words, ElementsAre(0x7FF0, 0xFFF0, 0x8000, 0x3F80, 0x3F82, 0xBF82, 0x3B02, 0x43E3));
+}
+
+// Several threads make what is long.
+TEST_F(CheckpointTensors, AreTheSameHoweverManyThreadsMakeThem) {
+  constexpr auto kName = "mtp.layers.0.mlp.up_proj.weight";
+  constexpr std::size_t kRows = 700;
+  constexpr std::size_t kColumns = 1100;
+  Bytes codes(kRows * kColumns);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    codes[i] = static_cast<std::byte>(i * 37 % 127);
+  }
+  Bytes scales(6 * 9 * sizeof(float));
+  for (std::size_t i = 0; i < scales.size() / sizeof(float); ++i) {
+    const auto scale = 1 + static_cast<float>(i) / 7;
+    std::memcpy(&scales[i * sizeof scale], &scale, sizeof scale);
+  }
+  write_config();
+  write_tensors("model.safetensors", small_head()
+                                         .tensor(kName, "F8_E4M3", {kRows, kColumns}, codes)
+                                         .tensor(std::string(kName) + "_scale", "F32", {6, 9}, scales));
+  const auto head = open_folder();
+  ASSERT_THAT(head, IsOk());
+  const auto gguf = parse_head(head.value());
+  const auto& tensor = *gguf.find_tensor("blk.4.ffn_up.weight");
+  const auto whole = read_tensor(*head.value().file, tensor);
+  Bytes rows(whole.size());
+  for (std::size_t row = 0; row < kRows; ++row) {
+    ASSERT_THAT(head.value().file->read_at(tensor.offset + row * kColumns * 2,
+                                           std::span(rows).subspan(row * kColumns * 2, kColumns * 2)),
+                IsOk());
+  }
+  EXPECT_TRUE(whole == rows);
 }
 
 // The converter adds the 1 in F16, which has 11 bits.

@@ -1,4 +1,4 @@
-#include "donor/stored_tensors.h"
+#include "donor/exported_tensors.h"
 
 #include <fmt/format.h>
 
@@ -28,8 +28,8 @@ std::uint64_t product(const std::vector<std::uint64_t>& shape) {
   return count;
 }
 
-StoredTensor make_stored(std::string name, std::uint32_t type, std::vector<std::uint64_t> shape) {
-  StoredTensor stored;
+ExportedTensor make_exported(std::string name, std::uint32_t type, std::vector<std::uint64_t> shape) {
+  ExportedTensor stored;
   stored.type = type;
   stored.tensor.name = std::move(name);
   stored.tensor.dtype = plain_dtype(type);
@@ -49,8 +49,8 @@ class Exporter {
         data_(data),
         is_shifted_(find_architecture(donor.architecture()).norms_are_shifted) {}
 
-  Result<StoredTensors> write(const std::vector<WrittenTensor>& written) {
-    StoredTensors stored;
+  Result<ExportedTensors> write(const std::vector<WrittenTensor>& written) {
+    ExportedTensors stored;
     for (const auto& each : written) {
       MTPGRAFT_TRY(auto tensors, write(each));
       for (auto& tensor : tensors) {
@@ -106,7 +106,7 @@ class Exporter {
                  .remedy = Remedy::kDequantise};
   }
 
-  Result<StoredTensors> write(const WrittenTensor& written) {
+  Result<ExportedTensors> write(const WrittenTensor& written) {
     const auto first = written.sources.front();
     const bool is_whole = written.transform == Transform::kNone || written.transform == Transform::kSqueeze;
     if (is_whole && info(first).is_vector() && data_.vectors[first]) {
@@ -146,14 +146,14 @@ class Exporter {
   }
 
   // The tensor as it is.
-  static StoredTensors take(const WrittenTensor& written, const CheckpointTensor& source) {
-    auto stored = make_stored(written.name, *matrix_type(source.dtype), source.shape);
+  static ExportedTensors take(const WrittenTensor& written, const CheckpointTensor& source) {
+    auto stored = make_exported(written.name, *matrix_type(source.dtype), source.shape);
     stored.add_data = [source](ComposedFile& file) { file.add_range(source.file, {source.offset, source.size_bytes}); };
     return {std::move(stored)};
   }
 
   // Computed with as F32, and read as that whatever it is here: BF16 where that is exact.
-  Result<StoredTensors> write_vector(const WrittenTensor& written, std::vector<float> values) const {
+  Result<ExportedTensors> write_vector(const WrittenTensor& written, std::vector<float> values) const {
     const auto index = written.sources.front();
     const bool loses_one = is_shifted_ && is_norm(info(index).name);
     bool is_bf16 = true;
@@ -178,21 +178,21 @@ class Exporter {
     if (written.transform == Transform::kSqueeze) {
       shape.insert(shape.begin(), 1);  // a matrix of one row
     }
-    auto stored = make_stored(written.name, type, std::move(shape));
+    auto stored = make_exported(written.name, type, std::move(shape));
     Bytes bytes(stored.tensor.size_bytes);
     quantize(type, values, bytes);
     stored.add_data = [bytes = std::move(bytes)](ComposedFile& file) { file.add_bytes(bytes); };
-    return StoredTensors{std::move(stored)};
+    return ExportedTensors{std::move(stored)};
   }
 
   // One tensor for each expert.
-  Result<StoredTensors> unstack(const WrittenTensor& written) const {
+  Result<ExportedTensors> unstack(const WrittenTensor& written) const {
     const auto stack = source(written.sources.front());
     const auto star = written.name.find('*');
     if (stack.shape.size() < 2) {
       return cannot_write(written.sources.front(), "is no stack of experts");
     }
-    StoredTensors stored;
+    ExportedTensors stored;
     for (std::uint64_t expert = 0; expert < stack.shape.front(); ++expert) {
       auto name = written.name;
       auto part = stack;
@@ -213,7 +213,7 @@ class Exporter {
   }
 
   // Of each expert the rows of the gate, then those of up.
-  Result<StoredTensors> join_gate_up(const WrittenTensor& written) const {
+  Result<ExportedTensors> join_gate_up(const WrittenTensor& written) const {
     const auto gate = source(written.sources[0]);
     const auto up = source(written.sources[1]);
     if (gate.shape.size() != 3 || gate.shape != up.shape || gate.dtype != up.dtype) {
@@ -221,7 +221,7 @@ class Exporter {
     }
     auto shape = gate.shape;
     shape[1] *= 2;
-    auto stored = make_stored(written.name, *matrix_type(gate.dtype), shape);
+    auto stored = make_exported(written.name, *matrix_type(gate.dtype), shape);
     stored.add_data = [gate, up](ComposedFile& file) {
       const auto bytes = gate.size_bytes / gate.shape[0];
       for (std::uint64_t expert = 0; expert < gate.shape[0]; ++expert) {
@@ -229,11 +229,11 @@ class Exporter {
         file.add_range(up.file, {up.offset + expert * bytes, bytes});
       }
     };
-    return StoredTensors{std::move(stored)};
+    return ExportedTensors{std::move(stored)};
   }
 
   // Of each attention head the keys, transposed back, then the values.
-  Result<StoredTensors> join_key_value(const WrittenTensor& written) const {
+  Result<ExportedTensors> join_key_value(const WrittenTensor& written) const {
     const auto keys = source(written.sources[0]);
     const auto values = source(written.sources[1]);
     if (keys.shape.size() != 3 || values.shape.size() != 3 || keys.shape[0] != values.shape[0] ||
@@ -248,26 +248,26 @@ class Exporter {
     if (key_rows * rank > kTransposedBytesMax / element_bytes(type)) {
       return cannot_write(written.sources[0], "has keys that are too large to be transposed");
     }
-    auto stored = make_stored(written.name, type, {heads * (key_rows + value_rows), rank});
+    auto stored = make_exported(written.name, type, {heads * (key_rows + value_rows), rank});
     stored.add_data = [=](ComposedFile& file) {
-      const auto key_reader = std::make_shared<TensorReader>(keys, std::nullopt, type, 0);
-      const auto value_reader = std::make_shared<TensorReader>(values, std::nullopt, type, 0);
+      const auto key_reader = std::make_shared<TensorReader>(keys, type, 0);
+      const auto value_reader = std::make_shared<TensorReader>(values, type, 0);
       for (std::uint64_t head = 0; head < heads; ++head) {
         add_transposed(file, key_reader, head * rank * key_rows, rank, key_rows);
         add_elements(file, value_reader, head * value_rows * rank, value_rows * rank);
       }
     };
-    return StoredTensors{std::move(stored)};
+    return ExportedTensors{std::move(stored)};
   }
 
   // The left half of the columns, or the right one.
-  Result<StoredTensors> part_columns(const WrittenTensor& written) const {
+  Result<ExportedTensors> part_columns(const WrittenTensor& written) const {
     const auto both = source(written.sources.front());
     if (both.shape.size() != 2 || both.shape[1] % 2 != 0 || written.part > 1) {
       return cannot_write(written.sources.front(), "is not two matrices side by side");
     }
     const auto type = *matrix_type(both.dtype);
-    auto stored = make_stored(written.name, type, {both.shape[0], both.shape[1] / 2});
+    auto stored = make_exported(written.name, type, {both.shape[0], both.shape[1] / 2});
     const auto bytes = stored.tensor.size_bytes;
     const auto row_bytes = both.shape[1] / 2 * element_bytes(type);
     const auto at = both.offset + written.part * row_bytes;
@@ -284,11 +284,11 @@ class Exporter {
                       return ok_status();
                     });
     };
-    return StoredTensors{std::move(stored)};
+    return ExportedTensors{std::move(stored)};
   }
 
   // Of each attention head the even rows, then the odd ones.
-  Result<StoredTensors> join_halves(const WrittenTensor& written) const {
+  Result<ExportedTensors> join_halves(const WrittenTensor& written) const {
     const auto rows = source(written.sources.front());
     const auto width = read_head_sizes(donor_).head_width;
     if (width == 0 || width % 2 != 0 || rows.shape.empty() || rows.shape.front() % width != 0) {
@@ -296,7 +296,7 @@ class Exporter {
                           "has its rows in another order than the checkpoint, and attention.key_length does not tell "
                           "which are of one attention head");
     }
-    auto stored = make_stored(written.name, *matrix_type(rows.dtype), rows.shape);
+    auto stored = make_exported(written.name, *matrix_type(rows.dtype), rows.shape);
     stored.add_data = [=](ComposedFile& file) {
       const auto bytes = rows.size_bytes / rows.shape.front();
       for (std::uint64_t head = 0; head < rows.shape.front(); head += width) {
@@ -307,11 +307,11 @@ class Exporter {
         }
       }
     };
-    return StoredTensors{std::move(stored)};
+    return ExportedTensors{std::move(stored)};
   }
 
   // The rows of two tensors, one after the other.
-  Result<StoredTensors> join_rows(const WrittenTensor& written) const {
+  Result<ExportedTensors> join_rows(const WrittenTensor& written) const {
     const auto first = source(written.sources[0]);
     const auto second = source(written.sources[1]);
     if (first.shape.size() != 2 || second.shape.size() != 2 || first.shape[1] != second.shape[1] ||
@@ -319,12 +319,12 @@ class Exporter {
       return do_not_fit(written);
     }
     auto stored =
-        make_stored(written.name, *matrix_type(first.dtype), {first.shape[0] + second.shape[0], first.shape[1]});
+        make_exported(written.name, *matrix_type(first.dtype), {first.shape[0] + second.shape[0], first.shape[1]});
     stored.add_data = [=](ComposedFile& file) {
       file.add_range(first.file, {first.offset, first.size_bytes});
       file.add_range(second.file, {second.offset, second.size_bytes});
     };
-    return StoredTensors{std::move(stored)};
+    return ExportedTensors{std::move(stored)};
   }
 
   const std::shared_ptr<const ReadableFile>& file_;
@@ -349,9 +349,9 @@ std::string_view plain_dtype(std::uint32_t type) {
   }
 }
 
-Result<StoredTensors> make_stored_tensors(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
-                                          const Head& head, const HeadData& data,
-                                          const std::vector<WrittenTensor>& written) {
+Result<ExportedTensors> make_exported_tensors(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
+                                              const Head& head, const HeadData& data,
+                                              const std::vector<WrittenTensor>& written) {
   return Exporter(file, donor, head, data).write(written);
 }
 

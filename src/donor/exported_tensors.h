@@ -17,21 +17,21 @@
 namespace mtpgraft {
 
 // A tensor of the checkpoint; its offset counts from the start of the data.
-struct StoredTensor {
+struct ExportedTensor {
   SafetensorsTensor tensor;
   std::size_t source = 0;  // the head's tensor that it is made of, or the first
   std::uint32_t type = 0;  // ggml's
   std::function<void(ComposedFile&)> add_data;
 };
 
-using StoredTensors = std::vector<StoredTensor>;
+using ExportedTensors = std::vector<ExportedTensor>;
 
 // The tensors that map_back() names, in the order of their data. `donor` is the parse of `file`. Fails with
 // kIncompatible for types and values that a checkpoint would not give back, with kUnsupported for shapes that it cannot
 // have.
-Result<StoredTensors> make_stored_tensors(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
-                                          const Head& head, const HeadData& data,
-                                          const std::vector<WrittenTensor>& written);
+Result<ExportedTensors> make_exported_tensors(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
+                                              const Head& head, const HeadData& data,
+                                              const std::vector<WrittenTensor>& written);
 
 // The dtype of a checkpoint that holds values of a ggml type as they are; empty if there is none.
 std::string_view plain_dtype(std::uint32_t type);
