@@ -43,6 +43,7 @@ struct CheckpointOptions {
 struct HeadQuantisation {
   std::string declared;  // by config.json or hf_quant_config.json: "modelopt, NVFP4"; empty: it says nothing
   std::vector<std::string> schemes;   // of the head's tensors: "FP8, blocks of 128 x 128"
+  std::vector<std::string> earlier;   // what they were before extract() wrote them, as it says there
   std::uint64_t quantised_count = 0;  // of these
   std::uint64_t tensor_count = 0;
 };
@@ -109,6 +110,7 @@ struct Donor {
   std::optional<GgufFile> stored;
   bool is_checkpoint = false;
   std::optional<HeadQuantisation> quantisation;  // of a checkpoint
+  std::vector<std::string> dequantized;          // what its matrices were before they became what `file` has
   std::vector<std::string> notes;                // say how it was read, for people
   std::vector<Warning> warnings;
   RecordLabels labels;                            // all but the target's

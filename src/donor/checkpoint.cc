@@ -17,7 +17,7 @@
 namespace mtpgraft {
 namespace {
 
-using Json = nlohmann::json;
+using ConfigJson = nlohmann::json;
 
 // The largest indexes have 140,000 tensors and 15 MB.
 constexpr std::uint64_t kJsonBytesMax = std::uint64_t{32} << 20;
@@ -38,7 +38,7 @@ constexpr auto kDescribingFiles = std::to_array<std::string_view>({kIndex, "mode
 constexpr const char* kLinksHint =
     "a checkpoint's files are in its folder, or in the Hugging Face cache; hf download --local-dir DIR makes a folder";
 
-Result<Json> read_json(const ReadableFile& file) {
+Result<ConfigJson> read_json(const ReadableFile& file) {
   const auto& path = file.path();
   const auto malformed = [&](std::string what, std::optional<std::uint64_t> offset = {}) {
     return Error{.code = ErrorCode::kMalformed, .message = std::move(what), .path = path, .offset = offset};
@@ -48,7 +48,7 @@ Result<Json> read_json(const ReadableFile& file) {
   }
   std::string text(file.size(), '\0');
   MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
-  auto json = parse_json<Json>(text, kJsonLimits);
+  auto json = parse_json<ConfigJson>(text, kJsonLimits);
   if (!json.ok() && json.error().code == ErrorCode::kUnsupported) {
     return malformed(std::move(json.error().message), json.error().offset);
   }
@@ -60,13 +60,13 @@ Result<Json> read_json(const ReadableFile& file) {
 }
 
 // Models with other modalities have what concerns the text in an object of its own. What is null there is not said.
-Json with_text_config(Json config) {
+ConfigJson with_text_config(ConfigJson config) {
   for (const auto* const name : {"text_config", "llm_config", "lm_config", "language_config"}) {
     const auto text = config.find(name);
     if (text == config.end() || !text->is_object()) {
       continue;
     }
-    const Json inner = *text;
+    const ConfigJson inner = *text;
     for (const auto& [key, value] : inner.items()) {
       if (!value.is_null() || !config.contains(key)) {
         config[key] = value;
@@ -124,7 +124,7 @@ Status Checkpoint::read_config() {
 }
 
 Result<QuantisationConfig> Checkpoint::read_quantisation() {
-  auto read = read_quantisation_config(config_.value_or(Json()), std::nullopt);
+  auto read = read_quantisation_config(config_.value_or(ConfigJson()), std::nullopt);
   const auto path = (as_path(folder_) / "hf_quant_config.json").string();
   // A server is asked for nothing more.
   if (read.is_told() || is_remote(path_)) {
@@ -136,7 +136,7 @@ Result<QuantisationConfig> Checkpoint::read_quantisation() {
   }
   MTPGRAFT_TRY(descriptions_.emplace_back(), files_->open(path));
   MTPGRAFT_TRY(const auto json, read_json(*descriptions_.back()));
-  return read_quantisation_config(Json(), json);
+  return read_quantisation_config(ConfigJson(), json);
 }
 
 std::string Checkpoint::base_model() const {
@@ -317,12 +317,12 @@ Result<CheckpointTensor> Checkpoint::find(const std::string& name) {
   return CheckpointTensor{*found, open->file};
 }
 
-std::optional<HeadDescription> Checkpoint::describe(const std::vector<std::string>& names) const {
-  std::set<std::string> paths;
-  for (const auto& name : names) {
-    paths.insert(files_of_tensors_.at(name));
+std::optional<HeadDescription> Checkpoint::describe(std::span<const std::string_view> names) const {
+  std::set<std::string_view> paths;
+  for (const auto name : names) {
+    paths.insert(files_of_tensors_.at(std::string(name)));
   }
-  const auto open = paths.size() == 1 ? open_files_.find(*paths.begin()) : open_files_.end();
+  const auto open = paths.size() == 1 ? open_files_.find(std::string(*paths.begin())) : open_files_.end();
   return open != open_files_.end() ? parse_description(open->second.description) : std::nullopt;
 }
 

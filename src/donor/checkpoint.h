@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,7 @@ class Checkpoint {
   Result<CheckpointTensor> find(const std::string& name);
   // What the file that has all tensors of these names says of the head in it; nothing if they are in several, or if it
   // was not opened yet.
-  [[nodiscard]] std::optional<HeadDescription> describe(const std::vector<std::string>& names) const;
+  [[nodiscard]] std::optional<HeadDescription> describe(std::span<const std::string_view> names) const;
 
  private:
   struct OpenFile {

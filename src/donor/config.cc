@@ -9,32 +9,33 @@
 namespace mtpgraft {
 namespace {
 
-using Json = nlohmann::json;
+using ConfigJson = nlohmann::json;
 using Names = std::initializer_list<std::string_view>;
 
-bool is_text(const Json& value, std::string_view text) { return value.is_string() && value == text; }
+bool is_text(const ConfigJson& value, std::string_view text) { return value.is_string() && value == text; }
 
-bool is_of_class(const Json& config, std::string_view name) {
+bool is_of_class(const ConfigJson& config, std::string_view name) {
   const auto* classes = find_first(config, {"architectures"});
   return classes != nullptr && classes->is_array() &&
-         std::ranges::any_of(*classes, [&](const Json& value) { return is_text(value, name); });
+         std::ranges::any_of(*classes, [&](const ConfigJson& value) { return is_text(value, name); });
 }
 
-bool is_of_type(const Json& config, std::string_view name) {
+bool is_of_type(const ConfigJson& config, std::string_view name) {
   const auto* type = find_first(config, {"model_type"});
   return type != nullptr && is_text(*type, name);
 }
 
 // The class tells more than the type, which unlike models can share.
 template <class Row>
-const Row* find_named(std::span<const Row> rows, const Json& config, bool (*is_named)(const Json&, std::string_view)) {
+const Row* find_named(std::span<const Row> rows, const ConfigJson& config,
+                      bool (*is_named)(const ConfigJson&, std::string_view)) {
   const auto found = std::ranges::find_if(rows, [&](const Row& row) {
     return std::ranges::any_of(row.config_names, [&](std::string_view name) { return is_named(config, name); });
   });
   return found != rows.end() ? &*found : nullptr;
 }
 
-std::uint64_t attention_head_width(const Json& config) {
+std::uint64_t attention_head_width(const ConfigJson& config) {
   if (const auto width = config_count(config, {"head_dim", "attention_head_dim"})) {
     return *width;
   }
@@ -44,7 +45,7 @@ std::uint64_t attention_head_width(const Json& config) {
 }
 
 // Of each attention head's rows, those that several kinds of positions rotate.
-std::uint64_t rotated_width(const Json& config, std::uint64_t head_width) {
+std::uint64_t rotated_width(const ConfigJson& config, std::uint64_t head_width) {
   const auto* rope = find_first(config, {"rope_parameters", "rope_scaling"});
   if (rope == nullptr || !rope->is_object() || !rope->contains("mrope_section")) {
     return 0;
@@ -57,7 +58,7 @@ std::uint64_t rotated_width(const Json& config, std::uint64_t head_width) {
 }
 
 // sqrt(hidden size / rank), where config.json says that norms are to be multiplied by it.
-float rank_factor(const Json& config, std::string_view rank_name) {
+float rank_factor(const ConfigJson& config, std::string_view rank_name) {
   const auto hidden = config_number(config, {"hidden_size"}).value_or(0);
   const auto rank = config_number(config, {rank_name}).value_or(0);
   return config_flag(config, "apply_mla_qkv_lora_rescale") && rank > 0 ? static_cast<float>(std::sqrt(hidden / rank))
@@ -66,7 +67,7 @@ float rank_factor(const Json& config, std::string_view rank_name) {
 
 }  // namespace
 
-const Json* find_first(const Json& config, Names names) {
+const ConfigJson* find_first(const ConfigJson& config, Names names) {
   for (const auto name : names) {
     const auto found = config.find(name);
     if (found != config.end()) {
@@ -76,34 +77,34 @@ const Json* find_first(const Json& config, Names names) {
   return nullptr;
 }
 
-std::optional<std::uint64_t> as_count(const Json& value) {
+std::optional<std::uint64_t> as_count(const ConfigJson& value) {
   const bool is_count = value.is_number_unsigned() && value.get<std::uint64_t>() <= UINT32_MAX;
   return is_count ? std::optional(value.get<std::uint64_t>()) : std::nullopt;
 }
 
-std::optional<std::uint64_t> config_count(const Json& config, Names names) {
+std::optional<std::uint64_t> config_count(const ConfigJson& config, Names names) {
   const auto* value = find_first(config, names);
   return value != nullptr ? as_count(*value) : std::nullopt;
 }
 
-std::optional<double> config_number(const Json& config, Names names) {
+std::optional<double> config_number(const ConfigJson& config, Names names) {
   const auto* value = find_first(config, names);
   return value != nullptr && value->is_number() ? std::optional(value->get<double>()) : std::nullopt;
 }
 
-bool config_flag(const Json& config, std::string_view name) {
+bool config_flag(const ConfigJson& config, std::string_view name) {
   const auto* value = find_first(config, {name});
   return value != nullptr && value->is_boolean() && value->get<bool>();
 }
 
-std::optional<std::uint64_t> count_trunk_layers(const Json& config) {
+std::optional<std::uint64_t> count_trunk_layers(const ConfigJson& config) {
   const auto* kinds = find_first(config, {"layers_block_type"});
   return kinds != nullptr && kinds->is_array()
              ? std::optional<std::uint64_t>(kinds->size())
              : config_count(config, {"n_layers", "num_hidden_layers", "n_layer", "num_layers"});
 }
 
-HeadConfig read_head_config(const Family& family, const Json& config) {
+HeadConfig read_head_config(const Family& family, const ConfigJson& config) {
   const auto count = [&](std::string_view name) { return config_count(config, {name}).value_or(0); };
   HeadConfig head{.attention_heads = count("num_attention_heads"),
                   .latent_heads = count(family.latent.heads),
@@ -118,16 +119,23 @@ HeadConfig read_head_config(const Family& family, const Json& config) {
   return head;
 }
 
-const Family* find_family(const Json& config) {
+const Family* find_family(const ConfigJson& config) {
   const auto* by_class = find_named(families(), config, is_of_class);
   return by_class != nullptr ? by_class : find_named(families(), config, is_of_type);
 }
 
-const UnreadableFamily* find_unreadable_family(const Json& config) {
+const UnreadableFamily* find_unreadable_family(const ConfigJson& config) {
   if (const auto* by_class = find_named(unreadable_families(), config, is_of_class)) {
     return by_class;
   }
   return find_family(config) == nullptr ? find_named(unreadable_families(), config, is_of_type) : nullptr;
+}
+
+std::string class_or_type(const ConfigJson& config) {
+  const auto* classes = find_first(config, {"architectures"});
+  const bool has_class = classes != nullptr && classes->is_array() && !classes->empty() && classes->front().is_string();
+  const auto* type = has_class ? &classes->front() : find_first(config, {"model_type"});
+  return type != nullptr && type->is_string() ? type->get<std::string>() : "";
 }
 
 }  // namespace mtpgraft

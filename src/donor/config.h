@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "donor/quantisation_config.h"
@@ -37,6 +39,7 @@ struct HeadConfig {
   std::uint64_t indexer_query_rows = 0;       // of index_qk_proj
   float query_rank_factor = 1;                // what norms are multiplied by
   float latent_rank_factor = 1;
+  std::set<std::string> as_stored{};  // matrices of the GGUF that keep their type though they usually become F32
   QuantisationConfig quantisation{};
   bool dequantises_to_f32 = false;  // matrices that get another type later, so that they are rounded once
 };
@@ -46,5 +49,8 @@ HeadConfig read_head_config(const Family& family, const nlohmann::json& config);
 // The family that `architectures` or, if none of these is known, `model_type` names; null if none is known.
 const Family* find_family(const nlohmann::json& config);
 const UnreadableFamily* find_unreadable_family(const nlohmann::json& config);
+
+// What the config calls the model: the first of `architectures`, else `model_type`; empty if it has neither.
+std::string class_or_type(const nlohmann::json& config);
 
 }  // namespace mtpgraft

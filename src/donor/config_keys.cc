@@ -13,7 +13,7 @@
 namespace mtpgraft {
 namespace {
 
-using Json = nlohmann::json;
+using ConfigJson = nlohmann::json;
 using Names = std::initializer_list<std::string_view>;
 
 struct CountKey {
@@ -34,8 +34,8 @@ constexpr auto kCountKeys = std::to_array<CountKey>({
     {"expert_shared_count", {"n_shared_experts"}},
 });
 
-std::optional<double> rope_theta(const Json& config) {
-  const Json none = Json::object();
+std::optional<double> rope_theta(const ConfigJson& config) {
+  const ConfigJson none = ConfigJson::object();
   const auto* rope = find_first(config, {"rope_parameters", "rope_scaling"});
   rope = rope != nullptr && rope->is_object() ? rope : &none;
   const auto full_attention = rope->find("full_attention");
@@ -59,7 +59,7 @@ std::optional<std::uint64_t> sum(std::optional<std::uint64_t> a, std::optional<s
 
 // What config.json says of a model of so many blocks.
 struct Model {
-  const Json& config;
+  const ConfigJson& config;
   std::uint64_t trunk_blocks;
   std::uint64_t head_blocks;
 
@@ -174,7 +174,7 @@ void add_step35(const Model& model, CollectedKeys& keys) {
     return;
   }
   const auto* other = find_first(config, {"attention_other_setting"});
-  const Json sliding_setting = other != nullptr && other->is_object() ? *other : Json::object();
+  const ConfigJson sliding_setting = other != nullptr && other->is_object() ? *other : ConfigJson::object();
   const auto sliding_heads = config_count(sliding_setting, {"num_attention_heads"}).value_or(*heads);
   const auto sliding_groups = config_count(sliding_setting, {"num_attention_groups"}).value_or(*groups);
   const auto* types = find_first(config, {"layer_types"});
@@ -286,6 +286,8 @@ void add_dots3(const Model& model, CollectedKeys& keys) {
 
 void add_qwen4(const Model& model, CollectedKeys& keys) {
   keys.add_count("hyper_connection.count", model.count("hc_count"));
+  keys.add_count("attention.indexer.head_count", model.count("indexer_n_heads"));
+  keys.add_count("attention.indexer.key_length", model.count("indexer_head_dim"));
   const auto attends = blocks_of_kind(model, {"layer_types"}, {"full_attention"});
   if (const auto ratio = model.count("indexer_compress_ratio"); attends && ratio) {
     keys.add_array("attention.compress_ratios", ValueType::kI32,
@@ -331,7 +333,7 @@ constexpr auto kOwnKeys = std::to_array<OwnKeys>({
 
 }  // namespace
 
-std::vector<Bytes> make_keys(const Family& family, const Json& config, std::uint64_t trunk_blocks,
+std::vector<Bytes> make_keys(const Family& family, const ConfigJson& config, std::uint64_t trunk_blocks,
                              std::uint64_t head_blocks) {
   CollectedKeys keys(family.architecture);
   keys.add_count("block_count", trunk_blocks + head_blocks);

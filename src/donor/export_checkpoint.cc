@@ -119,7 +119,7 @@ bool has_checkpoint_names(std::string_view architecture) {
 }
 
 Result<ExportedHead> export_checkpoint(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
-                                       const HeadData& head_data) {
+                                       const HeadData& head_data, const std::vector<std::string>& dequantized) {
   auto head = find_head(donor);
   MTPGRAFT_CHECK(check_donor(donor, head, donor));
   MTPGRAFT_CHECK(check_head_data(donor, head, head_data));
@@ -144,7 +144,7 @@ Result<ExportedHead> export_checkpoint(const std::shared_ptr<const ReadableFile>
     tensors.push_back(each.tensor);
   }
   const auto offset = find_architecture(donor.architecture()).norms_are_shifted ? 1 : 0;
-  const auto header = serialize_safetensors_header(tensors, format_description(donor, head, offset));
+  const auto header = serialize_safetensors_header(tensors, format_description(donor, head, offset, dequantized));
   ExportedHead exported{make_plan(donor, head, stored, header), {}};
   exported.plan.warnings = warn_of_values(donor, head_data);
   auto data = std::make_shared<ComposedFile>(donor.path);

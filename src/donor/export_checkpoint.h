@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "mtpgraft/file.h"
 #include "mtpgraft/gguf.h"
@@ -18,9 +20,9 @@ struct ExportedHead {
 
 // `donor` is the parse of `file`, `head_data` what read_head_data() makes of it. Fails with kUnsupported for a head
 // whose family, tensors or types a checkpoint cannot have, with kIncompatible for values that a checkpoint would not
-// give back, and as make_extract_plan() does.
+// give back, and as make_extract_plan() does. `dequantized` as in HeadDescription.
 Result<ExportedHead> export_checkpoint(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
-                                       const HeadData& head_data);
+                                       const HeadData& head_data, const std::vector<std::string>& dequantized);
 
 // Whether a head can be written as a checkpoint of this architecture.
 bool has_checkpoint_names(std::string_view architecture);

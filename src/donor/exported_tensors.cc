@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "donor/row_order.h"
 #include "donor/tensor_reader.h"
 #include "gguf/quantize.h"
 #include "gguf/serialize.h"
@@ -185,6 +186,13 @@ class Exporter {
     return ExportedTensors{std::move(stored)};
   }
 
+  [[nodiscard]] Status check_parts(std::size_t index, std::uint64_t parts) const {
+    return parts <= kPartsMax ? ok_status()
+                              : Status(cannot_write(index, fmt::format("is of {} experts or attention heads; at most "
+                                                                       "{} are written",
+                                                                       parts, kPartsMax)));
+  }
+
   // One tensor for each expert.
   Result<ExportedTensors> unstack(const WrittenTensor& written) const {
     const auto stack = source(written.sources.front());
@@ -192,6 +200,7 @@ class Exporter {
     if (stack.shape.size() < 2) {
       return cannot_write(written.sources.front(), "is no stack of experts");
     }
+    MTPGRAFT_CHECK(check_parts(written.sources.front(), stack.shape.front()));
     ExportedTensors stored;
     for (std::uint64_t expert = 0; expert < stack.shape.front(); ++expert) {
       auto name = written.name;
@@ -291,7 +300,8 @@ class Exporter {
   Result<ExportedTensors> join_halves(const WrittenTensor& written) const {
     const auto rows = source(written.sources.front());
     const auto width = read_head_sizes(donor_).head_width;
-    if (width == 0 || width % 2 != 0 || rows.shape.empty() || rows.shape.front() % width != 0) {
+    if (width == 0 || width % 2 != 0 || rows.shape.empty() || rows.shape.front() % width != 0 ||
+        rows.shape.front() > kRowsMax) {
       return cannot_write(written.sources.front(),
                           "has its rows in another order than the checkpoint, and attention.key_length does not tell "
                           "which are of one attention head");

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "gguf/dequantize.h"
@@ -13,6 +14,7 @@
 #include "model/norms.h"
 #include "mtpgraft/remote.h"
 #include "util/hash.h"
+#include "util/parallel.h"
 
 namespace mtpgraft {
 namespace {
@@ -106,20 +108,56 @@ class HeadReader {
     return type;
   }
 
-  // Each piece is hashed and looked at while it is in the cache of the core. A second thread made it slower.
   Result<std::vector<PieceScan>> read_whole(const TensorInfo& tensor, const ScannedType& type) {
-    // Whole blocks, so that each piece can be looked at alone.
-    const bool is_of_made = is_made(file_, file_.pieces({tensor.offset, 1}).front());
-    const auto buffer_bytes = is_of_made ? kMadeBufferBytes : kBufferBytes;
-    buffer_.resize(std::min(buffer_bytes / type.block_bytes * type.block_bytes, tensor.size_bytes));
+    return is_made(file_, file_.pieces({tensor.offset, 1}).front()) ? read_made(tensor, type)
+                                                                    : read_stored(tensor, type);
+  }
+
+  void take(std::span<const std::byte> piece, const ScannedType& type, std::vector<PieceScan>& scans) {
+    hasher_.update(piece);
+    scans.push_back(scan_piece(type, piece));
+  }
+
+  // Each piece is hashed and looked at while it is in the cache of the core. A second thread made it slower.
+  Result<std::vector<PieceScan>> read_stored(const TensorInfo& tensor, const ScannedType& type) {
+    auto& buffer = buffers_.front();
+    buffer.resize(piece_bytes(tensor, type, kBufferBytes));
     std::vector<PieceScan> scans;
     MTPGRAFT_CHECK(
-        read_in_pieces(file_, tensor.offset, tensor.size_bytes, buffer_, [&](std::span<const std::byte> piece) {
-          hasher_.update(piece);
-          scans.push_back(scan_piece(type, piece));
+        read_in_pieces(file_, tensor.offset, tensor.size_bytes, buffer, [&](std::span<const std::byte> piece) {
+          take(piece, type, scans);
           return report_progress(progress_, piece.size());
         }));
     return scans;
+  }
+
+  // To make a piece takes about as long as to hash it: while one is hashed, the next is made.
+  Result<std::vector<PieceScan>> read_made(const TensorInfo& tensor, const ScannedType& type) {
+    const auto piece_length = piece_bytes(tensor, type, kMadeBufferBytes);
+    std::vector<PieceScan> scans;
+    std::uint64_t made = 0;
+    const auto make_next = [&](std::vector<std::byte>& buffer) {
+      buffer.resize(std::min(piece_length, tensor.size_bytes - made));
+      made += buffer.size();
+      return file_.read_at(tensor.offset + made - buffer.size(), buffer);
+    };
+    MTPGRAFT_CHECK(make_next(buffers_.front()));
+    for (std::size_t current = 0; !buffers_[current].empty(); current = 1 - current) {
+      MTPGRAFT_CHECK(parallel_for(2, [&](std::size_t index, std::size_t /*worker*/) {
+        if (index == 1) {
+          return make_next(buffers_[1 - current]);
+        }
+        take(buffers_[current], type, scans);
+        return ok_status();
+      }));
+      MTPGRAFT_CHECK(report_progress(progress_, buffers_[current].size()));
+    }
+    return scans;
+  }
+
+  // Whole blocks, so that each piece can be looked at alone.
+  static std::uint64_t piece_bytes(const TensorInfo& tensor, const ScannedType& type, std::uint64_t bytes_max) {
+    return std::min(bytes_max / type.block_bytes * type.block_bytes, tensor.size_bytes);
   }
 
   void note(std::size_t index, const ScannedType& type, const TensorScan& scan) {
@@ -154,7 +192,7 @@ class HeadReader {
   const ReadableFile& file_;
   const GgufFile& donor_;
   const Progress& progress_;
-  std::vector<std::byte> buffer_;
+  std::array<std::vector<std::byte>, 2> buffers_;
   Hasher hasher_;
   HeadData data_;
 };

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "donor/transforms.h"
 #include "gguf/serialize.h"
+#include "gguf/tensor_types.h"
 #include "model/architectures.h"
 #include "plan/value_json.h"
 #include "util/json.h"
@@ -49,6 +51,8 @@ std::optional<HeadDescription> read_description(const Json& json) {
   const auto norm_offset = json.at("norm_offset").get_ref<const Json::number_unsigned_t&>();
   description.norm_offset = norm_offset == 1 ? 1 : 0;
   description.tensors = json.at("tensors").get<std::vector<std::string>>();
+  description.as_stored = json.value("as_stored", std::vector<std::string>());
+  description.dequantized = json.value("dequantized", std::vector<std::string>());
   const auto keys = json.value("keys", Json::object());
   for (const auto& [key, value] : keys.items()) {
     auto sound = value_from_json(value);
@@ -63,12 +67,21 @@ std::optional<HeadDescription> read_description(const Json& json) {
 
 }  // namespace
 
-std::string format_description(const GgufFile& gguf, const Head& head, int norm_offset) {
+std::string name_in_head(std::string_view tensor_name, std::uint64_t first_block) {
+  const auto split = split_block_name(tensor_name);
+  return split ? fmt::format("{}.{}", split->block - first_block, split->name) : std::string(tensor_name);
+}
+
+std::string format_description(const GgufFile& gguf, const Head& head, int norm_offset,
+                               const std::vector<std::string>& dequantized) {
   auto tensors = Json::array();
+  auto as_stored = Json::array();
   for (const auto index : head.tensors) {
-    const auto& name = gguf.tensors[index].name;
-    const auto split = split_block_name(name);
-    tensors.push_back(split ? fmt::format("{}.{}", split->block - head.first_block, split->name) : name);
+    const auto& tensor = gguf.tensors[index];
+    tensors.push_back(name_in_head(tensor.name, head.first_block));
+    if (!tensor.is_vector() && tensor.type != tensor_type::kF32 && becomes_f32(tensor.name, tensor.n_dims)) {
+      as_stored.push_back(tensors.back());
+    }
   }
   auto keys = Json::object();
   std::size_t bytes = 0;
@@ -83,6 +96,12 @@ std::string format_description(const GgufFile& gguf, const Head& head, int norm_
             {"first_block", head.first_block},
             {"norm_offset", norm_offset},
             {"tensors", std::move(tensors)}};
+  if (!as_stored.empty()) {
+    json["as_stored"] = std::move(as_stored);
+  }
+  if (!dequantized.empty()) {
+    json["dequantized"] = dequantized;
+  }
   if (bytes <= kKeysBytesMax) {
     json["keys"] = std::move(keys);
   }

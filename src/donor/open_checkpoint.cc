@@ -8,6 +8,7 @@
 #include "donor/checkpoint.h"
 #include "donor/config.h"
 #include "donor/config_keys.h"
+#include "donor/head_quantisation.h"
 #include "donor/norm_offset.h"
 #include "donor/quantisation_schemes.h"
 #include "donor/stored_tensor.h"
@@ -29,9 +30,6 @@ namespace {
 
 constexpr std::uint64_t kAlignment = 32;
 
-// Sums of offsets below it cannot overflow.
-constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 62;
-
 Error incompatible(const Checkpoint& checkpoint, std::string message, std::string hint = {}) {
   return {.code = ErrorCode::kIncompatible,
           .message = std::move(message),
@@ -40,10 +38,8 @@ Error incompatible(const Checkpoint& checkpoint, std::string message, std::strin
 }
 
 Error unknown_model(const Checkpoint& checkpoint, std::string message, std::string hint) {
-  Error error{.code = ErrorCode::kUnsupported,
-              .message = std::move(message),
-              .path = checkpoint.path(),
-              .hint = std::move(hint)};
+  auto error = incompatible(checkpoint, std::move(message), std::move(hint));
+  error.code = ErrorCode::kUnsupported;
   for (const auto& family : families()) {
     error.details.push_back(fmt::format("{}: {}", family.architecture, fmt::join(family.config_names, ", ")));
   }
@@ -55,7 +51,7 @@ Result<const Family*> choose_family(const Checkpoint& checkpoint, std::string_vi
     if (const auto* unreadable = find_unreadable_family(*checkpoint.config())) {
       return Error{.code = ErrorCode::kUnsupported,
                    .message = fmt::format("config.json: the head of a {} cannot be read: {}",
-                                          unreadable->config_names.front(), unreadable->why),
+                                          class_or_type(*checkpoint.config()), unreadable->why),
                    .path = checkpoint.path(),
                    .hint = std::string(unreadable->hint)};
     }
@@ -131,19 +127,16 @@ Status refuse_adapter(const Checkpoint& checkpoint) {
 using FileOfTensor = std::map<std::string, std::string>::value_type;
 
 template <class Items, class Name>
-std::vector<std::string> names_of(const Items& items, Name name) {
-  std::vector<std::string> names;
+std::vector<std::string_view> names_of(const Items& items, Name name) {
+  std::vector<std::string_view> names;
   std::ranges::transform(items, std::back_inserter(names), name);
   return names;
 }
 
 Result<std::vector<HeadTensorSource>> map_head(const Checkpoint& checkpoint, const Family& family,
                                                std::optional<std::uint64_t> trunk_blocks) {
-  std::vector<std::string_view> names;
-  for (const auto& [name, file] : checkpoint.files_of_tensors()) {
-    names.push_back(name);
-  }
-  auto sources = map_head(family, find_weights(names), trunk_blocks);
+  const auto weights = find_weights(names_of(checkpoint.files_of_tensors(), &FileOfTensor::first));
+  auto sources = map_head(family, weights, trunk_blocks);
   if (!sources.ok()) {
     sources.error().path = checkpoint.path();
   }
@@ -224,9 +217,8 @@ Result<std::shared_ptr<const ReadableFile>> compose(const Checkpoint& checkpoint
 void sort_as_described(const HeadDescription& description, std::uint64_t first_block,
                        std::vector<MadeTensor>& tensors) {
   const auto place = [&](const MadeTensor& tensor) {
-    const auto name = split_block_name(tensor.info.name);
-    const auto relative = name ? fmt::format("{}.{}", name->block - first_block, name->name) : tensor.info.name;
-    return std::ranges::find(description.tensors, relative) - description.tensors.begin();
+    return std::ranges::find(description.tensors, name_in_head(tensor.info.name, first_block)) -
+           description.tensors.begin();
   };
   std::ranges::stable_sort(tensors, {}, place);
 }
@@ -241,6 +233,12 @@ Result<std::optional<HeadDescription>> describe_head(Checkpoint& checkpoint,
   }
   MTPGRAFT_CHECK(checkpoint.find(sources.front().name));  // opens its file
   return checkpoint.describe(names_of(sources, &HeadTensorSource::name));
+}
+
+// The same of all tensors, in the place of config.json.
+std::optional<HeadDescription> describe_alone(const Checkpoint& checkpoint) {
+  return checkpoint.config() ? std::nullopt
+                             : checkpoint.describe(names_of(checkpoint.files_of_tensors(), &FileOfTensor::first));
 }
 
 void complete(HeadConfig& config, const HeadSizes& sizes) {
@@ -267,30 +265,6 @@ Result<HeadConfig> read_sizes(Checkpoint& checkpoint, const Family& family, cons
   return config;
 }
 
-// Says what the matrices were before, or that those of a quantised model were not touched.
-void note_quantisation(CheckpointHead& head) {
-  const auto& found = head.quantisation;
-  if (found.quantised_count > 0) {
-    head.notes.push_back(fmt::format("the head was dequantised from {}: {} of {} tensors",
-                                     fmt::join(found.schemes, " and "), found.quantised_count, found.tensor_count));
-  } else if (!found.declared.empty()) {
-    head.notes.push_back(
-        fmt::format("the checkpoint is quantised ({}), its head is not: nothing of it is lost", found.declared));
-  }
-}
-
-void count_tensor(const StoredTensor& tensor, const QuantisationConfig& config, HeadQuantisation& counted) {
-  ++counted.tensor_count;
-  if (!tensor.is_quantised()) {
-    return;
-  }
-  ++counted.quantised_count;
-  auto scheme = describe_scheme(tensor, config);
-  if (std::ranges::find(counted.schemes, scheme) == counted.schemes.end()) {
-    counted.schemes.push_back(std::move(scheme));
-  }
-}
-
 Result<std::vector<MadeTensor>> make_all(Checkpoint& checkpoint, const HeadTensorGroups& groups,
                                          const HeadConfig& config, CheckpointHead& head) {
   head.quantisation.declared = config.quantisation.name();
@@ -304,7 +278,7 @@ Result<std::vector<MadeTensor>> make_all(Checkpoint& checkpoint, const HeadTenso
     MTPGRAFT_TRY(auto made, make_tensors(name, group.transform, std::move(found), head.norm_offset, config));
     std::ranges::move(made, std::back_inserter(tensors));
   }
-  note_quantisation(head);
+  note_quantisation(head.quantisation, head.notes);
   return tensors;
 }
 
@@ -342,10 +316,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   }
   MTPGRAFT_TRY(auto checkpoint, Checkpoint::open(path, files));
   MTPGRAFT_CHECK(refuse_adapter(checkpoint));
-  std::optional<HeadDescription> alone;  // in the place of config.json
-  if (!checkpoint.config()) {
-    alone = checkpoint.describe(names_of(checkpoint.files_of_tensors(), &FileOfTensor::first));
-  }
+  const auto alone = describe_alone(checkpoint);
   MTPGRAFT_TRY(const auto* family,
                choose_family(checkpoint, alone ? alone->model.architecture() : options.architecture));
   MTPGRAFT_TRY(auto trunk_blocks, read_trunk_blocks(checkpoint));
@@ -379,7 +350,13 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   MTPGRAFT_TRY(head.norm_offset,
                choose_norm_offset(checkpoint, groups.value(), *family, options,
                                   described ? std::optional(described->norm_offset) : std::nullopt, head.notes));
-  MTPGRAFT_TRY(const auto config, read_sizes(checkpoint, *family, alone, options));
+  head.quantisation.earlier = described ? described->dequantized : decltype(head.quantisation.earlier)();
+  MTPGRAFT_TRY(auto config, read_sizes(checkpoint, *family, alone, options));
+  for (const auto& [name, group] : groups.value()) {
+    if (described && std::ranges::count(described->as_stored, name_in_head(name, trunk_blocks.value_or(0))) > 0) {
+      config.as_stored.insert(name);
+    }
+  }
   MTPGRAFT_TRY(auto tensors, make_all(checkpoint, groups.value(), config, head));
   if (described) {
     sort_as_described(*described, trunk_blocks.value_or(0), tensors);

@@ -42,6 +42,7 @@ Status convert(const DonorRequest& request, Donor& donor) {
   if (!converted.dequantized.empty()) {
     donor.notes.push_back(
         fmt::format("matrices were {}: what that has lost stays lost", fmt::join(converted.dequantized, ", ")));
+    donor.dequantized = std::move(converted.dequantized);
   }
   donor.notes.push_back(converted.ggml_version.empty()
                             ? fmt::format("matrices converted to {}", donor.labels.head_type)
@@ -285,6 +286,9 @@ Result<Donor> open_donor(const DonorRequest& request, std::string_view architect
     donor.file = std::move(head.file);
     donor.notes = std::move(head.notes);
     donor.quantisation = std::move(head.quantisation);
+    donor.dequantized = donor.quantisation->earlier;
+    donor.dequantized.insert(donor.dequantized.end(), donor.quantisation->schemes.begin(),
+                             donor.quantisation->schemes.end());
     donor.labels.is_rounded_once = options.is_converted && donor.quantisation->quantised_count > 0;
     MTPGRAFT_TRY(donor.gguf, parse_gguf(*donor.file));
   } else {

@@ -9,11 +9,11 @@
 namespace mtpgraft {
 namespace {
 
-using Json = nlohmann::json;
+using ConfigJson = nlohmann::json;
 
 // Null for what is not there, or in no object.
-const Json& field(const Json& json, const char* name) {
-  static const Json kNull;
+const ConfigJson& field(const ConfigJson& json, const char* name) {
+  static const ConfigJson kNull;
   if (!json.is_object()) {
     return kNull;
   }
@@ -21,14 +21,14 @@ const Json& field(const Json& json, const char* name) {
   return found != json.end() ? *found : kNull;
 }
 
-std::string text_of(const Json& json) { return json.is_string() ? json.get<std::string>() : std::string(); }
+std::string text_of(const ConfigJson& json) { return json.is_string() ? json.get<std::string>() : std::string(); }
 
 // 0 for what is no number from 1 to 2^32 - 1.
-std::uint64_t extent_of(const Json& json) {
+std::uint64_t extent_of(const ConfigJson& json) {
   return json.is_number_unsigned() && json.get<std::uint64_t>() <= UINT32_MAX ? json.get<std::uint64_t>() : 0;
 }
 
-std::optional<std::array<std::uint64_t, 2>> block_of(const Json& json) {
+std::optional<std::array<std::uint64_t, 2>> block_of(const ConfigJson& json) {
   if (!json.is_array() || json.size() != 2 || extent_of(json[0]) == 0 || extent_of(json[1]) == 0) {
     return std::nullopt;
   }
@@ -36,7 +36,7 @@ std::optional<std::array<std::uint64_t, 2>> block_of(const Json& json) {
 }
 
 // Of compressed-tensors. Several groups have several rules, and which is a tensor's is told by patterns of names.
-void read_groups(const Json& groups, QuantisationConfig& read) {
+void read_groups(const ConfigJson& groups, QuantisationConfig& read) {
   if (!groups.is_object() || groups.size() != 1) {
     return;
   }
@@ -53,7 +53,8 @@ std::string QuantisationConfig::name() const {
   return detail.empty() ? method : method.empty() ? detail : fmt::format("{}, {}", method, detail);
 }
 
-QuantisationConfig read_quantisation_config(const Json& config, const std::optional<Json>& hf_quant_config) {
+QuantisationConfig read_quantisation_config(const ConfigJson& config,
+                                            const std::optional<ConfigJson>& hf_quant_config) {
   QuantisationConfig read;
   const auto& stated = field(config, "quantization_config");
   const auto& mlx = field(config, "quantization");

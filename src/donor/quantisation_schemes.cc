@@ -164,24 +164,6 @@ constexpr auto kUnusedEndings = std::to_array<std::string_view>(
 
 constexpr std::string_view kWeight = "weight";
 
-// Every form in the table but "weight", the longest first, so that "weight_scale_2" is not taken for another's.
-const std::vector<std::string_view>& all_forms() {
-  static const auto forms = [] {
-    std::set<std::string_view> known(kOtherForms.begin(), kOtherForms.end());
-    for (const auto& scheme : kSchemes) {
-      known.insert(scheme.values);
-      known.insert(scheme.scales.begin(), scheme.scales.end());
-      known.insert(scheme.also.begin(), scheme.also.end());
-    }
-    known.erase("");
-    known.erase(kWeight);
-    std::vector<std::string_view> ordered(known.begin(), known.end());
-    std::ranges::stable_sort(ordered, std::greater(), &std::string_view::size);
-    return ordered;
-  }();
-  return forms;
-}
-
 bool holds_values(std::string_view form) {
   return std::ranges::any_of(kSchemes, [&](const Scheme& scheme) { return scheme.values == form; });
 }
@@ -222,6 +204,28 @@ std::string weight_of(std::span<const std::string_view> names, std::string_view 
 
 std::span<const QuantisationScheme> quantisation_schemes() { return kSchemes; }
 
+// The longest first, so that "weight_scale_2" is not taken for another's.
+const std::vector<std::string_view>& quantised_forms() {
+  static const auto forms = [] {
+    std::set<std::string_view> known(kOtherForms.begin(), kOtherForms.end());
+    for (const auto& scheme : kSchemes) {
+      known.insert(scheme.values);
+      known.insert(scheme.scales.begin(), scheme.scales.end());
+      known.insert(scheme.also.begin(), scheme.also.end());
+    }
+    known.erase("");
+    known.erase(kWeight);
+    std::vector<std::string_view> ordered(known.begin(), known.end());
+    std::ranges::stable_sort(ordered, std::greater(), &std::string_view::size);
+    return ordered;
+  }();
+  return forms;
+}
+
+bool is_unused(std::string_view name) {
+  return std::ranges::any_of(kUnusedEndings, [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
 std::string name_of_form(std::string_view weight, std::string_view form) {
   if (weight.ends_with(".weight")) {
     weight.remove_suffix(kWeight.size());
@@ -234,12 +238,12 @@ std::string name_of_form(std::string_view weight, std::string_view form) {
 std::vector<std::string> find_weights(std::span<const std::string_view> names) {
   std::vector<std::string> weights;
   for (const auto& name : names) {
-    if (std::ranges::any_of(kUnusedEndings, [&](std::string_view ending) { return name.ends_with(ending); })) {
+    if (is_unused(name)) {
       continue;
     }
     std::string weight;
     std::string_view found;
-    for (const auto form : all_forms()) {
+    for (const auto form : quantised_forms()) {
       weight = weight_of(names, name, form);
       if (!weight.empty()) {
         found = form;

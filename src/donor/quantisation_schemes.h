@@ -38,6 +38,12 @@ struct QuantisationScheme {
 // The first that fits counts.
 std::span<const QuantisationScheme> quantisation_schemes();
 
+// Every form but "weight" that a scheme, read or not, has.
+const std::vector<std::string_view>& quantised_forms();
+
+// Whether it is the name of what nobody multiplies a matrix with, as the scales of activations.
+bool is_unused(std::string_view name);
+
 // "mtp.fc.weight_scale" for the form "weight_scale" of "mtp.fc.weight", and "experts.up_proj_scale" of what has no
 // ".weight".
 std::string name_of_form(std::string_view weight, std::string_view form);

@@ -2,11 +2,10 @@
 
 #include <utility>
 
+#include "model/mapping.h"
+
 namespace mtpgraft {
 namespace {
-
-// Each is a piece of its own. The largest models have 65,536.
-constexpr std::uint64_t kRowsMax = std::uint64_t{1} << 17;
 
 std::vector<RowRange> interleave_halves(std::uint64_t rows, std::uint64_t width) {
   std::vector<RowRange> ranges;
@@ -43,8 +42,7 @@ std::vector<OrderedRows> order_rows(Transform transform, const std::string& name
                                     const HeadConfig& config) {
   if (transform == Transform::kSplitIndexer) {
     const auto queries = config.indexer_query_rows;
-    auto key_name = name;
-    key_name[key_name.find("q_proj")] = 'k';
+    const auto key_name = second_name(transform, name);
     return queries > 0 && queries < rows
                ? std::vector<OrderedRows>{{name, {{0, queries}}}, {key_name, {{queries, rows - queries}}}}
                : std::vector<OrderedRows>();

@@ -17,7 +17,7 @@
 namespace mtpgraft {
 namespace {
 
-using Json = nlohmann::json;
+using ConfigJson = nlohmann::json;
 
 constexpr std::uint64_t kLengthBytes = 8;
 // The format allows 100 MB; the header of 100,000 tensors, which no model has in one file, is one of 13 MB.
@@ -44,7 +44,7 @@ struct Entry {
 
 // Takes the header value by value: a hostile one must not become a tree of values in memory, and fields that stand
 // twice are only seen this way.
-class HeaderHandler final : public nlohmann::json_sax<Json> {
+class HeaderHandler final : public nlohmann::json_sax<ConfigJson> {
  public:
   [[nodiscard]] std::vector<Entry>& entries() { return entries_; }
   [[nodiscard]] const std::string& problem() const { return problem_; }
@@ -135,7 +135,8 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& /*error*/) override {
+  bool parse_error(std::size_t position, const std::string& /*token*/,
+                   const ConfigJson::exception& /*error*/) override {
     problem_ = "is not JSON";
     position_ = position;
     return false;
@@ -210,7 +211,7 @@ Result<std::vector<Entry>> parse_header(const ReadableFile& file, const std::str
     return malformed(file, fmt::format("the header {}", excess->message), kLengthBytes + excess->offset);
   }
   HeaderHandler handler;
-  if (!Json::sax_parse(header, &handler)) {
+  if (!ConfigJson::sax_parse(header, &handler)) {
     return malformed(file, fmt::format("the header {}", handler.problem()), kLengthBytes + handler.position());
   }
   if (description != nullptr) {
@@ -275,7 +276,7 @@ std::string serialize_safetensors_header(const std::vector<SafetensorsTensor>& t
                          {"shape", tensor.shape},
                          {"data_offsets", {tensor.offset, tensor.offset + tensor.size_bytes}}};
   }
-  auto text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  auto text = json.dump(-1, ' ', false, ConfigJson::error_handler_t::replace);
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
   const std::uint64_t length = text.size();
   std::string header(kLengthBytes, '\0');

@@ -23,12 +23,12 @@ constexpr std::uint64_t kNvfp4Group = 16;
 // The scales of a row are held in memory; real rows have some hundred.
 constexpr std::uint64_t kRowScalesMax = std::uint64_t{1} << 20;
 
-constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 62;
-
 constexpr auto kAffineBits = std::to_array<std::uint64_t>({2, 3, 4, 5, 6, 8});
 
 constexpr const char* kMixedFiles =
     "the files of the checkpoint do not belong together; download them again, or take the head from the base model's";
+
+constexpr const char* kAsPublished = "give the checkpoint as it was published, or the head as a GGUF";
 
 Error unfit(const CheckpointTensor& tensor, std::string_view why, std::string hint = kMixedFiles) {
   return {.code = ErrorCode::kUnsupported,
@@ -129,6 +129,19 @@ std::string describe_lack(const Parts& parts, const Scheme& scheme, std::string_
   return fmt::format("{} ({}) without a tensor of its scales, '{}'", dtype, scheme.name, fmt::join(names, "' or '"));
 }
 
+// The name of a form that is there and is none of `used`, in which null is nothing; empty if there is none.
+std::string find_stray(const Parts& parts, std::initializer_list<const CheckpointTensor*> used) {
+  for (const auto form : quantised_forms()) {
+    const auto is_it = [&](const CheckpointTensor* tensor) {
+      return tensor != nullptr && tensor->name == parts.name(form);
+    };
+    if (parts.has(form) && !is_unused(parts.name(form)) && std::ranges::none_of(used, is_it)) {
+      return parts.name(form);
+    }
+  }
+  return {};
+}
+
 // For a tensor that no scheme fits.
 Error unknown_form(const Parts& parts, const CheckpointTensor& values) {
   const auto has_form = [&](std::string_view form) { return parts.has(form); };
@@ -144,7 +157,7 @@ Error unknown_form(const Parts& parts, const CheckpointTensor& values) {
   return unfit(
       values,
       fmt::format("dtype {} is not BF16, F16 or F32, nor is it of a known scheme of quantisation", values.dtype),
-      "give the original model, or its FP8 release");
+      "give the model as it was published, or the head as a GGUF");
 }
 
 Error refuse(const Checkpoint& checkpoint, const StoredTensor& tensor) {
@@ -261,11 +274,9 @@ Result<StoredTensor> find_stored(Checkpoint& checkpoint, const std::string& name
     if (!is_plain_float(values.dtype)) {
       return unknown_form(parts, values);
     }
-    for (const auto* form : {"weight_scale_inv", "weight_scale", "qscale_weight", "weight_scale_2", "scales"}) {
-      if (parts.has(form)) {
-        return unfit(values, fmt::format("has dtype {} and yet scales, '{}'", values.dtype, parts.name(form)),
-                     "give the checkpoint as it was published");
-      }
+    if (const auto stray = find_stray(parts, {&values}); !stray.empty()) {
+      return unfit(values, fmt::format("has dtype {} and yet a tensor '{}' beside it", values.dtype, stray),
+                   kAsPublished);
     }
     auto shape = values.shape;
     return StoredTensor{.values = std::move(values), .shape = std::move(shape)};
@@ -274,6 +285,11 @@ Result<StoredTensor> find_stored(Checkpoint& checkpoint, const std::string& name
     return refuse(checkpoint, *found);
   }
   MTPGRAFT_CHECK(check_method(*found, config));
+  if (const auto stray = find_stray(parts, {&found->values, &*found->scales, found->more ? &*found->more : nullptr});
+      !stray.empty()) {
+    return unfit(found->values, fmt::format("'{}' beside it is nothing that {} has", stray, found->scheme->name),
+                 kAsPublished);
+  }
   found->shape = found->values.shape;
   found->bits = 8;
   if (found->shape.size() < 2 || std::ranges::find(found->shape, 0U) != found->shape.end()) {

@@ -13,6 +13,9 @@
 
 namespace mtpgraft {
 
+// Of a tensor, and of a head: sums of offsets below it cannot overflow.
+inline constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 62;
+
 // One scale for each block of rows and columns. The rows lie in groups of equal length (the matrices of a stack, the
 // parts of a tensor that is stored for several processors), and blocks begin anew with each.
 struct ScaleBlocks {
@@ -57,6 +60,7 @@ Status set_scale_blocks(StoredTensor& tensor, const QuantisationConfig& config, 
 // "FP8, blocks of 128 x 128", for people, of a tensor that is quantised.
 std::string describe_scheme(StoredTensor tensor, const QuantisationConfig& config);
 
-Error cannot_convert(const StoredTensor& tensor, std::string_view why, std::string hint = {});
+Error cannot_convert(const StoredTensor& tensor, std::string_view why,
+                     std::string hint = "give the checkpoint as it was published, or the head as a GGUF");
 
 }  // namespace mtpgraft

@@ -165,8 +165,9 @@ Status TensorReader::scale(std::uint64_t first, std::span<const std::uint8_t> co
   MTPGRAFT_CHECK(read_scales(*tensor_.scales, first_scale, scales));
   std::vector<float> biases(tensor_.encoding() == Encoding::kAffine ? scale_count : 0);
   MTPGRAFT_CHECK(biases.empty() ? ok_status() : read_scales(*tensor_.more, first_scale, biases));
-  MTPGRAFT_TRY(const auto factors, read_factors());
-  const auto matrix_rows = tensor_.rows() / std::max<std::uint64_t>(factors.size(), 1);
+  const auto matrix_rows = tensor_.rows() / std::max<std::uint64_t>(factor_count(), 1);
+  const auto first_matrix = first_row / matrix_rows;
+  MTPGRAFT_TRY(const auto factors, read_factors(first_matrix, (first + codes.size() - 1) / columns / matrix_rows));
   auto column = first % columns;
   std::size_t at = 0;
   for (auto row = first_row; at < codes.size(); ++row, column = 0) {
@@ -181,7 +182,7 @@ Status TensorReader::scale(std::uint64_t first, std::span<const std::uint8_t> co
           scale_int8(run, scales[block]);
           break;
         case Encoding::kNvfp4:
-          scale_nvfp4(run, scales[block], factors[row / matrix_rows]);
+          scale_nvfp4(run, scales[block], factors[row / matrix_rows - first_matrix]);
           break;
         case Encoding::kAffine:
           scale_affine(run, scales[block], biases[block]);
@@ -195,12 +196,17 @@ Status TensorReader::scale(std::uint64_t first, std::span<const std::uint8_t> co
   return ok_status();
 }
 
-// Of whole matrices, for NVFP4; else none.
-Result<std::vector<float>> TensorReader::read_factors() const {
+std::uint64_t TensorReader::factor_count() const {
+  return tensor_.encoding() == Encoding::kNvfp4
+             ? tensor_.more->size_bytes / bytes_per_element(*matrix_type(tensor_.more->dtype))
+             : 0;
+}
+
+Result<std::vector<float>> TensorReader::read_factors(std::uint64_t first_matrix, std::uint64_t last_matrix) const {
   std::vector<float> factors;
-  if (tensor_.encoding() == Encoding::kNvfp4) {
-    factors.resize(tensor_.more->size_bytes / bytes_per_element(*matrix_type(tensor_.more->dtype)));
-    MTPGRAFT_CHECK(read_scales(*tensor_.more, 0, factors));
+  if (factor_count() > 0) {
+    factors.resize(last_matrix - first_matrix + 1);
+    MTPGRAFT_CHECK(read_scales(*tensor_.more, first_matrix, factors));
     if (tensor_.divides_by_more) {
       std::ranges::transform(factors, factors.begin(), [](float factor) { return 1.0F / factor; });
     }

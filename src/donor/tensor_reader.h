@@ -41,7 +41,9 @@ class TensorReader {
   [[nodiscard]] float add(float value) const;
   Status read_floats(std::uint64_t first, std::span<float> out) const;
   Status convert_quantised(std::uint64_t first, std::span<std::byte> out) const;
-  [[nodiscard]] Result<std::vector<float>> read_factors() const;
+  // The factors of whole matrices that NVFP4 has; else none.
+  [[nodiscard]] std::uint64_t factor_count() const;
+  [[nodiscard]] Result<std::vector<float>> read_factors(std::uint64_t first_matrix, std::uint64_t last_matrix) const;
   // `codes` are those of the elements from `first` on, one a byte; `out` gets as many values.
   template <class Value>
   Status scale(std::uint64_t first, std::span<const std::uint8_t> codes, std::byte* out) const;

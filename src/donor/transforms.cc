@@ -23,17 +23,10 @@ using ReaderPointer = std::shared_ptr<const TensorReader>;
 // Far above any bias.
 constexpr std::uint64_t kLeftOutMax = std::uint64_t{1} << 20;
 
-// What llama.cpp computes with in F32 whatever the file's type is.
-bool is_f32(std::string_view name, std::size_t n_dims) {
-  return n_dims <= 1 || name.ends_with("_norm.weight") || name.ends_with(".ffn_gate_inp.weight") ||
-         name.ends_with(".ffn_gate_inp_shexp.weight") || name.ends_with(".indexer.proj.weight") ||
-         name.ends_with(".indexer_compressor_ape.weight") || !name.ends_with(".weight");
-}
-
 // The GGUF's type of a quantised matrix.
 std::uint32_t dequantised_type(std::string_view name, std::size_t n_dims, const HeadConfig& config) {
   const bool is_rounded_later = config.dequantises_to_f32 && is_convertible(name, n_dims <= 1);
-  return is_f32(name, n_dims) || is_rounded_later ? tensor_type::kF32 : tensor_type::kBF16;
+  return becomes_f32(name, n_dims) || is_rounded_later ? tensor_type::kF32 : tensor_type::kBF16;
 }
 
 // Reads `source` for the GGUF's tensor `name`, which has `n_dims` dimensions. Blocks of scales begin anew every
@@ -42,7 +35,8 @@ Result<ReaderPointer> make_reader(const StoredTensor& source, std::string_view n
                                   int norm_offset, const HeadConfig& config, std::uint64_t group_rows = 0) {
   const auto added = is_norm(name) ? norm_offset : 0;
   if (!source.is_quantised()) {
-    const auto type = is_f32(name, n_dims) ? tensor_type::kF32 : *matrix_type(source.values.dtype);
+    const bool is_f32 = becomes_f32(name, n_dims) && !config.as_stored.contains(std::string(name));
+    const auto type = is_f32 ? tensor_type::kF32 : *matrix_type(source.values.dtype);
     return ReaderPointer(std::make_shared<TensorReader>(source, type, added));
   }
   auto placed = source;
@@ -177,6 +171,9 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sto
   if (shape.size() != 3 || shape[1] % 2 != 0) {
     return cannot_convert(source, "it is no stack of gate and up projections of equal size");
   }
+  if (shape[0] > kPartsMax) {
+    return cannot_convert(source, fmt::format("it has {} experts; at most {} are read", shape[0], kPartsMax));
+  }
   shape[1] /= 2;
   MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), 0, config));
   std::vector<MadeTensor> tensors;
@@ -205,6 +202,9 @@ Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const S
                           "put the model's config.json beside the file, or name a target, whose keys tell them too");
   }
   const auto head_rows = key_rows + value_rows;
+  if (heads > kPartsMax) {
+    return cannot_convert(source, fmt::format("it is of {} attention heads; at most {} are read", heads, kPartsMax));
+  }
   if (shape.size() != 2 || shape[0] / head_rows != heads || shape[0] % head_rows != 0) {
     return cannot_convert(source, fmt::format("the model has {} heads of {} + {} rows", heads, key_rows, value_rows));
   }
@@ -274,6 +274,12 @@ Result<std::vector<MadeTensor>> fuse_qkv(const std::string& name, const StoredTe
 }
 
 }  // namespace
+
+bool becomes_f32(std::string_view name, std::size_t n_dims) {
+  return n_dims <= 1 || name.ends_with("_norm.weight") || name.ends_with(".ffn_gate_inp.weight") ||
+         name.ends_with(".ffn_gate_inp_shexp.weight") || name.ends_with(".indexer.proj.weight") ||
+         name.ends_with(".indexer_compressor_ape.weight") || !name.ends_with(".weight");
+}
 
 Result<std::vector<MadeTensor>> make_tensors(const std::string& name, Transform transform,
                                              std::vector<StoredTensor> sources, int norm_offset,

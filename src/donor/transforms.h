@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "donor/config.h"
@@ -13,6 +14,9 @@
 #include "mtpgraft/result.h"
 
 namespace mtpgraft {
+
+// Whether the converter makes the GGUF's tensor `name` F32, whatever the checkpoint has: llama.cpp computes with it so.
+bool becomes_f32(std::string_view name, std::size_t n_dims);
 
 struct MadeTensor {
   TensorInfo info;  // without offsets

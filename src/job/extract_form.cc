@@ -1,8 +1,9 @@
 #include "job/extract_form.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include "donor/exported_tensors.h"
+#include "util/parse.h"
 
 namespace mtpgraft {
 namespace {
@@ -12,8 +13,14 @@ constexpr std::string_view kCheckpointEnding = ".safetensors";
 }  // namespace
 
 Result<ExtractForm> choose_extract_form(const ExtractRequest& request) {
-  if (!request.output.path.ends_with(kCheckpointEnding)) {
+  const auto& path = request.output.path;
+  if (!lowered(path).ends_with(kCheckpointEnding)) {
     return request.form;
+  }
+  if (!path.ends_with(kCheckpointEnding)) {
+    return Error{.code = ErrorCode::kUsage,
+                 .message = fmt::format("the ending of a checkpoint's file is {}, in small letters", kCheckpointEnding),
+                 .path = path};
   }
   const auto refuse = [](RequestField field, std::string_view why) {
     return Error{.code = ErrorCode::kUsage,
@@ -37,6 +44,29 @@ Result<ExtractForm> choose_extract_form(const ExtractRequest& request) {
         .field = RequestField::kHeadType};
   }
   return ExtractForm::kCheckpoint;
+}
+
+Status check_exact(const Donor& donor) {
+  if (!donor.quantisation || donor.quantisation->schemes.empty() || !donor.labels.head_type.empty()) {
+    return ok_status();
+  }
+  return Error{.code = ErrorCode::kIncompatible,
+               .message = fmt::format("the head is quantised ({}: {} of {} tensors), and would be rounded",
+                                      fmt::join(donor.quantisation->schemes, " and "),
+                                      donor.quantisation->quantised_count, donor.quantisation->tensor_count),
+               .path = donor.file->path(),
+               .remedy = Remedy::kDequantise};
+}
+
+Status refuse_checkpoint_name(const std::string& path) {
+  if (!lowered(path).ends_with(kCheckpointEnding)) {
+    return ok_status();
+  }
+  return Error{
+      .code = ErrorCode::kUsage,
+      .message = fmt::format("what is written is a GGUF, and {} is the ending of checkpoints", kCheckpointEnding),
+      .path = path,
+      .hint = "give the output a name that ends in .gguf"};
 }
 
 }  // namespace mtpgraft

@@ -71,7 +71,8 @@ Result<HeadData> make_plan(Job& job, DigestHead digest, const Progress& progress
   MTPGRAFT_TRY(auto head_data, read_head_data(*donor.file, donor.gguf, digest, progress));
   head_data.trunk_norms = job.trunk_norms;
   if (job.extract_form == ExtractForm::kCheckpoint) {
-    MTPGRAFT_TRY(auto exported, export_checkpoint(donor.file, donor.gguf, head_data));
+    MTPGRAFT_CHECK(check_exact(donor));
+    MTPGRAFT_TRY(auto exported, export_checkpoint(donor.file, donor.gguf, head_data, donor.dequantized));
     job.plan = std::move(exported.plan);
     job.sources = {exported.data, exported.data};
   } else if (job.extract_form) {
@@ -254,6 +255,7 @@ std::uint64_t Output::bytes_to_write() const {
 }
 
 Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
+  MTPGRAFT_CHECK(refuse_checkpoint_name(request.output.path));
   auto target = find_model(request.target, context.files);
   if (!target.ok()) {
     return explain_exchange(target.error(), request, context);
@@ -315,6 +317,7 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
   if (request.output.path.empty() && !request.output.in_place) {
     return name_the_output("the output has no name");
   }
+  MTPGRAFT_CHECK(refuse_checkpoint_name(request.output.path));
   const auto progress = context.begin(Phase::kPlan, 0);
   Job job;
   job.request = request.output;

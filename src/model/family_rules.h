@@ -84,6 +84,10 @@ inline constexpr auto kExperts = std::to_array<TensorRule>({
     {"mlp.shared_experts.gate_proj", "ffn_gate_shexp"},
     {"mlp.shared_experts.up_proj", "ffn_up_shexp"},
     {"mlp.shared_experts.down_proj", "ffn_down_shexp"},
+    // As MLX has them.
+    {"mlp.switch_mlp.gate_proj.weight", "ffn_gate_exps.weight"},
+    {"mlp.switch_mlp.up_proj.weight", "ffn_up_exps.weight"},
+    {"mlp.switch_mlp.down_proj.weight", "ffn_down_exps.weight"},
 });
 
 inline constexpr auto kQwenExperts = std::to_array<TensorRule>({
@@ -103,6 +107,10 @@ inline constexpr auto kSingleExperts = std::to_array<TensorRule>({
     {"mlp.experts.*.gate_proj.weight", "ffn_gate_exps.weight", kStackExperts},
     {"mlp.experts.*.up_proj.weight", "ffn_up_exps.weight", kStackExperts},
     {"mlp.experts.*.down_proj.weight", "ffn_down_exps.weight", kStackExperts},
+    // As MLX has them.
+    {"mlp.switch_mlp.gate_proj.weight", "ffn_gate_exps.weight"},
+    {"mlp.switch_mlp.up_proj.weight", "ffn_up_exps.weight"},
+    {"mlp.switch_mlp.down_proj.weight", "ffn_down_exps.weight"},
 });
 
 // llama.cpp's graph of the head wants queries, keys and values in one matrix, however the checkpoint has them.

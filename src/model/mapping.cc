@@ -199,10 +199,9 @@ std::optional<std::string> name_in_checkpoint(const Family& family, const Tensor
                      rule.name, suffix);
 }
 
-Error not_in_table(const Family& family, const BlockTensorName& tensor) {
+Error cannot_name(const BlockTensorName& tensor, std::string why) {
   return {.code = ErrorCode::kUnsupported,
-          .message = fmt::format("head tensor 'blk.{}.{}' is none that checkpoints of {} models are known to have",
-                                 tensor.block, tensor.name, family.architecture),
+          .message = fmt::format("head tensor 'blk.{}.{}' {}", tensor.block, tensor.name, why),
           .hint = "extract the head to a .gguf file instead"};
 }
 
@@ -373,6 +372,10 @@ Result<std::vector<WrittenTensor>> map_back(const Family& family, std::span<cons
       }
       const auto suffix = match_back(rule, tensor.name);
       auto name = suffix ? name_in_checkpoint(family, rule, *suffix, tensor.block, first_block) : std::nullopt;
+      if (suffix && !name) {
+        return cannot_name(tensor, fmt::format("is of a further block, and checkpoints of {} have it once for all",
+                                               family.architecture));
+      }
       if (!name) {
         continue;
       }
@@ -387,7 +390,8 @@ Result<std::vector<WrittenTensor>> map_back(const Family& family, std::span<cons
       }
     }
     if (!is_known) {
-      return not_in_table(family, tensor);
+      return cannot_name(tensor,
+                         fmt::format("is none that checkpoints of {} models are known to have", family.architecture));
     }
   }
   return written;

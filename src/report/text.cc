@@ -71,8 +71,8 @@ std::string describe_file(const InspectedFile& file) {
   const auto& [gguf, summary, listed_tensors, listed_keys, mmproj, is_checkpoint, notes, claims, is_changeable,
                warnings] = file;
   std::vector<Row> rows;
-  rows.push_back(
-      {"verdict", is_checkpoint ? "a checkpoint's head, good as a donor" : printable(describe_verdict(summary))});
+  rows.push_back({"verdict", is_checkpoint && summary.head.problems.empty() ? "a checkpoint's head, good as a donor"
+                                                                            : printable(describe_verdict(summary))});
   rows.push_back(
       {"model", fmt::format("{}{}", summary.architecture.empty() ? "no architecture" : printable(summary.architecture),
                             summary.name.empty() ? "" : ", " + quote(summary.name))});
@@ -100,7 +100,8 @@ std::string describe_file(const InspectedFile& file) {
     rows.push_back({"mmproj", describe_projector(*mmproj)});
   }
   rows.push_back({"llama.cpp", is_checkpoint ? "reads no safetensors" : printable(describe_runtime(summary))});
-  const auto next_step = describe_next_step(summary, gguf.path, is_changeable);
+  const bool is_mended_by_graft = !is_checkpoint || summary.head.problems.empty();
+  const auto next_step = is_mended_by_graft ? describe_next_step(summary, gguf.path, is_changeable) : "";
   for (const auto line : lines_of(next_step)) {
     rows.push_back({"", printable(line)});
   }

@@ -326,7 +326,9 @@ def qwen4exp_keys(c, config, blocks):
     recurs = [kind == "linear_attention" for kind in config["layer_types"]]
     ratios = [0 if recur else config["indexer_compress_ratio"] for recur in recurs]
     return {"attention.compress_ratios": (ARRAY, (I32, ratios + [0] * c.blocks)),
-            "hyper_connection.count": (U32, config["hc_count"])}
+            "hyper_connection.count": (U32, config["hc_count"]),
+            "attention.indexer.head_count": (U32, config["indexer_n_heads"]),
+            "attention.indexer.key_length": (U32, config["indexer_head_dim"])}
 
 
 def glm5next_keys(c, config, blocks):
