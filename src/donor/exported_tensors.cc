@@ -187,10 +187,11 @@ class Exporter {
   }
 
   [[nodiscard]] Status check_parts(std::size_t index, std::uint64_t parts) const {
-    return parts <= kPartsMax ? ok_status()
-                              : Status(cannot_write(index, fmt::format("is of {} experts or attention heads; at most "
-                                                                       "{} are written",
-                                                                       parts, kPartsMax)));
+    return parts <= kMatricesMax
+               ? ok_status()
+               : Status(cannot_write(index, fmt::format("is of {} experts or attention heads; at most "
+                                                        "{} are written",
+                                                        parts, kMatricesMax)));
   }
 
   // One tensor for each expert.

@@ -171,8 +171,8 @@ Result<std::vector<MadeTensor>> split_gate_up(const std::string& name, const Sto
   if (shape.size() != 3 || shape[1] % 2 != 0) {
     return cannot_convert(source, "it is no stack of gate and up projections of equal size");
   }
-  if (shape[0] > kPartsMax) {
-    return cannot_convert(source, fmt::format("it has {} experts; at most {} are read", shape[0], kPartsMax));
+  if (shape[0] > kMatricesMax) {
+    return cannot_convert(source, fmt::format("it has {} experts; at most {} are read", shape[0], kMatricesMax));
   }
   shape[1] /= 2;
   MTPGRAFT_TRY(const auto values, make_reader(source, name, shape.size(), 0, config));
@@ -202,8 +202,8 @@ Result<std::vector<MadeTensor>> split_key_value(const std::string& name, const S
                           "put the model's config.json beside the file, or name a target, whose keys tell them too");
   }
   const auto head_rows = key_rows + value_rows;
-  if (heads > kPartsMax) {
-    return cannot_convert(source, fmt::format("it is of {} attention heads; at most {} are read", heads, kPartsMax));
+  if (heads > kMatricesMax) {
+    return cannot_convert(source, fmt::format("it is of {} attention heads; at most {} are read", heads, kMatricesMax));
   }
   if (shape.size() != 2 || shape[0] / head_rows != heads || shape[0] % head_rows != 0) {
     return cannot_convert(source, fmt::format("the model has {} heads of {} + {} rows", heads, key_rows, value_rows));

@@ -60,8 +60,8 @@ std::string cut_gate_up(const TensorInfo& stored, std::size_t index, std::vector
   if (stored.n_dims != 3 || stored.shape[1] % 2 != 0) {
     return fmt::format("'{}' is no stack of gate and up projections of equal size", stored.name);
   }
-  if (stored.shape[2] > kPartsMax) {
-    return fmt::format("'{}' has {} experts; at most {} are read", stored.name, stored.shape[2], kPartsMax);
+  if (stored.shape[2] > kMatricesMax) {
+    return fmt::format("'{}' has {} experts; at most {} are read", stored.name, stored.shape[2], kMatricesMax);
   }
   const auto half_bytes = stored.size_bytes / stored.shape[2] / 2;
   auto up = tensors.back();

@@ -72,8 +72,8 @@ struct UnreadableFamily {
   std::string_view hint;
 };
 
-// Experts or attention heads of which each is a piece of its own; llama.cpp takes 1,024 experts.
-inline constexpr std::uint64_t kPartsMax = 4096;
+// Experts, or attention heads, each of whose matrices is a piece of its own; llama.cpp takes 1,024 experts.
+inline constexpr std::uint64_t kMatricesMax = 4096;
 
 std::span<const Family> families();
 std::span<const UnreadableFamily> unreadable_families();

@@ -110,6 +110,20 @@ mtpgraft: mtp-base-8L-Q8_0.gguf: head tensor 'blk.8.attn_k.weight' has type Q8_0
   hint: take the head of an unquantised donor, or --head-type bf16 dequantises it
 END_OF_TEXT
 expect_exit 2 "$MTPGRAFT" extract "$DONOR" -o mtp.safetensors --head-type q8_0
+expect_exit 2 "$MTPGRAFT" extract mtp-base-8L-BF16.gguf -o mtp.SafeTensors
+expect_text "$STDERR" 'the ending of a checkpoint.s file is \.safetensors, in small letters'
+expect_exit 2 "$MTPGRAFT" graft "$TARGET" mtp-base-8L-BF16.gguf -o graft.safetensors
+expect_text "$STDERR" 'what is written is a GGUF, and \.safetensors is the ending of checkpoints'
+
+# A checkpoint's head that is quantised is rounded only if that is asked for, and says so ever after.
+FP8=$FIXTURES_DIR/checkpoints/qwen35-fp8-row
+expect_exit 3 "$MTPGRAFT" extract "$FP8" -o mtp.safetensors
+expect_text "$STDERR" 'the head is quantised \(FP8, one scale a row: 7 of 15 tensors\), and would be rounded'
+expect_text "$STDERR" '^  hint: --head-type bf16 dequantises it'
+expect_exit 0 "$MTPGRAFT" extract -q --no-sync "$FP8" --head-type bf16 -o was-fp8.safetensors
+expect_exit 0 "$MTPGRAFT" inspect was-fp8.safetensors
+expect_text "$STDOUT" ' the head was dequantised from FP8, one scale a row before it was written here$'
+rm was-fp8.safetensors
 expect_exit 3 "$MTPGRAFT" extract donor-norms-unshifted.gguf -o mtp.safetensors
 no_leftovers . "${inputs[@]}"
 expect_exit 0 "$MTPGRAFT" extract "$DONOR" -o mtp.safetensors --head-type bf16

@@ -36,6 +36,8 @@ WAYS = {
     "quanto": {"weight._data": ("U8", [32, 64]), "weight._scale": ("F16", [64, 1])},
     "bitnet": {"weight": ("U8", [16, 64]), "weight_scale": ("BF16", [1])},
     # What is broken.
+    "bf16-with-factor": {"weight": ("BF16", [64, 64]), "weight_global_scale": ("F32", [1])},
+    "fp8-with-factor": {"weight": ("F8_E4M3", [64, 64]), "weight_scale": ("F32", [64, 1]), "weight_scale_2": ("F32", [])},
     "fp8-without-scales": {"weight": ("F8_E4M3", [64, 64])},
     "fp8-scales-shape": {"weight": ("F8_E4M3", [64, 64]), "weight_scale_inv": ("F32", [7, 3])},
     "fp8-scales-dtype": {"weight": ("F8_E4M3", [64, 64]), "weight_scale": ("I64", [64, 1])},
