@@ -22,9 +22,8 @@ namespace {
 
 Result<const Family*> find_family_of(const GgufFile& donor) {
   const auto architecture = donor.architecture();
-  const auto found = std::ranges::find(families(), architecture, &Family::architecture);
-  if (found != families().end()) {
-    return &*found;
+  if (const auto* family = family_of_architecture(architecture)) {
+    return family;
   }
   Error error{.code = ErrorCode::kUnsupported,
               .message = architecture.empty()
@@ -113,10 +112,6 @@ Plan make_plan(const GgufFile& donor, const Head& head, const ExportedTensors& s
 }
 
 }  // namespace
-
-bool has_checkpoint_names(std::string_view architecture) {
-  return std::ranges::find(families(), architecture, &Family::architecture) != families().end();
-}
 
 Result<ExportedHead> export_checkpoint(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
                                        const HeadData& head_data, const std::vector<std::string>& dequantized) {

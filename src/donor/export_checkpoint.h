@@ -24,7 +24,4 @@ struct ExportedHead {
 Result<ExportedHead> export_checkpoint(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
                                        const HeadData& head_data, const std::vector<std::string>& dequantized);
 
-// Whether a head can be written as a checkpoint of this architecture.
-bool has_checkpoint_names(std::string_view architecture);
-
 }  // namespace mtpgraft

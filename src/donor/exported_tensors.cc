@@ -21,20 +21,12 @@ namespace {
 
 std::uint64_t element_bytes(std::uint32_t type) { return find_tensor_type(type)->block_bytes; }
 
-std::uint64_t product(const std::vector<std::uint64_t>& shape) {
-  std::uint64_t count = 1;
-  for (const auto extent : shape) {
-    count *= extent;
-  }
-  return count;
-}
-
 ExportedTensor make_exported(std::string name, std::uint32_t type, std::vector<std::uint64_t> shape) {
   ExportedTensor stored;
   stored.type = type;
   stored.tensor.name = std::move(name);
   stored.tensor.dtype = plain_dtype(type);
-  stored.tensor.size_bytes = product(shape) * element_bytes(type);
+  stored.tensor.size_bytes = element_count(shape) * element_bytes(type);
   stored.tensor.shape = std::move(shape);
   return stored;
 }

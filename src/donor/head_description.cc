@@ -9,6 +9,7 @@
 #include "gguf/serialize.h"
 #include "gguf/tensor_types.h"
 #include "model/architectures.h"
+#include "model/standard_keys.h"
 #include "plan/value_json.h"
 #include "util/json.h"
 
@@ -34,19 +35,11 @@ bool is_told(const GgufFile& gguf, const KeyValue& item) {
          value.element_count <= kBlocksMax && (element != ValueType::kString || value.bytes.size() <= kTextBytesMax);
 }
 
-KeyValue make_key(std::string key, GgufValue value) {
-  KeyValue item;
-  item.key = std::move(key);
-  item.end = value.bytes.size();  // it is complete
-  item.value = std::move(value);
-  return item;
-}
-
 // Throws where something is missing or of another type.
 std::optional<HeadDescription> read_description(const Json& json) {
   HeadDescription description;
   const auto name = json.at("architecture").get<std::string>();
-  description.model.keys.push_back(make_key("general.architecture", string_value(name)));
+  description.model.keys.push_back(made_key("general.architecture", string_value(name)));
   description.first_block = json.at("first_block").get_ref<const Json::number_unsigned_t&>();
   const auto norm_offset = json.at("norm_offset").get_ref<const Json::number_unsigned_t&>();
   description.norm_offset = norm_offset == 1 ? 1 : 0;
@@ -59,7 +52,7 @@ std::optional<HeadDescription> read_description(const Json& json) {
     if (!sound || !is_plain(key) || !key.starts_with(name + '.')) {
       return std::nullopt;
     }
-    description.model.keys.push_back(make_key(key, std::move(*sound)));
+    description.model.keys.push_back(made_key(key, std::move(*sound)));
   }
   return description.first_block <= kBlocksMax && norm_offset <= 1 ? std::optional(std::move(description))
                                                                    : std::nullopt;

@@ -64,15 +64,15 @@ Result<const Family*> choose_family(const Checkpoint& checkpoint, std::string_vi
     }
     return family;
   }
-  const auto found = std::ranges::find(families(), architecture, &Family::architecture);
-  if (found == families().end()) {
+  const auto* family = family_of_architecture(architecture);
+  if (family == nullptr) {
     return unknown_model(checkpoint,
                          architecture.empty()
                              ? "no config.json beside it tells what model it is; known are"
                              : fmt::format("heads of {} models are unknown as checkpoints; known are", architecture),
                          "put the model's config.json beside the file, or give the head as a GGUF");
   }
-  return &*found;
+  return family;
 }
 
 Result<std::optional<std::uint64_t>> read_trunk_blocks(const Checkpoint& checkpoint) {

@@ -17,11 +17,6 @@ namespace {
 
 using Indices = std::map<std::string_view, std::size_t>;  // into GgufFile::tensors
 
-const Family* find_family_of(const GgufFile& file) {
-  const auto found = std::ranges::find(families(), file.architecture(), &Family::architecture);
-  return found != families().end() ? &*found : nullptr;
-}
-
 // Where the head begins: what no key declares comes after the blocks that there are.
 std::uint64_t find_first_block(const GgufFile& file) {
   const auto depth = read_depth(file);
@@ -145,7 +140,7 @@ std::string add_pieces(const GgufFile& file, const HeadTensorGroup& group, const
 
 CheckpointNames find_checkpoint_names(const GgufFile& file) {
   CheckpointNames found;
-  const auto* family = find_family_of(file);
+  const auto* family = family_of_architecture(file.architecture());
   if (family == nullptr) {
     return found;
   }

@@ -1,5 +1,6 @@
 #include "model/families.h"
 
+#include <algorithm>
 #include <array>
 
 #include "model/family_rules.h"
@@ -227,6 +228,11 @@ constexpr auto kUnreadable = std::to_array<UnreadableFamily>({
 }  // namespace
 
 std::span<const Family> families() { return kFamilies; }
+
+const Family* family_of_architecture(std::string_view architecture) {
+  const auto* found = std::ranges::find(kFamilies, architecture, &Family::architecture);
+  return found != kFamilies.end() ? found : nullptr;
+}
 
 std::span<const UnreadableFamily> unreadable_families() { return kUnreadable; }
 

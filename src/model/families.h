@@ -76,6 +76,10 @@ struct UnreadableFamily {
 inline constexpr std::uint64_t kMatricesMax = 4096;
 
 std::span<const Family> families();
+
+// The first of that architecture; null if there is none.
+const Family* family_of_architecture(std::string_view architecture);
+
 std::span<const UnreadableFamily> unreadable_families();
 
 }  // namespace mtpgraft

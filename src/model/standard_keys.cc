@@ -11,7 +11,6 @@
 #include "mtpgraft/head.h"
 
 namespace mtpgraft {
-namespace {
 
 KeyValue made_key(std::string key, GgufValue value) {
   KeyValue item;
@@ -20,8 +19,6 @@ KeyValue made_key(std::string key, GgufValue value) {
   item.end = item.value.bytes.size();
   return item;
 }
-
-}  // namespace
 
 std::optional<GgufFile> without_mtp_suffix(const GgufFile& file) {
   constexpr std::string_view kSuffix = "_mtp";

@@ -3,10 +3,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "mtpgraft/gguf.h"
 
 namespace mtpgraft {
+
+// A key that no file has, without an offset.
+KeyValue made_key(std::string key, GgufValue value);
 
 // The file with the architecture that its own is called after, as qwen35 for qwen35_mtp, and keys named after it.
 // Nothing if its own is in the table, or the other is not.
