@@ -28,6 +28,7 @@ bool config_flag(const nlohmann::json& config, std::string_view name);
 std::optional<std::uint64_t> count_trunk_layers(const nlohmann::json& config);
 
 // The sizes by which tensors are cut, 0 where the config does not tell, and how quantised ones are read.
+// NOLINTNEXTLINE(bugprone-exception-escape): moving JSON asserts
 struct HeadConfig {
   std::uint64_t attention_heads = 0;          // num_attention_heads
   std::uint64_t latent_heads = 0;             // those of latent attention

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "donor/exported_tensors.h"
@@ -135,9 +136,7 @@ Result<ExportedHead> export_checkpoint(const std::shared_ptr<const ReadableFile>
   }
   MTPGRAFT_TRY(const auto stored, make_exported_tensors(file, donor, head, data_of_all, written.value()));
   std::vector<SafetensorsTensor> tensors;
-  for (const auto& each : stored) {
-    tensors.push_back(each.tensor);
-  }
+  std::ranges::transform(stored, std::back_inserter(tensors), &ExportedTensor::tensor);
   const auto offset = find_architecture(donor.architecture()).norms_are_shifted ? 1 : 0;
   const auto header = serialize_safetensors_header(tensors, format_description(donor, head, offset, dequantized));
   ExportedHead exported{make_plan(donor, head, stored, header), {}};

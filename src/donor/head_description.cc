@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "donor/transforms.h"
@@ -63,6 +64,21 @@ std::optional<HeadDescription> read_description(const Json& json) {
 std::string name_in_head(std::string_view tensor_name, std::uint64_t first_block) {
   const auto split = split_block_name(tensor_name);
   return split ? fmt::format("{}.{}", split->block - first_block, split->name) : std::string(tensor_name);
+}
+
+void keep_types(const HeadDescription& description, const HeadTensorGroups& groups, std::uint64_t first_block,
+                HeadConfig& config) {
+  for (const auto& [name, group] : groups) {
+    if (std::ranges::find(description.as_stored, name_in_head(name, first_block)) != description.as_stored.end()) {
+      config.as_stored.insert(name);
+    }
+  }
+}
+
+void add_keys(const GgufFile& model, std::vector<Bytes>& keys) {
+  for (const auto& item : std::span(model.keys).subspan(1)) {
+    keys.push_back(serialize_key(item.key, item.value));
+  }
 }
 
 std::string format_description(const GgufFile& gguf, const Head& head, int norm_offset,

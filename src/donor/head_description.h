@@ -8,6 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "donor/config.h"
+#include "gguf/serialize.h"
+#include "model/mapping.h"
 #include "mtpgraft/gguf.h"
 #include "mtpgraft/head.h"
 
@@ -25,6 +28,13 @@ struct HeadDescription {
 
 // "0.attn_norm.weight" for "blk.12.attn_norm.weight"; other names as they are.
 std::string name_in_head(std::string_view tensor_name, std::uint64_t first_block);
+
+// Takes over which matrices keep their type, of those that `groups` has.
+void keep_types(const HeadDescription& description, const HeadTensorGroups& groups, std::uint64_t first_block,
+                HeadConfig& config);
+
+// Adds the keys but the architecture, which is the first.
+void add_keys(const GgufFile& model, std::vector<Bytes>& keys);
 
 // The text that tells it; of `gguf` its head and the keys "{architecture}.*" that are no lists of more than a model's
 // blocks.

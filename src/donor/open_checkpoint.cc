@@ -352,10 +352,8 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
                                   described ? std::optional(described->norm_offset) : std::nullopt, head.notes));
   head.quantisation.earlier = described ? described->dequantized : decltype(head.quantisation.earlier)();
   MTPGRAFT_TRY(auto config, read_sizes(checkpoint, *family, alone, options));
-  for (const auto& [name, group] : groups.value()) {
-    if (described && std::ranges::count(described->as_stored, name_in_head(name, trunk_blocks.value_or(0))) > 0) {
-      config.as_stored.insert(name);
-    }
+  if (described) {
+    keep_types(*described, groups.value(), trunk_blocks.value_or(0), config);
   }
   MTPGRAFT_TRY(auto tensors, make_all(checkpoint, groups.value(), config, head));
   if (described) {
@@ -363,9 +361,7 @@ Result<CheckpointHead> open_checkpoint(const std::string& path, const Checkpoint
   }
   std::vector<Bytes> keys{serialize_key("general.architecture", string_value(family->architecture))};
   if (alone) {
-    for (std::size_t i = 1; i < alone->model.keys.size(); ++i) {  // the first is the architecture
-      keys.push_back(serialize_key(alone->model.keys[i].key, alone->model.keys[i].value));
-    }
+    add_keys(alone->model, keys);
   } else if (trunk_blocks) {
     std::ranges::move(make_keys(*family, *checkpoint.config(), *trunk_blocks, head_blocks), std::back_inserter(keys));
   }

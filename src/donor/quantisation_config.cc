@@ -13,12 +13,12 @@ using ConfigJson = nlohmann::json;
 
 // Null for what is not there, or in no object.
 const ConfigJson& field(const ConfigJson& json, const char* name) {
-  static const ConfigJson kNull;
+  static const ConfigJson null;
   if (!json.is_object()) {
-    return kNull;
+    return null;
   }
   const auto found = json.find(name);
-  return found != json.end() ? *found : kNull;
+  return found != json.end() ? *found : null;
 }
 
 std::string text_of(const ConfigJson& json) { return json.is_string() ? json.get<std::string>() : std::string(); }

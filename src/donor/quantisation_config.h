@@ -10,6 +10,7 @@
 
 namespace mtpgraft {
 
+// NOLINTNEXTLINE(bugprone-exception-escape): moving JSON asserts
 struct QuantisationConfig {
   std::string file;      // "config.json", "hf_quant_config.json"; empty: nothing is said
   std::string method;    // "fp8", "compressed-tensors", "modelopt", "mlx", ..., in small letters; empty: it is not told

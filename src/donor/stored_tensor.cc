@@ -363,7 +363,7 @@ Status set_scale_blocks(StoredTensor& tensor, const QuantisationConfig& config, 
 }
 
 std::string describe_scheme(StoredTensor tensor, const QuantisationConfig& config) {
-  const auto name = std::string(tensor.scheme->name);
+  std::string name(tensor.scheme->name);
   if (!set_scale_blocks(tensor, config).ok()) {  // blocks begin anew somewhere
     const auto block = config.block.value_or(kUsualBlock);
     tensor.blocks = {block[0], block[1], 0};

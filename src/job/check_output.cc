@@ -7,6 +7,7 @@
 #include <iterator>
 #include <span>
 
+#include "job/extract_form.h"
 #include "mtpgraft/split.h"
 #include "util/parse.h"
 #include "util/path.h"
@@ -225,6 +226,12 @@ Status check_output(Job& job, const Context& context) {
 Status check(Job& job, const Context& context) {
   MTPGRAFT_CHECK(check_output(job, context));
   auto& output = job.output;
+  if (job.extract_form != ExtractForm::kCheckpoint && !output.in_place) {
+    if (auto refused = refuse_checkpoint_name(output.path); !refused.ok()) {
+      output.is_checked = false;
+      return refused;
+    }
+  }
   if (output.needed_bytes > output.free_bytes) {
     output.is_checked = false;
     return Error{.code = ErrorCode::kIo,

@@ -255,7 +255,6 @@ std::uint64_t Output::bytes_to_write() const {
 }
 
 Result<Job> prepare_graft(const GraftRequest& request, const Context& context) {
-  MTPGRAFT_CHECK(refuse_checkpoint_name(request.output.path));
   auto target = find_model(request.target, context.files);
   if (!target.ok()) {
     return explain_exchange(target.error(), request, context);
@@ -317,7 +316,6 @@ Result<Job> prepare_strip(const StripRequest& request, const Context& context) {
   if (request.output.path.empty() && !request.output.in_place) {
     return name_the_output("the output has no name");
   }
-  MTPGRAFT_CHECK(refuse_checkpoint_name(request.output.path));
   const auto progress = context.begin(Phase::kPlan, 0);
   Job job;
   job.request = request.output;

@@ -322,7 +322,7 @@ Translation find_translation(const GgufFile& stored) {
     translation.tensors.clear();
     return translation;
   }
-  auto named = renamed ? std::move(*renamed) : stored;
+  auto named = renamed ? *std::move(renamed) : stored;
   if (checkpoint.block_count > 0) {
     declare_head(checkpoint.first_block, checkpoint.block_count, named);
   }

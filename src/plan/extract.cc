@@ -113,6 +113,14 @@ std::vector<TensorEntry> take_own_tensors(const GgufFile& model, const GgufFile&
   return entries;
 }
 
+void say_that_it_is_slim(const Architecture& architecture, KeyList& keys, std::vector<Warning>& warnings) {
+  set_key(keys, fmt::format("{}.{}", architecture.name, kSharesTargetTensors),
+          {ValueType::kBool, ValueType::kBool, 1, {std::byte{1}}});
+  warnings.push_back(
+      {"sidecar-refused", fmt::format("llama.cpp {} does not load a sidecar without the shared tensors; {} does",
+                                      kLlamaCppBuild, architecture.slim_sidecar_readers)});
+}
+
 }  // namespace
 
 Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data, const GgufFile* target,
@@ -156,11 +164,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
     MTPGRAFT_CHECK(is_slim ? check_slim(model, architecture)
                            : check_shared_tensors(model, architecture, target != nullptr));
     if (is_slim) {
-      set_key(assembly.keys, fmt::format("{}.{}", model.architecture(), kSharesTargetTensors),
-              {ValueType::kBool, ValueType::kBool, 1, {std::byte{1}}});
-      plan.warnings.push_back(
-          {"sidecar-refused", fmt::format("llama.cpp {} does not load a sidecar without the shared tensors; {} does",
-                                          kLlamaCppBuild, architecture.slim_sidecar_readers)});
+      say_that_it_is_slim(architecture, assembly.keys, plan.warnings);
     } else if (!architecture.loads_sidecar) {
       plan.warnings.push_back({"sidecar-refused", fmt::format("llama.cpp {} does not load the head of {} models from "
                                                               "a file of its own; it is a donor all the same",

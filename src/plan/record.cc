@@ -81,6 +81,24 @@ constexpr std::string_view kDequantised = "F32";
 // The text ends with this field, which covers all that stands before it.
 constexpr std::string_view kSelfDigest = R"(,"xxh128":")";
 
+// Throws where something is missing or of another type.
+RecordLabels read_labels(const Json& json) {
+  const auto& donor = json.at("donor");
+  RecordLabels labels{json.at("tool"),         json.at("target").at("file"),
+                      donor.at("file"),        donor.value("head_type", ""),
+                      donor.value("ggml", ""), std::nullopt};
+  labels.pads_head_file = json.at("head").value("padded", false);
+  labels.is_rounded_once = donor.value("dequantised", "") == kDequantised;
+  // What is no commit is not passed on: verify then finds that the record is not the graft's.
+  if (auto commit = donor.value("commit", ""); is_commit(commit)) {
+    labels.donor_commit = std::move(commit);
+  }
+  if (donor.contains("norm_offset")) {
+    labels.norm_offset = count_from_json(donor.at("norm_offset")) == 0 ? 0 : 1;
+  }
+  return labels;
+}
+
 }  // namespace
 
 std::string write_record(const Record& record) {
@@ -158,17 +176,7 @@ std::optional<Record> read_record(std::string_view text) {
     if (!digest || !old_keys || !padding) {
       return std::nullopt;
     }
-    record.labels = {json.at("tool"),         target.at("file"), donor.at("file"), donor.value("head_type", ""),
-                     donor.value("ggml", ""), std::nullopt};
-    record.labels.pads_head_file = head.value("padded", false);
-    record.labels.is_rounded_once = donor.value("dequantised", "") == kDequantised;
-    // What is no commit is not passed on: verify then finds that the record is not the graft's.
-    if (auto commit = donor.value("commit", ""); is_commit(commit)) {
-      record.labels.donor_commit = std::move(commit);
-    }
-    if (donor.contains("norm_offset")) {
-      record.labels.norm_offset = count_from_json(donor.at("norm_offset")) == 0 ? 0 : 1;
-    }
+    record.labels = read_labels(json);
     record.origin = {target.at("file"),
                      count_from_json(target.at("size")),
                      count_from_json(target.at("n_kv")),

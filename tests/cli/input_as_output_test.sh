@@ -59,11 +59,6 @@ protects() {
     for option in -o "-o none.gguf --checksums"; do
       # Only graft has --checksums.
       [[ $option == -o || $1 == graft ]] || continue
-      # A GGUF is refused under such a name before anything is looked at.
-      if [[ $option == -o && $spelling == *.safetensors ]]; then
-        expect_exit 2 "$MTPGRAFT" "$@" --force -o "$spelling"
-        continue
-      fi
       # shellcheck disable=SC2086  # several words
       expect_exit 5 "$MTPGRAFT" "$@" --force $option "$spelling"
       expect_nothing_on stdout
