@@ -121,6 +121,12 @@ void say_that_it_is_slim(const Architecture& architecture, KeyList& keys, std::v
                                       kLlamaCppBuild, architecture.slim_sidecar_readers)});
 }
 
+Warning never_beside(const Architecture& architecture) {
+  return {"sidecar-refused", fmt::format("llama.cpp {} does not load the head of {} models from a file of its own; it "
+                                         "is a donor all the same",
+                                         kLlamaCppBuild, architecture.name)};
+}
+
 }  // namespace
 
 Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data, const GgufFile* target,
@@ -166,9 +172,7 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
     if (is_slim) {
       say_that_it_is_slim(architecture, assembly.keys, plan.warnings);
     } else if (!architecture.loads_sidecar) {
-      plan.warnings.push_back({"sidecar-refused", fmt::format("llama.cpp {} does not load the head of {} models from "
-                                                              "a file of its own; it is a donor all the same",
-                                                              kLlamaCppBuild, architecture.name)});
+      plan.warnings.push_back(never_beside(architecture));
     }
     plan.key_changes = describe_head_changes(placement, assembly.keys, {});
     assembly.keys = set_split_keys(1, 0, std::move(assembly.keys));
