@@ -151,13 +151,9 @@ Result<Plan> make_extract_plan(const GgufFile& donor, const HeadData& head_data,
   std::ranges::move(warn_of_values(donor, head_data), std::back_inserter(plan.warnings));
   const HeadPlacement placement{model, first_block, donor, donor_head, head_data};
   Assembly assembly{.target = model, .keys = keys_of(model), .tensors = {}, .padded_key = {}};
-  // It tells of another file, or of nothing.
-  remove_key(assembly.keys, kRecordKey);
-  if (target != nullptr) {
-    MTPGRAFT_TRY(assembly.keys, set_head_keys(placement, std::move(assembly.keys)));
-  } else {
-    assembly.keys = mend_depth_keys(model, std::move(assembly.keys));
-  }
+  remove_key(assembly.keys, kRecordKey);  // it tells of another file, or of nothing
+  MTPGRAFT_TRY(assembly.keys, target != nullptr ? set_head_keys(placement, std::move(assembly.keys))
+                                                : mend_depth_keys(model, std::move(assembly.keys)));
   if (has_own_experts) {
     take_expert_keys(model, donor, assembly.keys);
   }
