@@ -13,6 +13,7 @@
 #include "donor/convertible.h"
 #include "donor/derived.h"
 #include "donor/ggml_library.h"
+#include "donor/tensor_reader.h"
 #include "gguf/dequantize.h"
 #include "gguf/quantize.h"
 #include "gguf/serialize.h"
@@ -156,10 +157,6 @@ struct ConvertedMatrix {
   }
 };
 
-bool is_plain_type(std::uint32_t type) {
-  return type == tensor_type::kF32 || type == tensor_type::kF16 || type == tensor_type::kBF16;
-}
-
 // Those whose rows are blocks alone can be read, if ggml knows them.
 bool can_dequantize(const TensorInfo& tensor) {
   const auto* type = find_tensor_type(tensor.type);
@@ -186,7 +183,7 @@ Result<std::vector<TensorInfo>> choose_types(const GgufFile& gguf, const TensorT
     if (tensor.type == type.id) {
       continue;
     }
-    if (!is_plain_type(tensor.type) && !is_quantized) {
+    if (plain_dtype(tensor.type).empty() && !is_quantized) {
       return Error{.code = ErrorCode::kIncompatible,
                    .message = fmt::format("head tensor '{}' has type {}; only F32, F16 and BF16 can become {}",
                                           tensor.name, tensor_type_name(tensor.type), type.name),
@@ -262,7 +259,7 @@ Result<ConvertedDonor> convert_head(const std::shared_ptr<const ReadableFile>& d
     if (tensors[i].type != gguf.tensors[i].type) {
       types.insert(find_tensor_type(tensors[i].type));
       if (const auto* type = find_tensor_type(gguf.tensors[i].type);
-          !is_plain_type(type->id) && read.insert(type).second) {
+          plain_dtype(type->id).empty() && read.insert(type).second) {
         converted.dequantized.emplace_back(type->name);
       }
     }

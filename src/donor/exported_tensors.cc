@@ -221,6 +221,7 @@ class Exporter {
     if (gate.shape.size() != 3 || gate.shape != up.shape || gate.dtype != up.dtype) {
       return do_not_fit(written);
     }
+    MTPGRAFT_CHECK(check_parts(written.sources[0], gate.shape[0]));
     auto shape = gate.shape;
     shape[1] *= 2;
     auto stored = make_exported(written.name, *matrix_type(gate.dtype), shape);
@@ -243,6 +244,7 @@ class Exporter {
       return do_not_fit(written);
     }
     const auto heads = keys.shape[0];
+    MTPGRAFT_CHECK(check_parts(written.sources[0], heads));
     const auto rank = keys.shape[1];
     const auto key_rows = keys.shape[2];
     const auto value_rows = values.shape[1];
@@ -338,19 +340,6 @@ class Exporter {
 };
 
 }  // namespace
-
-std::string_view plain_dtype(std::uint32_t type) {
-  switch (type) {
-    case tensor_type::kF32:
-      return "F32";
-    case tensor_type::kF16:
-      return "F16";
-    case tensor_type::kBF16:
-      return "BF16";
-    default:
-      return {};
-  }
-}
 
 Result<ExportedTensors> make_exported_tensors(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
                                               const Head& head, const HeadData& data,

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 #include "donor/safetensors.h"
@@ -32,8 +31,5 @@ using ExportedTensors = std::vector<ExportedTensor>;
 Result<ExportedTensors> make_exported_tensors(const std::shared_ptr<const ReadableFile>& file, const GgufFile& donor,
                                               const Head& head, const HeadData& data,
                                               const std::vector<WrittenTensor>& written);
-
-// The dtype of a checkpoint that holds values of a ggml type as they are; empty if there is none.
-std::string_view plain_dtype(std::uint32_t type);
 
 }  // namespace mtpgraft

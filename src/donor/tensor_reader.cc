@@ -1,6 +1,7 @@
 #include "donor/tensor_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -14,6 +15,13 @@
 
 namespace mtpgraft {
 namespace {
+
+struct PlainFloat {
+  std::string_view dtype;
+  std::uint32_t type;
+};
+constexpr auto kPlainFloats =
+    std::to_array<PlainFloat>({{"F32", tensor_type::kF32}, {"F16", tensor_type::kF16}, {"BF16", tensor_type::kBF16}});
 
 // Elements that are converted at a time.
 constexpr std::uint64_t kPieceElements = std::uint64_t{1} << 16;
@@ -53,16 +61,16 @@ ComposedFile::Maker from_any_byte(std::uint64_t element_bytes, Make make) {
 
 }  // namespace
 
-bool is_plain_float(std::string_view dtype) { return dtype == "BF16" || dtype == "F16" || dtype == "F32"; }
+bool is_plain_float(std::string_view dtype) { return matrix_type(dtype).has_value(); }
 
 std::optional<std::uint32_t> matrix_type(std::string_view dtype) {
-  if (dtype == "F32") {
-    return tensor_type::kF32;
-  }
-  if (dtype == "F16") {
-    return tensor_type::kF16;
-  }
-  return dtype == "BF16" ? std::optional(tensor_type::kBF16) : std::nullopt;
+  const auto* found = std::ranges::find(kPlainFloats, dtype, &PlainFloat::dtype);
+  return found != kPlainFloats.end() ? std::optional(found->type) : std::nullopt;
+}
+
+std::string_view plain_dtype(std::uint32_t type) {
+  const auto* found = std::ranges::find(kPlainFloats, type, &PlainFloat::type);
+  return found != kPlainFloats.end() ? found->dtype : std::string_view();
 }
 
 TensorReader::TensorReader(StoredTensor tensor, std::uint32_t type, int added)

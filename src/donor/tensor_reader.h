@@ -62,6 +62,9 @@ bool is_plain_float(std::string_view dtype);
 // The ggml type that holds values of `dtype` as they are; nothing for one that is no plain float.
 std::optional<std::uint32_t> matrix_type(std::string_view dtype);
 
+// The other way round; empty for a type that is no plain float.
+std::string_view plain_dtype(std::uint32_t type);
+
 void add_elements(ComposedFile& file, const std::shared_ptr<const TensorReader>& values, std::uint64_t first,
                   std::uint64_t count);
 

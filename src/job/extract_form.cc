@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "donor/exported_tensors.h"
+#include "donor/tensor_reader.h"
 #include "util/parse.h"
 
 namespace mtpgraft {

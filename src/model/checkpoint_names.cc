@@ -60,7 +60,7 @@ std::string cut_gate_up(const TensorInfo& stored, std::size_t index, std::vector
   }
   const auto half_bytes = stored.size_bytes / stored.shape[2] / 2;
   auto up = tensors.back();
-  up.info.name.replace(up.info.name.find("gate"), 4, "up");
+  up.info.name = second_name(Transform::kSplitGateUp, up.info.name);
   tensors.push_back(std::move(up));
   for (const auto half : {std::uint64_t{0}, std::uint64_t{1}}) {
     auto& tensor = tensors[tensors.size() - 2 + half];
