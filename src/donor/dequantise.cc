@@ -11,6 +11,8 @@
 namespace mtpgraft {
 namespace {
 
+constexpr std::uint32_t kNotANumber = 0x7FC00000U;
+
 // Decodes and rounds without branches, so that compilers make vectors of it.
 
 // A float of few bits: a sign, an exponent, `kMantissa` bits of mantissa.
@@ -39,15 +41,15 @@ constexpr float decode_e5m2(std::uint32_t code) {
 
 constexpr float decode_e2m1(std::uint32_t code) { return decode<4, 1, 1>(code & 0xFU); }
 
+// Every NaN is written as one: which sign a NaN of arithmetic has depends on the processor and the compiler.
 template <class Value>
 Value round_to(float value) {
+  const auto product = std::bit_cast<std::uint32_t>(value);
+  const auto bits = (product & 0x7FFFFFFFU) > 0x7F800000U ? kNotANumber : product;
   if constexpr (std::is_same_v<Value, float>) {
-    return value;
+    return std::bit_cast<float>(bits);
   } else {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    const auto rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-    const auto quiet_nan = (bits >> 16) | 0x40U;
-    return static_cast<Bf16>((bits & 0x7FFFFFFFU) > 0x7F800000U ? quiet_nan : rounded);
+    return static_cast<Bf16>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
   }
 }
 
@@ -97,7 +99,6 @@ float from_f8_e5m2(std::uint8_t code) { return decode_e5m2(code); }
 
 float from_f8_e8m0(std::uint8_t code) {
   constexpr std::uint32_t kSmallest = 0x00400000U;  // 2^-127
-  constexpr std::uint32_t kNotANumber = 0x7FC00000U;
   return std::bit_cast<float>(code == 0 ? kSmallest : code == 0xFF ? kNotANumber : std::uint32_t{code} << 23);
 }
 
