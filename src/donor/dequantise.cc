@@ -11,7 +11,8 @@
 namespace mtpgraft {
 namespace {
 
-constexpr std::uint32_t kNotANumber = 0x7FC00000U;
+constexpr std::uint32_t kQuiet = 0x00400000U;
+constexpr std::uint32_t kNotANumber = 0x7F800000U | kQuiet;
 
 // Decodes and rounds without branches, so that compilers make vectors of it.
 
@@ -41,17 +42,34 @@ constexpr float decode_e5m2(std::uint32_t code) {
 
 constexpr float decode_e2m1(std::uint32_t code) { return decode<4, 1, 1>(code & 0xFU); }
 
-// Every NaN is written as one: which sign a NaN of arithmetic has depends on the processor and the compiler.
+constexpr bool is_nan(float value) { return (std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFU) > 0x7F800000U; }
+
+// A NaN stays what it is, quietly. Any other that arithmetic makes is one: which sign and bits the product of two NaNs
+// or of infinity and zero has depends on the processor and the compiler.
+constexpr float one_nan(float value, float result) {
+  const auto kept = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | kQuiet);
+  const auto made = std::bit_cast<float>(kNotANumber);
+  return is_nan(value) ? kept : is_nan(result) ? made : result;
+}
+
 template <class Value>
 Value round_to(float value) {
-  const auto product = std::bit_cast<std::uint32_t>(value);
-  const auto bits = (product & 0x7FFFFFFFU) > 0x7F800000U ? kNotANumber : product;
   if constexpr (std::is_same_v<Value, float>) {
-    return std::bit_cast<float>(bits);
+    return value;
   } else {
-    return static_cast<Bf16>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const auto rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+    return static_cast<Bf16>(is_nan(value) ? bits >> 16 : rounded);
   }
 }
+
+// What a code stands for, and what becomes of it.
+struct Made {
+  float value;
+  float result;
+};
+
+constexpr Made times(float value, float scale) { return {value, value * scale}; }
 
 // Makes some values at a time in an array, as compilers make no vectors of stores to any address.
 template <class Value, class Make>
@@ -61,7 +79,8 @@ template <class Value, class Make>
     const auto count = std::min(made.size(), run.count - done);
     const auto* const codes = run.codes + done;
     for (std::size_t i = 0; i < count; ++i) {
-      made[i] = round_to<Value>(make(codes[i]));
+      const auto [value, result] = make(codes[i]);
+      made[i] = round_to<Value>(one_nan(value, result));
     }
     std::memcpy(run.out + done * sizeof(Value), made.data(), count * sizeof(Value));
   }
@@ -70,25 +89,25 @@ template <class Value, class Make>
 template <class Value>
 [[gnu::always_inline]] inline void fill_fp8(bool is_e5m2, const Run<Value>& run, float scale) {
   if (is_e5m2) {
-    fill(run, [scale](std::uint8_t code) { return decode_e5m2(code) * scale; });
+    fill(run, [scale](std::uint8_t code) { return times(decode_e5m2(code), scale); });
   } else {
-    fill(run, [scale](std::uint8_t code) { return decode_e4m3(code) * scale; });
+    fill(run, [scale](std::uint8_t code) { return times(decode_e4m3(code), scale); });
   }
 }
 
 template <class Value>
 [[gnu::always_inline]] inline void fill_int8(const Run<Value>& run, float scale) {
-  fill(run, [scale](std::uint8_t code) { return static_cast<float>(static_cast<std::int8_t>(code)) * scale; });
+  fill(run, [scale](std::uint8_t code) { return times(static_cast<float>(static_cast<std::int8_t>(code)), scale); });
 }
 
 template <class Value>
 [[gnu::always_inline]] inline void fill_nvfp4(const Run<Value>& run, float scale, float factor) {
-  fill(run, [scale, factor](std::uint8_t code) { return decode_e2m1(code) * scale * factor; });
+  fill(run, [scale, factor](std::uint8_t code) { return Made{0, decode_e2m1(code) * scale * factor}; });
 }
 
 template <class Value>
 [[gnu::always_inline]] inline void fill_affine(const Run<Value>& run, float scale, float bias) {
-  fill(run, [scale, bias](std::uint8_t code) { return static_cast<float>(code) * scale + bias; });
+  fill(run, [scale, bias](std::uint8_t code) { return Made{0, static_cast<float>(code) * scale + bias}; });
 }
 
 }  // namespace
