@@ -21,5 +21,12 @@ run mtpgraft inspect Tiny-Q4_K_M.gguf
 run mtpgraft graft Tiny-Q4_K_M.gguf mtp-Base-Q8_0.gguf
 run mtpgraft inspect Tiny-MTP-Q4_K_M.gguf
 run mtpgraft verify Tiny-MTP-Q4_K_M.gguf --target Tiny-Q4_K_M.gguf --donor mtp-Base-Q8_0.gguf
+# -t 1: on a model as small as this, threads wait for each other.
+if command -v "${MTPGRAFT_LLAMA_SERVER:-llama-server}" >/dev/null; then
+  run mtpgraft bench Tiny-MTP-Q4_K_M.gguf -- -t 1 -c 2048
+else
+  echo
+  echo "There is no llama-server on PATH: with one, 'mtpgraft bench Tiny-MTP-Q4_K_M.gguf' measures what the head brings."
+fi
 echo
 echo "The program is build/release/mtpgraft, the files are in $out."

@@ -86,6 +86,10 @@ enum class Remedy {
   kChooseDonor,   // name one of `donors`
   kOtherDonor,    // name a donor: the one that the target names does not do
   kWithoutCache,  // do without the cache, or clear it; `subject` is its directory where writing to it failed
+  kBenchModel,    // name the models in the request for a measurement, not among the server's arguments
+  kBenchSidecar,  // the same of a sidecar: BenchRequest::model_draft
+  kBenchDrafts,   // the same of what drafts: BenchRequest::depths and draft_arguments
+  kNameServer,    // name a llama-server: BenchRequest::server
 };
 
 // What a donor is that has no head.

@@ -12,7 +12,7 @@ _mtpgraft() {
   local options="" words="" files=() pattern
   if ((COMP_CWORD == 1)); then
     options="-h --help --version"
-    words="inspect graft extract strip verify checksum release cache recover completion"
+    words="inspect graft extract strip verify bench checksum release cache recover completion"
   else
     case ${COMP_WORDS[1]} in
       inspect)
@@ -78,6 +78,19 @@ _mtpgraft() {
           --progress) words="auto json none" files=() ;;
         esac
         ;;
+      bench)
+        options="-h --help --url --depths --model-draft --baseline --server --draft-args --start-timeout --min-speedup
+          --require-same-text --prompts --predict --chat --temp --top-k --top-p --seed --answer-timeout --min-acceptance
+          --card --chart -f --force --json -q --quiet --progress"
+        words="" files=('*.gguf')
+        case $previous in
+          --url | --depths | --draft-args | --start-timeout | --min-speedup | --predict | --temp | --top-k | --top-p | --seed | --answer-timeout | --min-acceptance) words="" files=() ;;
+          --model-draft | --baseline) words="" files=('*.gguf') ;;
+          --server | --card | --chart) words="" files=('*') ;;
+          --prompts) words="" files=('*.json') ;;
+          --progress) words="auto json none" files=() ;;
+        esac
+        ;;
       checksum)
         options="-h --help --algorithm --json -q --quiet --progress"
         words="" files=('*.gguf')
@@ -87,10 +100,11 @@ _mtpgraft() {
         esac
         ;;
       release)
-        options="-h --help -n --dry-run -j --jobs -f --force --no-sync --ggml --json -q --quiet --progress"
+        options="-h --help -n --dry-run -j --jobs -f --force --no-sync --bench --ggml --json -q --quiet --progress"
         words="" files=('*.json')
         case $previous in
           -j | --jobs) words="" files=() ;;
+          --bench) words="" files=('*.json') ;;
           --ggml) words="" files=('*') ;;
           --progress) words="auto json none" files=() ;;
         esac

@@ -4,6 +4,8 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "mtpgraft/bench.h"
+#include "mtpgraft/text_file.h"
 #include "report/release.h"
 #include "util/text.h"
 
@@ -27,7 +29,39 @@ int print_problems(const ReleaseReport& report) {
   return exit_code(report.problems.front().code);
 }
 
-Result<int> run_release(const ReleaseRequest& request, const OutputOptions& output, FileSystem& files) {
+struct ReleaseOptions {
+  ReleaseRequest request;
+  std::string bench;
+};
+
+// What real answers do not come near.
+constexpr std::uint64_t kBenchBytesMax = std::uint64_t{64} << 20;
+
+Result<report::BenchCards> read_cards(const std::string& path, FileSystem& files) {
+  if (path.empty()) {
+    return report::BenchCards();
+  }
+  MTPGRAFT_TRY(const auto file, files.open(path));
+  MTPGRAFT_TRY(const auto text, read_text(*file, kBenchBytesMax));
+  auto cards = parse_bench_cards(text);
+  if (!cards.ok()) {
+    cards.error().path = path;
+    cards.error().hint = "'mtpgraft bench --json MODEL... > bench.json' writes such a file";
+  }
+  return cards;
+}
+
+void warn_of_grafts_without(const report::BenchCards& cards, const std::string& path, const ReleaseReport& report) {
+  for (const auto& graft : report.grafts) {
+    if (report::card_of(graft, cards).empty()) {
+      log_warning({"not-measured", fmt::format("{}: nothing was measured of {}", path, graft.output)});
+    }
+  }
+}
+
+Result<int> run_release(const ReleaseOptions& options, const OutputOptions& output, FileSystem& files) {
+  const auto& request = options.request;
+  MTPGRAFT_TRY(const auto cards, read_cards(options.bench, files));
   const auto context =
       make_context(files, output, {{Phase::kVerify, "compare"}, {Phase::kWrite, "graft"}, {Phase::kCheck, ""}});
   ReleaseObserver observer{.warn = log_warning, .begun = set_graft, .finished = {}};
@@ -38,9 +72,12 @@ Result<int> run_release(const ReleaseRequest& request, const OutputOptions& outp
   if (!report.problems.empty() && !output.json) {
     return print_problems(report);
   }
+  if (!options.bench.empty() && report.problems.empty()) {
+    warn_of_grafts_without(cards, options.bench, report);
+  }
   MTPGRAFT_CHECK(print_answer(
-      output, [&] { return report::release_to_json(report); },
-      [&] { return request.dry_run ? report::describe_release_plan(report) : report::describe_release(report); },
+      output, [&] { return report::release_to_json(report, cards); },
+      [&] { return request.dry_run ? report::describe_release_plan(report) : report::describe_release(report, cards); },
       Quiet::kOmits, report.wrote && report.problems.empty() ? "all outputs and lists are complete" : ""));
   return report.problems.empty() ? 0 : exit_code(report.problems.front().code);
 }
@@ -48,8 +85,8 @@ Result<int> run_release(const ReleaseRequest& request, const OutputOptions& outp
 }  // namespace
 
 void add_release(CLI::App& app, Program& program) {
-  const auto options = std::make_shared<ReleaseRequest>();
-  auto& request = *options;
+  const auto options = std::make_shared<ReleaseOptions>();
+  auto& request = options->request;
   auto* command =
       add_command(app, program, "release", "Make all the grafts that a plan lists, and lists of their checksums",
                   options, run_release);
@@ -66,6 +103,11 @@ void add_release(CLI::App& app, Program& program) {
   command->add_flag_callback(
       "--no-sync", [&request] { request.durability = Durability::kNoSync; },
       "Do not wait until the outputs are on the disk");
+  command
+      ->add_option("--bench", options->bench,
+                   "Put what 'mtpgraft bench --json' measured of the outputs into the table's text")
+      ->option_text("FILE")
+      ->type_name(kPlanFiles);
   command->add_option("--ggml", request.ggml_path, "The ggml of all head_types that need one; a plan alone names none")
       ->option_text("PATH")
       ->type_name(kAnyFiles);
@@ -73,6 +115,8 @@ void add_release(CLI::App& app, Program& program) {
       "Examples:\n"
       "  mtpgraft release --dry-run PLAN.json\n"
       "  mtpgraft release PLAN.json > card.new && mv card.new card.md\n"
+      "  mtpgraft bench out/*-MTP-*.gguf --json -- -ngl 99 > bench.json && mtpgraft release PLAN.json --bench "
+      "bench.json\n"
       "Run again, as after an interrupt, it compares what is there, and keeps it.\n"
       "A plan:\n"
       R"(  {"schema_version": 1, "output_directory": "out", "defaults": {"options": {"strict": true}},)"

@@ -63,8 +63,8 @@ void add_output_options(CLI::App& app, OutputOptions& output) {
 }
 
 void add_commands(CLI::App& app, Program& program) {
-  for (const auto add : {add_inspect, add_graft, add_extract, add_strip, add_verify, add_checksum, add_release,
-                         add_cache, add_recover}) {
+  for (const auto add : {add_inspect, add_graft, add_extract, add_strip, add_verify, add_bench, add_checksum,
+                         add_release, add_cache, add_recover}) {
     add(app, program);
   }
   for (auto* command : app.get_subcommands({})) {
@@ -85,6 +85,17 @@ void build(CLI::App& app, Program& program) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(30);
   add_commands(app, program);
+}
+
+// CLI11 would take them for the command's own.
+Words take_behind_dashes(Words& words) {
+  const auto dashes = std::ranges::find(words, "--");
+  if (dashes == words.end()) {
+    return {};
+  }
+  Words behind(dashes + 1, words.end());
+  words.erase(dashes, words.end());
+  return behind;
 }
 
 // CLI11 wants the words from the last to the first.
@@ -118,7 +129,10 @@ std::optional<int> parse_command_line(int argc, const char* const* argv, CLI::Ap
     fmt::print(stderr, "{}\n\n{}\nmtpgraft --help tells more.\n", kDescription, kExamples);
     return kExitUsage;
   }
-  const auto words = put_in_order({argv + 1, argv + argc}, app);
+  auto words = put_in_order({argv + 1, argv + argc}, app);
+  if (words.front() == kServerCommand) {
+    program.server_arguments = take_behind_dashes(words);
+  }
   const auto& first = words.front();
   const bool json = std::ranges::find(words, "--json") != words.end();
   // CLI11 would pass over a word that is no command, and look for one behind it.

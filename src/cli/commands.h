@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "mtpgraft/file.h"
 
@@ -28,6 +29,7 @@ struct OutputOptions {
 struct Program {
   OutputOptions output;
   std::string command;
+  std::vector<std::string> server_arguments;  // behind "--", of commands that start a server
   // Prints the answer and returns the exit code, or an error for the caller to report.
   std::function<Result<int>(const OutputOptions& output, FileSystem& files)> run;
 };
@@ -37,6 +39,7 @@ void add_graft(CLI::App& app, Program& program);
 void add_extract(CLI::App& app, Program& program);
 void add_strip(CLI::App& app, Program& program);
 void add_verify(CLI::App& app, Program& program);
+void add_bench(CLI::App& app, Program& program);
 void add_checksum(CLI::App& app, Program& program);
 void add_release(CLI::App& app, Program& program);
 void add_cache(CLI::App& app, Program& program);

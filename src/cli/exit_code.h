@@ -21,7 +21,7 @@ inline constexpr int kExitRefused = 5;
 // As --help, README.md and the man page list them.
 inline constexpr auto kExitCodes = std::to_array<ExitCode>({
     {"0", "done, and what was asked for is true"},
-    {"1", "verification found a difference"},
+    {"1", "verification found a difference, or a measurement missed what is asked for"},
     {"2", "the command line is wrong"},
     {"3", "a file is malformed or unsupported, or target and donor (or projector) do not fit"},
     {"4", "the system or a server failed: missing or unreadable file, no space, I/O error"},

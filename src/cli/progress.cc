@@ -128,10 +128,9 @@ Progress make_progress(Phase phase, std::string label, std::uint64_t total_bytes
           start = shown_at = now;
         }
         if (visible && now - shown_at >= kInterval) {
-          fmt::print(stderr, "\r\x1b[K{}{}{}", label,
-                     describe(done, total_bytes, std::chrono::duration<double>(now - start).count()),
-                     is_fetch ? retry_note.text() : "");
-          line_is_shown = true;
+          show_progress(fmt::format("{}{}{}", label,
+                                    describe(done, total_bytes, std::chrono::duration<double>(now - start).count()),
+                                    is_fetch ? retry_note.text() : ""));
           shown_at = now;
         }
         return !signal_is_noted();
@@ -166,10 +165,8 @@ Context make_context(FileSystem& files, const OutputOptions& options, const Phas
               write_event([&](std::string_view command) { return report::retry_event(command, retry); });
             }};
   }
-  const bool visible =
-      stderr_erases_lines() && !options.quiet && !options.json && options.progress == ProgressWay::kAuto;
   return {files,
-          [visible, names](Phase phase, std::uint64_t total_bytes) {
+          [visible = shows_progress(options), names](Phase phase, std::uint64_t total_bytes) {
             auto label = label_of(phase, names);
             const bool is_shown = visible && !label.empty();
             return make_progress(phase, std::move(label), total_bytes, is_shown);
@@ -191,6 +188,15 @@ void set_graft(std::size_t number, std::size_t count, const std::string& output)
   for (const auto phase : {Phase::kCheck, Phase::kVerify, Phase::kWrite}) {
     event_facts.paths[phase] = output;
   }
+}
+
+bool shows_progress(const OutputOptions& options) {
+  return stderr_erases_lines() && !options.quiet && !options.json && options.progress == ProgressWay::kAuto;
+}
+
+void show_progress(std::string_view text) {
+  fmt::print(stderr, "\r\x1b[K{}", text);
+  line_is_shown = true;
 }
 
 void erase_progress() {

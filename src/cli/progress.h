@@ -24,6 +24,12 @@ void set_phase_paths(const std::map<Phase, std::string>& paths);
 // Which graft of a release is worked on, from now on.
 void set_graft(std::size_t number, std::size_t count, const std::string& output);
 
+// Whether there is to be a line on stderr that tells how far the work is.
+bool shows_progress(const OutputOptions& options);
+
+// Writes the line, in the place of the one that is there.
+void show_progress(std::string_view text);
+
 // Removes the line, if there is one, so that something else can be printed.
 void erase_progress();
 

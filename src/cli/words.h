@@ -16,6 +16,9 @@ namespace mtpgraft::cli {
 
 using Words = std::vector<std::string>;
 
+// Behind the "--" of this command stand the arguments of a llama-server.
+inline constexpr std::string_view kServerCommand = "bench";
+
 // Whether a command line would be understood.
 using IsUnderstood = std::function<bool(const Words& words)>;
 

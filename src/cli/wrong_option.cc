@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "cli/synonyms.h"
 #include "util/look_alikes.h"
@@ -22,6 +24,26 @@ std::vector<std::string> long_names(const CLI::App& command) {
     }
   }
   return names;
+}
+
+// What is not passed to the server by a command that starts one.
+constexpr auto kNeverTheServers = std::to_array<std::string_view>({"-m", "--model", "-o", "--output"});
+
+// An option of the command under another name, or else one of the server.
+std::string hint_of_server(const Words& words, const std::string& word, const CLI::App& command,
+                           const IsUnderstood& is_understood) {
+  const auto name = option_name(word);
+  const auto* const own = find_synonym(
+      name, kOptionSynonyms, [&](const Synonym& each) { return has_option(command, std::string(each.meant)); });
+  const auto* const servers =
+      find_synonym(name, kOptionSynonyms, [](const Synonym& each) { return each.hint == kLlamaServer; });
+  // Two letters are near to many names.
+  const bool is_long = name.starts_with("--") && servers == nullptr;
+  const auto meant = own != nullptr ? std::string(own->meant) : is_long ? meant_option(command, name) : std::string();
+  if (!meant.empty()) {
+    return did_you_mean(meant, replaced(words, word, {meant + option_value(word)}), is_understood);
+  }
+  return with_line("options of llama-server stand behind --", replaced(words, word, {"--", word}));
 }
 
 // The argument that an option was given for.
@@ -143,6 +165,10 @@ Error explain_option(const std::string& word, const Words& words, const CLI::App
     error.message = "behind '--' every word is a file";
     const auto line = replaced(words, word, {});
     error.hint = is_understood(line) ? with_line("leave it out", line) : "put options before it";
+    return error;
+  }
+  if (command.get_name() == kServerCommand && std::ranges::find(kNeverTheServers, name) == kNeverTheServers.end()) {
+    error.hint = hint_of_server(words, word, command, is_understood);
     return error;
   }
   if (!argument_of(command, word).empty()) {

@@ -27,6 +27,10 @@ int link_opened(int fd, const std::string& path, const char* name);
 // system does not tell.
 bool is_open_for_writing(int fd);
 
+// Has the system kill this process when the thread that started it ends; ends it if that is over by now. Safe after
+// fork().
+void end_with_parent(pid_t parent);
+
 // Shares the blocks of a range that is its own clonable_part().
 int clone_range(int in, int out, const CopyRange& range);
 

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -51,6 +52,13 @@ bool is_open_for_writing(int fd) {
   }
   ::fcntl(fd, F_SETLEASE, F_UNLCK);
   return false;
+}
+
+void end_with_parent(pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) {
+    ::_exit(1);
+  }
 }
 
 int open_nameable(const std::string& directory, mode_t mode) {

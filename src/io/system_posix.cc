@@ -29,6 +29,8 @@ int open_nameable(const std::string& /*directory*/, mode_t /*mode*/) { return un
 
 bool is_open_for_writing(int /*fd*/) { return false; }
 
+void end_with_parent(pid_t /*parent*/) {}
+
 int rename_exclusively(const char* /*from*/, const char* /*to*/) { return unsupported(); }
 
 int link_opened(int fd, const std::string& path, const char* name) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string_view>
 
+#include "mtpgraft/text_file.h"
 #include "mtpgraft/verify.h"
 #include "release/lists.h"
 #include "release/release_plan.h"

@@ -3,8 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <span>
 
+#include "mtpgraft/text_file.h"
 #include "plan/plan_json.h"
 #include "release/release_job.h"
 #include "util/json.h"
@@ -110,17 +110,6 @@ std::optional<std::vector<std::string>> names_in_sha256_file(std::string_view te
   return names;
 }
 
-Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max) {
-  if (file.size() > bytes_max) {
-    return Error{.code = ErrorCode::kMalformed,
-                 .message = fmt::format("has {}, too much for this kind of file", format_bytes(file.size())),
-                 .path = file.path()};
-  }
-  std::string text(static_cast<std::size_t>(file.size()), '\0');
-  MTPGRAFT_CHECK(file.read_at(0, std::as_writable_bytes(std::span(text))));
-  return text;
-}
-
 Status write_list(FileSystem& files, const std::string& path, std::string_view text, Permissions permissions,
                   Durability durability) {
   if (exists(path)) {
@@ -130,10 +119,7 @@ Status write_list(FileSystem& files, const std::string& path, std::string_view t
       return ok_status();
     }
   }
-  MTPGRAFT_TRY(const auto staged, files.stage_with(path, text.size(), permissions));
-  MTPGRAFT_CHECK(staged->write_at(0, std::as_bytes(std::span(text))));
-  MTPGRAFT_CHECK(staged->commit(Overwrite::kYes, durability));
-  return ok_status();
+  return write_text(files, path, text, permissions, Overwrite::kYes, durability);
 }
 
 }  // namespace mtpgraft

@@ -20,9 +20,6 @@ std::string make_sha256_file(const std::vector<ReleasedGraft>& grafts);
 bool is_release_file(std::string_view text);
 std::optional<std::vector<std::string>> names_in_sha256_file(std::string_view text);
 
-// A text of at most so many bytes: kMalformed if it is longer.
-Result<std::string> read_text(const ReadableFile& file, std::uint64_t bytes_max);
-
 // What real lists do not come near.
 inline constexpr std::uint64_t kListBytesMax = std::uint64_t{64} << 20;
 

@@ -14,6 +14,7 @@
 
 #include "gguf/foreign.h"
 #include "mtpgraft/convert.h"
+#include "mtpgraft/text_file.h"
 #include "mtpgraft/verify.h"
 #include "mtpgraft/version.h"
 #include "release/check_places.h"

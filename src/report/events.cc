@@ -77,6 +77,17 @@ std::string progress_event(std::string_view command, const PhaseProgress& progre
   return line_of(json);
 }
 
+std::string bench_event(std::string_view command, const BenchStep& step, double seconds) {
+  auto json = event_start(command, "bench");
+  json["state"] = step.is_starting ? "starting" : "answering";
+  json["model"] = step.model;
+  json["depth"] = step.depth ? Json(*step.depth) : Json(nullptr);
+  json["prompts_done"] = step.prompts_done;
+  json["prompts_total"] = step.prompt_count;
+  json["seconds"] = std::round(seconds * 1000) / 1000;
+  return line_of(json);
+}
+
 std::string retry_event(std::string_view command, const Retry& retry) {
   auto json = event_start(command, "retry");
   json["path"] = url_without_query(retry.path);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "mtpgraft/bench.h"
 #include "mtpgraft/context.h"
 #include "mtpgraft/head.h"
 #include "mtpgraft/result.h"
@@ -30,6 +31,7 @@ struct PhaseProgress {
 std::string_view phase_name(Phase phase);
 
 std::string progress_event(std::string_view command, const PhaseProgress& progress);
+std::string bench_event(std::string_view command, const BenchStep& step, double seconds);
 std::string retry_event(std::string_view command, const Retry& retry);
 std::string warning_event(std::string_view command, const Warning& warning);
 std::string note_event(std::string_view command, std::string_view message);

@@ -24,7 +24,7 @@ Json source_digests_json(const ReleasedGraft& graft) {
   return is_known ? digests_json({graft.target.files, graft.donor.files}) : Json(nullptr);
 }
 
-Json graft_json(const ReleasedGraft& graft) {
+Json graft_json(const ReleasedGraft& graft, const BenchCards& cards) {
   auto files = Json::array();
   for (const auto& file : graft.files) {
     files.push_back({{"path", file.path},
@@ -43,19 +43,20 @@ Json graft_json(const ReleasedGraft& graft) {
           {"quant", graft.quant},
           {"keys", changes_json(graft.key_changes)},
           {"head", released_head_json(graft)},
+          {"bench_card", text_or_null(card_of(graft, cards))},
           {"warnings", warnings_json(graft.warnings)}};
 }
 
 }  // namespace
 
-std::string release_to_json(const ReleaseReport& report) {
+std::string release_to_json(const ReleaseReport& report, const BenchCards& cards) {
   Json result;
   result["plan"] = report.plan_path;
   result["dry_run"] = report.dry_run;
   result["needed_bytes"] = report.needed_bytes;
   result["grafts"] = Json::array();
   for (const auto& graft : report.grafts) {
-    result["grafts"].push_back(graft_json(graft));
+    result["grafts"].push_back(graft_json(graft, cards));
   }
   result["lists"] = report.lists;
   auto json = envelope("release", report.problems.empty());

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "report/bench.h"
 #include "report/release.h"
 #include "report/words.h"
 #include "util/text.h"
@@ -29,9 +30,26 @@ std::string head_type(const ReleasedGraft& graft) {
   return graft.head_types.empty() ? "" : graft.head_types.front().type;
 }
 
+std::string measured(const ReleaseReport& report, const BenchCards& cards) {
+  std::string text;
+  for (const auto& graft : report.grafts) {
+    if (const auto card = card_of(graft, cards); !card.empty()) {
+      text += text.empty() ? fmt::format("\n{}", kCardHeading) : std::string();
+      text += "\n";
+      text += card;
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
-std::string describe_release(const ReleaseReport& report) {
+std::string card_of(const ReleasedGraft& graft, const BenchCards& cards) {
+  const auto card = graft.files.empty() ? cards.end() : cards.find(graft.files.front().name);
+  return card != cards.end() ? card->second : "";
+}
+
+std::string describe_release(const ReleaseReport& report, const BenchCards& cards) {
   std::string text = "| file | quant | head | size |\n|---|---|---|---:|\n";
   std::uint64_t bytes = 0;
   for (const auto& graft : report.grafts) {
@@ -43,12 +61,12 @@ std::string describe_release(const ReleaseReport& report) {
   const std::string_view example = report.grafts.size() > 1 ? ", for example" : "";
   text += fmt::format("| total | | | {} |\n\n", describe_size(bytes));
   text += fmt::format("To draft with the MTP head{}:\n\n    {}\n\n", example, llama_server_line(first));
-  return text + fmt::format(
-                    "To check a download, with `{}` and the `.sums` files beside it{}:\n\n"
-                    "    sha256sum -c --ignore-missing {}\n"
-                    "    mtpgraft verify {} -c {} --exact --quiet\n",
-                    kSha256FileName, example, kSha256FileName, shell_quoted(first.files.front().name),
-                    shell_quoted(first.sums_name));
+  text += fmt::format(
+      "To check a download, with `{}` and the `.sums` files beside it{}:\n\n"
+      "    sha256sum -c --ignore-missing {}\n"
+      "    mtpgraft verify {} -c {} --exact --quiet\n",
+      kSha256FileName, example, kSha256FileName, shell_quoted(first.files.front().name), shell_quoted(first.sums_name));
+  return text + measured(report, cards);
 }
 
 std::string describe_release_plan(const ReleaseReport& report) {

@@ -194,6 +194,16 @@ constexpr auto kRemedies = std::to_array<RemedyWords>({
      {R"(the cache is '{subject}'; "no_cache": true does without it, XDG_CACHE_HOME names another place, )"
       "'mtpgraft cache --clear' frees its space",
       R"(use "no_cache": true)"}},
+    {Remedy::kBenchModel, "bench-model", {"name models before the --: mtpgraft bench MODEL -- -ngl 99"}, {""}},
+    {Remedy::kBenchSidecar, "bench-sidecar", {"name it with --model-draft, before the --"}, {""}},
+    {Remedy::kBenchDrafts,
+     "bench-drafts",
+     {"before the --, --depths says how many tokens to draft, --draft-args all else that makes the server draft"},
+     {""}},
+    {Remedy::kNameServer,
+     "name-server",
+     {"name it with --server, or with the variable MTPGRAFT_LLAMA_SERVER; releases of llama.cpp have it"},
+     {""}},
 });
 
 #undef MTPGRAFT_OTHER_PLACE

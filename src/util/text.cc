@@ -110,13 +110,12 @@ std::string printable_message(std::string_view text) {
                      text.size() - kStartBytes - kEndBytes, printable(text.substr(text.size() - kEndBytes)));
 }
 
-std::string shell_quoted(std::string_view text) {
+std::string shell_word(std::string_view text) {
   constexpr std::string_view kSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
-  if (!text.empty() && text.front() != '-' && text.find_first_not_of(kSafe) == std::string_view::npos) {
+  if (!text.empty() && text.find_first_not_of(kSafe) == std::string_view::npos) {
     return std::string(text);
   }
-  std::string quoted = text.starts_with('-') ? "./" : "";
-  quoted += '\'';
+  std::string quoted = "'";
   for (const char c : text) {
     if (c == '\'') {
       quoted += "'\\''";
@@ -126,6 +125,10 @@ std::string shell_quoted(std::string_view text) {
   }
   quoted += '\'';
   return printable(quoted);
+}
+
+std::string shell_quoted(std::string_view text) {
+  return text.starts_with('-') ? fmt::format("./{}", shell_word(text)) : shell_word(text);
 }
 
 std::string quoted_name(std::string_view name) {

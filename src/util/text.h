@@ -19,6 +19,9 @@ std::string printable_message(std::string_view text);
 bool is_utf8(std::string_view text);
 
 // The text as one word of a POSIX shell, quoted where that is needed, and printable.
+std::string shell_word(std::string_view text);
+
+// The same of a path, which is never taken for an option.
 std::string shell_quoted(std::string_view text);
 
 // The same, in quotes also where none are needed: for a name in a sentence, which can be pasted.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <exception>
 #include <new>
@@ -32,6 +33,8 @@ class JoiningThread {
  private:
   std::thread thread_;
 };
+
+inline void sleep_for(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
 // What leaves a thread as an exception would end the program; here it becomes an error.
 template <class Work>

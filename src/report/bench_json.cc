@@ -1,0 +1,90 @@
+#include "report/bench.h"
+#include "report/json_parts.h"
+
+namespace mtpgraft::report {
+namespace {
+
+Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+Json depth_number(const std::optional<std::uint32_t>& depth) { return depth ? Json(*depth) : Json(); }
+
+Json speedup_json(const std::optional<Quartiles>& speedup) {
+  return speedup ? Json{{"median", speedup->median}, {"lower", speedup->lower}, {"upper", speedup->upper}} : Json();
+}
+
+Json depth_json(const DepthResult& depth, bool has_texts) {
+  return {
+      {"depth", depth_number(depth.depth)},
+      {"drafted", depth.drafted},
+      {"accepted", depth.accepted},
+      {"acceptance", number_or_null(depth.acceptance)},
+      {"acceptance_by_position", depth.acceptance_by_position.empty() ? Json() : Json(depth.acceptance_by_position)},
+      {"tokens_per_step", number_or_null(depth.tokens_per_step)},
+      {"tokens_per_second", depth.tokens_per_second > 0 ? Json(depth.tokens_per_second) : Json()},
+      {"speedup", speedup_json(depth.speedup)},
+      {"speedup_doubt", text_or_null(depth.speedup_doubt)},
+      {"texts_that_differ", has_texts ? Json(depth.prompts_of_other_text.size()) : Json()}};
+}
+
+Json model_json(const Bench& bench, const BenchResult& result, const ModelResult& model) {
+  const auto& request = bench.request;
+  const bool has_texts = model.has_baseline && request.sampling.temperature.value_or(0) <= 0;
+  Json depths = Json::array();
+  for (const auto& depth : model.depths) {
+    depths.push_back(depth_json(depth, has_texts));
+  }
+  Json differences = Json::array();
+  for (const auto& difference : model.differences) {
+    differences.push_back({{"prompt", request.prompts[difference.prompt].kind},
+                           {"depth", depth_number(difference.depth)},
+                           {"offset", difference.offset},
+                           {"gap", number_or_null(difference.gap)}});
+  }
+  const auto best = find_best_depth(model);
+  return {{"model", model.model},
+          {"server_build", text_or_null(model.server_build)},
+          {"baseline_tokens_per_second",
+           model.baseline_tokens_per_second > 0 ? Json(model.baseline_tokens_per_second) : Json()},
+          {"noise", number_or_null(model.noise)},
+          {"depths", std::move(depths)},
+          {"best_depth", best ? depth_number(model.depths[*best].depth) : Json()},
+          {"text_differences", has_texts ? std::move(differences) : Json()},
+          {"complete", model.is_complete},
+          {"card", model.depths.empty() ? Json() : Json(model_card(bench, result, model))}};
+}
+
+Json settings_json(const Bench& bench) {
+  const auto& request = bench.request;
+  return {{"predict", request.predict},
+          {"prompts", request.prompts.size()},
+          {"temperature", request.sampling.temperature.value_or(0)},
+          {"top_k", request.sampling.top_k ? Json(*request.sampling.top_k) : Json()},
+          {"top_p", number_or_null(request.sampling.top_p)},
+          {"seed", request.sampling.seed},
+          {"chat", request.chat},
+          {"server", text_or_null(bench.server)},
+          {"server_arguments", request.server_arguments},
+          {"draft_arguments", request.url.empty() ? Json(request.draft_arguments) : Json()},
+          {"model_draft", text_or_null(request.model_draft)},
+          {"baseline", text_or_null(request.baseline)}};
+}
+
+}  // namespace
+
+std::string bench_to_json(const Bench& bench, const BenchResult& result, const BenchVerdict& verdict) {
+  Json models = Json::array();
+  for (const auto& model : result.models) {
+    models.push_back(model_json(bench, result, model));
+  }
+  auto json = envelope("bench", verdict.ok() && !result.error);
+  json["result"] = {{"settings", settings_json(bench)},
+                    {"devices", result.devices ? Json(*result.devices) : Json()},
+                    {"models", std::move(models)},
+                    {"problems", verdict.problems}};
+  if (result.error) {
+    json["error"] = error_json(*result.error);
+  }
+  return dump(json);
+}
+
+}  // namespace mtpgraft::report
