@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# End-to-end tests with llama.cpp in two versions, its ggml, its converter and an independent GGUF reader from npm, and 20
-# seconds of random files that ggml and mtpgraft must judge alike: `test_e2e.sh PATH-OF-MTPGRAFT`, where the unit tests
-# are built, too.
+# End-to-end tests with llama.cpp in two versions, its server, its ggml, its converter and an independent GGUF reader
+# from npm, and 20 seconds of random files that ggml and mtpgraft must judge alike: `test_e2e.sh PATH-OF-MTPGRAFT`,
+# where the unit tests are built, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,8 @@ mkdir -p build/e2e
 "${1%/*}/tests/fuzz/differential" --ggml "$libraries/libggml-base.so" --seconds 20 --count 1000000000 --seed 1 \
   --out build/e2e
 node tests/e2e/e2e.mjs --mtpgraft "$1"
+tests/e2e/build_llama_server.sh build/e2e
+tests/e2e/e2e_bench.py --mtpgraft "$1" --server build/e2e/llama-server
 tests/e2e/build_runtime.sh build/e2e
 tests/e2e/e2e_architectures.py --mtpgraft "$1" --runtime build/e2e/runtime --report build/e2e/architectures.md ||
   { cat build/e2e/architectures.md && exit 1; }

@@ -25,7 +25,6 @@ import {
   execute,
   generate,
   graft,
-  here,
   model,
   read,
   test,
@@ -148,20 +147,6 @@ test('moe-qwen3next-target + moe-qwen3next-donor: same text, loads the head, dra
   const drafted = beside.runs.reduce((sum, one) => sum + one.drafted, 0);
   assert.ok(drafted > 0, 'nothing was drafted');
   return `${head.length} tensors, ${drafted} drafted`;
-});
-
-test('scripts/acceptance.mjs: a graft, and a model without a head', async () => {
-  const script = (...options) => execute(process.execPath, [here('../../scripts/acceptance.mjs'), ...options]);
-  const path = await model(TARGET);
-  const out = await graft(path, await model('mtp-base-8L-Q8_0'));
-  const few = ['--n-predict', '24', '--n-max', '1', '--prompts', join(args.models, 'prompts.json')];
-  const measured = await script(out, ...few, '--json');
-  assert.equal(measured.status, 0, measured.text);
-  const { drafting } = JSON.parse(measured.stdout);
-  assert.ok(drafting[0].rate > 0.5, measured.stdout);
-  const headless = await script(path, ...few);
-  assert.equal(headless.status, 1, headless.text);
-  assert.match(headless.stderr, /no MTP head/);
 });
 
 // --- Running them ----------------------------------------------------------------------------------------------------
