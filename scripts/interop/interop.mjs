@@ -343,7 +343,7 @@ if ([...manifests, ...runs].flat().some((text) => /^(FAILED|other text|fails)/.t
 console.log(`# Interoperability
 
 What others make of mtpgraft's outputs: readers of GGUF from npm, and llama.cpp in two versions. node-llama-cpp brings the source
-of llama.cpp v0.5.0 along, from which \`gguf-py\` and two programs are taken. Debian 12 has no reader of GGUF. Not tried:
+of llama.cpp v0.5.0 along, from which \`gguf-py\` and three programs are taken. Debian 12 has no reader of GGUF. Not tried:
 readers of other languages' registries, and llama.cpp for browsers (wllama). Written on x86-64 Linux by
 \`scripts/interop/interop.sh build/release/mtpgraft\`.
 

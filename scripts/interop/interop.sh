@@ -35,9 +35,11 @@ fi
 cd ../../..
 
 tests/e2e/build_runtime.sh "$build/runtime"
+tests/e2e/build_llama_server.sh "$build/runtime"
 
 node scripts/interop/interop.mjs --mtpgraft "$mtpgraft" >"$build/interop.md"
 tests/e2e/e2e_architectures.py --mtpgraft "$mtpgraft" --runtime "$build/runtime/runtime" >"$build/architectures.md"
 /usr/bin/python3 tests/e2e/e2e_checkpoints.py --mtpgraft "$mtpgraft" --llama-cpp "$build/runtime/llama.cpp" \
   --runtime "$build/runtime/runtime" >"$build/checkpoints.md"
-cat "$build/interop.md" <(echo) "$build/architectures.md" <(echo) "$build/checkpoints.md" >docs/interop.md
+scripts/interop/images.py --mtpgraft "$mtpgraft" --server "$build/runtime/llama-server" >"$build/server.md"
+cat "$build/interop.md" <(echo) "$build/server.md" <(echo) "$build/architectures.md" <(echo) "$build/checkpoints.md" >docs/interop.md
