@@ -45,7 +45,7 @@ Status check_request(const BenchRequest& request) {
     return error;
   }
   if (!request.url.empty() && !request.url.starts_with("http://") && !request.url.starts_with("https://")) {
-    return usage(fmt::format("'{}' is no URL, such as http://127.0.0.1:8080", request.url));
+    return usage(fmt::format("'{}' is no URL, such as http://127.0.0.1:8080", without_secret(request.url)));
   }
   if (request.depths.empty() ||
       std::ranges::any_of(request.depths, [](std::uint32_t depth) { return depth == 0 || depth > kDepthMax; })) {
