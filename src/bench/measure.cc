@@ -354,7 +354,10 @@ BenchVerdict judge_bench(const BenchResult& result, const BenchGoals& goals) {
         add(model,
             depth.drafted == 0
                 ? fmt::format("nothing was drafted{}: the server was not told to, or does not draft with this", where)
-                : fmt::format("acceptance {:.3f}{}: the head is a wrong or a dead one", acceptance, where));
+                : fmt::format(
+                      "acceptance {:.3f}{}: the head is a wrong or a dead one; see whose head it is, and whether "
+                      "its values are whole",
+                      acceptance, where));
       } else if (acceptance < goals.acceptance_min.value_or(0)) {
         add(model,
             fmt::format("acceptance {:.3f}{}, and {:.3f} are asked for", acceptance, where, *goals.acceptance_min));

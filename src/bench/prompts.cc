@@ -39,7 +39,7 @@ Result<std::vector<BenchPrompt>> parse_bench_prompts(std::string_view json) {
   MTPGRAFT_TRY(const auto texts, parse_json<nlohmann::json>(json));
   std::vector<BenchPrompt> prompts;
   if (!texts.is_array() || texts.empty()) {
-    return Error{.code = ErrorCode::kMalformed, .message = "is no JSON array of texts, such as [\"Hello\", \"Hi\"]"};
+    return Error{.code = ErrorCode::kMalformed, .message = "is no JSON array of texts"};
   }
   for (const auto& text : texts) {
     const auto number = prompts.size() + 1;

@@ -25,7 +25,7 @@
 #include "util/path.h"
 #include "util/threads.h"
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): some systems have it in no header
 
 namespace mtpgraft {
 namespace {
@@ -68,6 +68,7 @@ Result<FileDescriptor> make_log() {
 
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (const auto& text : texts) {
     pointers.push_back(const_cast<char*>(text.c_str()));  // NOLINT(cppcoreguidelines-pro-type-const-cast): for execve
   }

@@ -3,13 +3,14 @@
 # code; that each output follows its schema is checked by common.sh. The words behind --complete need file systems that
 # clone or insert, for which there are other tests, or models that only the unit tests have.
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/bench.sh"
 ! is_plain_posix || skip_all "the program does not change files in place, and then has not all fields"
 use "$TARGET" "$DONOR" split malformed target-{odd-keys,placeholder,broken-head,trailing-bytes}.gguf \
   donor-{nan,hole,wrong-width,rope,other-merges,norms-unshifted,base-model,tensors-only-no-keys}.gguf \
   target-{base-model,with-head}.gguf mmproj-256.gguf mmproj-512.gguf
 # shellcheck disable=SC2034  # common.sh uses it
 json_check=(--complete clone cloned insert Infinity architecture-unknown file-holes fork-type forks-only head-skipped
-  head-structure head-type-fallback left-release nothing-matches sidecar-refused tensor-missing tensor-unasked
+  head-structure head-type-fallback left-release not-measured nothing-matches sidecar-refused tensor-missing tensor-unasked
   type-unknown base-without-head hub hub_cache)
 
 # answer CODE COMMAND ARGUMENT...
@@ -187,6 +188,12 @@ answer 0 strip --in-place model.gguf
 sed '1s/step 1/step 3/' journal >model.gguf.mtpgraft-journal
 answer 0 recover model.gguf
 failure 4 io recover missing.gguf
+
+# Texts that differ, and a server that fails.
+"$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR" -o measured.gguf
+FAKE_SERVER=other-text answer 0 bench measured.gguf --depths 1,2 --predict 8
+FAKE_SERVER=dies failure 4 io bench measured.gguf --depths 1 --predict 8
+failure 3 incompatible bench "$TARGET"
 
 # A file of the cache, and one of which only a part is left.
 export XDG_CACHE_HOME=$PWD
