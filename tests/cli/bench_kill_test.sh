@@ -3,6 +3,7 @@
 # slowly, and with one behind a wrapper.
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/bench.sh"
+export FAKE_WRAPPED=slow  # else it may be done before it is killed
 use "$TARGET" "$DONOR"
 "$MTPGRAFT" graft -q --no-sync "$TARGET" "$DONOR"
 

@@ -14,7 +14,7 @@
   ignores-term  ends by SIGKILL only
   garbage       answers with no JSON
   other-text    generates another text when it drafts
-  wrapper       runs the real thing as a child of its own
+  wrapper       runs another one, which behaves as FAKE_WRAPPED says, as a child of its own
   slow          takes half a second for each answer
   dead          has a head of which nothing is accepted
   short         ends its texts after five tokens
@@ -148,7 +148,8 @@ def main():
         print("error: the last word", file=sys.stderr)
         sys.exit(1)
     if MODE == "wrapper":
-        sys.exit(subprocess.call([sys.executable, __file__, *sys.argv[1:]], env=os.environ | {"FAKE_SERVER": ""}))
+        environment = os.environ | {"FAKE_SERVER": os.environ.get("FAKE_WRAPPED", "")}
+        sys.exit(subprocess.call([sys.executable, __file__, *sys.argv[1:]], env=environment))
     if MODE == "port-taken":
         state = Path(os.environ["FAKE_STATE"])
         starts = int(state.read_text()) if state.exists() else 0
