@@ -13,6 +13,7 @@
 #include "mtpgraft/split.h"
 #include "mtpgraft/summary.h"
 #include "util/environment.h"
+#include "util/programs.h"
 #include "util/text.h"
 #include "util/url.h"
 
@@ -78,7 +79,8 @@ Result<std::string> find_server(const std::string& named) {
   auto path = named.empty() ? environment(kServerVariable) : named;
   const std::string name = path.empty() ? std::string(kServerName) : path;
   if (name.find('/') == std::string::npos) {
-    path = find_program(name);
+    const auto programs = find_programs(name);
+    path = programs.empty() ? "" : programs.front();
   }
   if (path.empty()) {
     return Error{

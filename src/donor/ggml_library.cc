@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "util/file_names.h"
 #include "util/parse.h"
 #include "util/path.h"
+#include "util/programs.h"
 
 namespace mtpgraft {
 namespace {
@@ -24,25 +24,15 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kVariable = "MTPGRAFT_GGML";
-constexpr auto kExecutable = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
 
 std::array<std::string, 2> file_names() { return {library_file_name("ggml-base"), library_file_name("ggml-base", 0)}; }
 
-bool is_program(const fs::path& path) {
-  std::error_code error;
-  const auto status = fs::status(path, error);
-  return fs::is_regular_file(status) && (status.permissions() & kExecutable) != fs::perms::none;
-}
-
-// Where the libraries of an installed llama.cpp can be, by the llama-server on PATH. Entries that depend on the current
-// directory do not count: it may be a folder that was downloaded.
+// Where the libraries of an installed llama.cpp can be, by the llama-server on PATH.
 std::vector<fs::path> installed_directories() {
   std::vector<fs::path> directories;
-  std::istringstream path(environment("PATH"));
-  for (std::string directory; std::getline(path, directory, path_separator());) {
+  for (const auto& program : find_programs("llama-server")) {
     std::error_code error;
-    const auto server = fs::canonical(as_path(directory) / program_file_name("llama-server"), error);
-    if (!error && as_path(directory).is_absolute() && is_program(server)) {
+    if (const auto server = fs::canonical(as_path(program), error); !error) {
       directories.push_back(server.parent_path());
       directories.push_back(server.parent_path().parent_path() / "lib");
     }

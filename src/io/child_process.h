@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "mtpgraft/file.h"
@@ -33,9 +32,6 @@ class ChildProcess {
 // program's main thread: on Linux the child ends when the thread ends that started it. Fails with kIo.
 Result<std::unique_ptr<ChildProcess>> start_process(const std::vector<std::string>& arguments,
                                                     const std::vector<std::string>& environment);
-
-// The path of `name` in the first absolute element of PATH where it can be run; empty if there is none.
-std::string find_program(std::string_view name);
 
 // All variables of this program, "NAME=value".
 std::vector<std::string> all_environment();

@@ -55,14 +55,11 @@ Result<Pipe> make_pipe() {
 
 // A file without a name, which takes what the child prints.
 Result<FileDescriptor> make_log() {
-  const auto directory = mtpgraft::environment("TMPDIR");
-  auto path = fmt::format("{}/mtpgraft-XXXXXX", directory.empty() ? "/tmp" : directory);
-  FileDescriptor log(::mkstemp(path.data()));
+  const auto directory = temporary_directory();
+  auto log = open_temporary(directory);
   if (!log.valid()) {
-    return output_error(path, "make a file for the program's output");
+    return output_error(directory + "/mtpgraft-XXXXXX", "make a file for the program's output");
   }
-  ::unlink(path.c_str());
-  ::fcntl(log.get(), F_SETFD, FD_CLOEXEC);
   return log;
 }
 
@@ -221,21 +218,6 @@ Result<std::unique_ptr<ChildProcess>> start_process(const std::vector<std::strin
     return io_error(arguments[0], "start it", number);
   }
   return std::unique_ptr<ChildProcess>(std::move(process));
-}
-
-std::string find_program(std::string_view name) {
-  const auto path = mtpgraft::environment("PATH");
-  for (std::string_view rest = path; !rest.empty();) {
-    const auto colon = std::min(rest.find(':'), rest.size());
-    auto program = fmt::format("{}/{}", rest.substr(0, colon), name);
-    std::error_code error;
-    if (program.front() == '/' && std::filesystem::is_regular_file(as_path(program), error) &&
-        ::access(program.c_str(), X_OK) == 0) {
-      return program;
-    }
-    rest.remove_prefix(std::min(colon + 1, rest.size()));
-  }
-  return {};
 }
 
 std::vector<std::string> all_environment() {

@@ -148,19 +148,28 @@ std::string user_cache_directory() {
   return cache;
 }
 
-Result<std::unique_ptr<TemporaryFile>> make_temporary_file() {
+std::string temporary_directory() {
   auto directory = environment("TMPDIR");
-  if (directory.empty()) {
-    directory = "/var/tmp";  // not /tmp, which may be in memory
-  }
+  return directory.empty() ? "/var/tmp" : directory;
+}
+
+FileDescriptor open_temporary(const std::string& directory) {
   FileDescriptor fd(system::open_unnamed(directory, 0600));
   if (!fd.valid()) {
     auto name = directory + "/mtpgraft-XXXXXX";
     fd = FileDescriptor(::mkostemp(name.data(), O_CLOEXEC));
-    if (!fd.valid()) {
-      return io_error(directory, "make a temporary file");
+    if (fd.valid()) {
+      ::unlink(name.c_str());
     }
-    ::unlink(name.c_str());
+  }
+  return fd;
+}
+
+Result<std::unique_ptr<TemporaryFile>> make_temporary_file() {
+  const auto directory = temporary_directory();
+  auto fd = open_temporary(directory);
+  if (!fd.valid()) {
+    return io_error(directory, "make a temporary file");
   }
   return std::unique_ptr<TemporaryFile>(std::make_unique<PosixTemporaryFile>(directory, std::move(fd)));
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/file_descriptor.h"
 #include "mtpgraft/file.h"
 
 namespace mtpgraft {
@@ -48,6 +49,12 @@ bool is_same_file(const struct stat& a, const struct stat& b);
 
 // Writes all bytes at the offset.
 Status write_fully(int fd, const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
+
+// Where files without a name stand: $TMPDIR, else /var/tmp, not /tmp, which may be in memory.
+std::string temporary_directory();
+
+// A file without a name, to read and to write. Invalid, with errno, if it cannot be made.
+FileDescriptor open_temporary(const std::string& directory);
 
 Status sync_file(int fd, const std::string& path);
 

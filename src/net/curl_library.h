@@ -4,6 +4,8 @@
 
 #include <curl/curl.h>
 
+#include <memory>
+
 #include "mtpgraft/result.h"
 
 namespace mtpgraft {
@@ -26,5 +28,18 @@ Status load_curl();
 
 // After load_curl().
 const CurlLibrary& curl();
+
+struct FreeCurlMulti {
+  void operator()(CURLM* multi) const { curl().multi_cleanup(multi); }
+};
+struct FreeCurlEasy {
+  void operator()(CURL* easy) const { curl().easy_cleanup(easy); }
+};
+struct FreeCurlHeaders {
+  void operator()(curl_slist* headers) const { curl().slist_free_all(headers); }
+};
+using CurlMulti = std::unique_ptr<CURLM, FreeCurlMulti>;
+using CurlEasy = std::unique_ptr<CURL, FreeCurlEasy>;
+using CurlHeaders = std::unique_ptr<curl_slist, FreeCurlHeaders>;
 
 }  // namespace mtpgraft

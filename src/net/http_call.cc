@@ -13,16 +13,6 @@ namespace {
 
 constexpr int kPollMilliseconds = 100;
 
-struct FreeMultiHandle {
-  void operator()(CURLM* multi) const { curl().multi_cleanup(multi); }
-};
-struct FreeEasyHandle {
-  void operator()(CURL* easy) const { curl().easy_cleanup(easy); }
-};
-struct FreeHeaderList {
-  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
-};
-
 struct Body {
   std::string text;
   std::uint64_t bytes_max;
@@ -51,7 +41,7 @@ class CurlCaller : public HttpCaller {
   Result<HttpAnswer> call(const std::string& url, const std::string& json, std::chrono::seconds timeout,
                           std::uint64_t bytes_max, const Progress& progress) override {
     // A new handle for each: a server that was started anew is another one.
-    const std::unique_ptr<CURL, FreeEasyHandle> easy(required(curl().easy_init()));
+    const CurlEasy easy(required(curl().easy_init()));
     const auto set = [&](CURLoption option, auto value) { curl().easy_setopt(easy.get(), option, value); };
     Body body{{}, bytes_max};
     set(CURLOPT_URL, url.c_str());
@@ -104,8 +94,8 @@ class CurlCaller : public HttpCaller {
     return code;
   }
 
-  std::unique_ptr<CURLM, FreeMultiHandle> multi_;
-  std::unique_ptr<curl_slist, FreeHeaderList> headers_;
+  CurlMulti multi_;
+  CurlHeaders headers_;
 };
 
 }  // namespace

@@ -24,10 +24,6 @@ using std::chrono::milliseconds;
 constexpr std::size_t kTransfersMax = 4;
 constexpr milliseconds kProgressInterval(100);
 
-struct FreeMulti {
-  void operator()(CURLM* multi) const { curl().multi_cleanup(multi); }
-};
-
 class CurlClient : public HttpClient {
  public:
   explicit CurlClient(HttpSettings settings) : settings_(std::move(settings)), multi_(required(curl().multi_init())) {}
@@ -62,8 +58,8 @@ class CurlClient : public HttpClient {
   Status run(std::span<HttpExchange* const> exchanges, const Progress& progress);
 
   HttpSettings settings_;
-  bool has_answer_ = false;                  // of any server, to any request
-  std::unique_ptr<CURLM, FreeMulti> multi_;  // has the connections
+  bool has_answer_ = false;  // of any server, to any request
+  CurlMulti multi_;          // has the connections
 };
 
 Status CurlClient::run(std::span<HttpExchange* const> exchanges, const Progress& progress) {

@@ -101,18 +101,11 @@ class HttpTransfer {
     }
   }
 
-  struct FreeEasy {
-    void operator()(CURL* easy) const { curl().easy_cleanup(easy); }
-  };
-  struct FreeHeaders {
-    void operator()(curl_slist* headers) const { curl().slist_free_all(headers); }
-  };
-
   CURLM* multi_;
   const HttpSettings& settings_;
   bool& has_answer_;
-  std::unique_ptr<CURL, FreeEasy> easy_;
-  std::unique_ptr<curl_slist, FreeHeaders> headers_;
+  CurlEasy easy_;
+  CurlHeaders headers_;
   std::array<char, CURL_ERROR_SIZE> curl_message_{};
   // Seeded by the clock: std::random_device calls what no C library has before glibc 2.36.
   std::minstd_rand random_{static_cast<std::uint32_t>(Clock::now().time_since_epoch().count())};

@@ -4,22 +4,18 @@
 namespace mtpgraft::report {
 namespace {
 
-Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-
-Json depth_number(const std::optional<std::uint32_t>& depth) { return depth ? Json(*depth) : Json(); }
-
 Json speedup_json(const std::optional<Quartiles>& speedup) {
   return speedup ? Json{{"median", speedup->median}, {"lower", speedup->lower}, {"upper", speedup->upper}} : Json();
 }
 
 Json depth_json(const DepthResult& depth, bool has_texts) {
   return {
-      {"depth", depth_number(depth.depth)},
+      {"depth", optional_json(depth.depth)},
       {"drafted", depth.drafted},
       {"accepted", depth.accepted},
-      {"acceptance", number_or_null(depth.acceptance)},
+      {"acceptance", optional_json(depth.acceptance)},
       {"acceptance_by_position", depth.acceptance_by_position.empty() ? Json() : Json(depth.acceptance_by_position)},
-      {"tokens_per_step", number_or_null(depth.tokens_per_step)},
+      {"tokens_per_step", optional_json(depth.tokens_per_step)},
       {"tokens_per_second", depth.tokens_per_second > 0 ? Json(depth.tokens_per_second) : Json()},
       {"speedup", speedup_json(depth.speedup)},
       {"speedup_doubt", text_or_null(depth.speedup_doubt)},
@@ -36,18 +32,18 @@ Json model_json(const Bench& bench, const BenchResult& result, const ModelResult
   Json differences = Json::array();
   for (const auto& difference : model.differences) {
     differences.push_back({{"prompt", request.prompts[difference.prompt].kind},
-                           {"depth", depth_number(difference.depth)},
+                           {"depth", optional_json(difference.depth)},
                            {"offset", difference.offset},
-                           {"gap", number_or_null(difference.gap)}});
+                           {"gap", optional_json(difference.gap)}});
   }
   const auto best = find_best_depth(model);
   return {{"model", model.model},
           {"server_build", text_or_null(model.server_build)},
           {"baseline_tokens_per_second",
            model.baseline_tokens_per_second > 0 ? Json(model.baseline_tokens_per_second) : Json()},
-          {"noise", number_or_null(model.noise)},
+          {"noise", optional_json(model.noise)},
           {"depths", std::move(depths)},
-          {"best_depth", best ? depth_number(model.depths[*best].depth) : Json()},
+          {"best_depth", best ? optional_json(model.depths[*best].depth) : Json()},
           {"text_differences", has_texts ? std::move(differences) : Json()},
           {"complete", model.is_complete},
           {"card", model.depths.empty() ? Json() : Json(model_card(bench, result, model))}};
@@ -58,8 +54,8 @@ Json settings_json(const Bench& bench) {
   return {{"predict", request.predict},
           {"prompts", request.prompts.size()},
           {"temperature", request.sampling.temperature.value_or(0)},
-          {"top_k", request.sampling.top_k ? Json(*request.sampling.top_k) : Json()},
-          {"top_p", number_or_null(request.sampling.top_p)},
+          {"top_k", optional_json(request.sampling.top_k)},
+          {"top_p", optional_json(request.sampling.top_p)},
           {"seed", request.sampling.seed},
           {"chat", request.chat},
           {"server", text_or_null(bench.server)},

@@ -37,8 +37,6 @@ Json source_files_json(const std::vector<SourceFile>& files) {
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
-Json optional_json(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
-
 Json text_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json digests_json(const SourceDigests& digests) {

@@ -17,7 +17,10 @@ inline constexpr int kSchemaVersion = 1;
 
 std::string dump(const Json& json);
 // Null for nothing.
-Json optional_json(const std::optional<std::uint64_t>& value);
+template <class Number>
+Json optional_json(const std::optional<Number>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 
 // Null for an empty text.
 Json text_or_null(std::string_view text);
